@@ -25,5 +25,7 @@ uint64_t hash_bytes(const void *bytes, size_t count); /* XXH3, 64 bits. */
 /* CRC-32C (Castagnoli, RFC 3720 B.4). `crc` is 0 to begin with, or an earlier result to go on. SSE 4.2
  * where the machine has it, else a table. */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t count);
+/* The table, whatever the machine has: what tests compare with. */
+uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t count);
 
 #endif

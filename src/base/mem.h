@@ -49,4 +49,17 @@ void mem_set_hooks(const struct mem_hooks *hooks);
 void mem_fail_after(uint64_t skip, bool and_on);
 uint64_t mem_fail_never(void);
 
+/* Blocks of the simulator itself: straight from malloc, zeroed, not counted, never failed by
+ * mem_fail_after() and not reaped. NULL when there is no memory. Freed with mem_raw_free(). */
+void *mem_raw_zalloc(size_t bytes) __attribute__((malloc, warn_unused_result));
+void mem_raw_free(void *block);
+
+/* What sim_memory_begin() stands on: from mem_track_begin() on, every block is remembered until it
+ * is freed; mem_track_reap() frees those that are left and ends it, mem_track_end() only ends it.
+ * A block that is reallocated stays what it was, remembered or not. Only for programs in which a
+ * single thread of the machine allocates. */
+void mem_track_begin(void);
+void mem_track_end(void);
+uint64_t mem_track_reap(void); /* How many it freed. */
+
 #endif
