@@ -73,9 +73,17 @@ static void run_one(void **state)
         fail_msg("%s.%s: %d failed checks", test->suite, test->name, failures);
 }
 
+static bool wanted(const char *name, int patterns, char **pattern)
+{
+    for (int i = 0; i < patterns; i++)
+        if (strstr(name, pattern[i]))
+            return true;
+    return patterns == 0;
+}
+
 int main(int argc, char **argv)
 {
-    const char *pattern = argc > 1 ? argv[1] : "";
+    bool list = argc > 1 && strcmp(argv[1], "--list") == 0;
     size_t count = 0, n = 0;
     for (struct check_test *t = first; t; t = t->next)
         count++;
@@ -85,12 +93,14 @@ int main(int argc, char **argv)
         return 2;
     for (struct check_test *t = first; t; t = t->next) {
         snprintf(names[n], sizeof names[n], "%s.%s", t->suite, t->name);
-        if (!strstr(names[n], pattern))
+        if (list)
+            puts(names[n]);
+        if (!wanted(names[n], argc - 1, argv + 1))
             continue;
         tests[n] = (struct CMUnitTest){.name = names[n], .test_func = run_one, .initial_state = t};
         n++;
     }
-    int bad = n ? _cmocka_run_group_tests("unit", tests, n, NULL, NULL) : 2;
+    int bad = list ? 0 : n ? _cmocka_run_group_tests("unit", tests, n, NULL, NULL) : 2;
     free(names);
     free(tests);
     return bad ? 1 : 0;

@@ -5,7 +5,8 @@
  * it may be called from a coroutine's stack or another thread, and no sanitizer report is hidden.
  * Where going on makes no sense, write `if (!CHECK(x)) return;`.
  *
- * Command line of every test program: [PATTERN]: runs the tests whose suite.name contains it.
+ * Command line of every test program: [PATTERN...] runs the tests whose suite.name contains one of
+ * them, --list prints the names.
  */
 #ifndef KDK_TEST_CHECK_H
 #define KDK_TEST_CHECK_H
