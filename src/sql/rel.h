@@ -6,7 +6,9 @@
  *
  * Invariants
  *   R1  Each colid is made by one operator. Operators hand on all columns of their input unless said otherwise.
- *   R2  Expressions are typed and every conversion is explicit (EX_CAST): both sides of a comparison have one type.
+ *   R2  Expressions are typed and every conversion is explicit (EX_CAST): both sides of a comparison have one type, and so have the inputs of a set
+ *       operation and the branches of CASE. "One type" is up to what does not change how a value is held: TEXT's length and NUMERIC's precision may
+ *       differ (rel_same_type), so that a varchar(25) column meets a text literal without a cast in between.
  *   R3  `can_fail` is true for an expression that may raise an error for some input (overflow, division, casts, ...). Such a condition is not
  *       evaluated on a row that an operator below it in the binder's tree would have dropped.
  */
@@ -20,6 +22,15 @@
 typedef uint32_t colid; /* 0 is none. */
 struct rel;
 struct expr;
+struct ast_stmt;
+struct bound_ddl;
+struct bound_copy;
+
+/* R2: values of the two types are held alike and compare alike. */
+static inline bool rel_same_type(struct ltype a, struct ltype b)
+{
+    return a.id == b.id && (a.id != LT_NUMERIC || a.scale == b.scale) && (a.id != LT_TEXT || a.fixed == b.fixed);
+}
 
 /* ------------------------------------------------------------ expressions ---- */
 
@@ -232,6 +243,8 @@ struct rel {
 
 struct bound_stmt {
     struct rel *root;       /* Queries and DML; NULL for what the binder leaves to its caller (DDL, SET, ...). */
+    struct bound_ddl *ddl;  /* DDL: sql/bind.h. CREATE TABLE AS has a root too. */
+    struct bound_copy *copy; /* COPY: sql/bind.h. COPY (query) TO has a root too. */
     uint32_t column_count;  /* Of the result. */
     struct relcol *columns; /* Result columns in order: ids made in the tree. */
     uint32_t param_count;
