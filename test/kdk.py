@@ -109,6 +109,40 @@ def run(kodiak, database, statements, options=(), seconds=600):
     return Run(results, trouble)
 
 
+class Session:
+    """One shell that is asked statement by statement, for measuring."""
+
+    def __init__(self, kodiak, database, options=()):
+        argv = [*kodiak.split(), database, "--format", "csv", "--no-header", "--no-bail", "--null", NULL, *options]
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.count = 0
+
+    def ask(self, sql):
+        """The result of one statement; raises when it fails or the shell is gone."""
+        self.count += 1
+        marker = f"#kdk#{self.count}#\n"
+        self.process.stdin.write(f"{sql}\n;\nselect '{marker[:-1]}';\n".encode())
+        self.process.stdin.flush()
+        lines = []
+        while not lines or lines[-1] != marker.encode():
+            line = self.process.stdout.readline()
+            if not line:
+                raise RuntimeError("the shell ended: " + b"".join(lines[-20:]).decode("utf-8", "replace"))
+            lines.append(line)
+        result = one(b"".join(lines[:-1]))
+        if result.code:
+            raise RuntimeError(f"{result.code}: {result.message}: {sql[:300]}")
+        return result
+
+    def peak_bytes(self):
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+
+    def close(self):
+        self.process.stdin.close()
+        return self.process.wait()
+
+
 def query(kodiak, database, sql, options=(), seconds=600):
     """The rows of one statement; raises on an error."""
     done = run(kodiak, database, [sql], options, seconds)
