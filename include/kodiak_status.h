@@ -89,7 +89,8 @@
     X(ACTIVE_TXN, "25001", "active transaction")                              \
     X(UNDEFINED_STATEMENT, "26000", "invalid statement name")                 \
     X(BAD_SETTING, "22023", "invalid setting value")                          \
-    X(MISUSE, "HY010", "function sequence error")
+    X(MISUSE, "HY010", "function sequence error")                             \
+    X(BAD_TIME_ZONE, "22009", "invalid time zone displacement value")
 
 typedef enum kdk_status {
 #define KDK_STATUS_ENUM(NAME, SQLSTATE, TEXT) KDK_##NAME,

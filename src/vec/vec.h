@@ -62,7 +62,7 @@ enum ltype_id {
 /* A logical type: 8 bytes, compared with ltype_equal(). Modifiers that do not apply are 0. */
 struct ltype {
     uint8_t id;        /* enum ltype_id */
-    uint8_t precision; /* NUMERIC: 1..38; 0 when not given (a column then is (38,10)) */
+    uint8_t precision; /* NUMERIC: 1..38; 0 when not given: values then are held as of (38,10) */
     uint8_t scale;     /* NUMERIC: 0..precision */
     uint8_t fixed;     /* TEXT: 1 for CHAR(n), whose trailing spaces do not count */
     uint32_t length;   /* TEXT: the most characters (varchar(n)), 0 when unlimited */
@@ -174,7 +174,8 @@ struct datum {
 #define DATUM_NULL ((struct datum){.null = true})
 
 /* Both not NULL, of one type. <0, 0, >0. NaN equals NaN and is greater than all numbers; -0 equals 0. CHAR(n) ignores
- * trailing spaces. Text compares bytewise (collation "C"). */
+ * trailing spaces; values of it are held without them (datum_parse cuts them off, datum_print pads), so that views
+ * and dictionary codes may be compared as they are. Text compares bytewise (collation "C"). */
 int datum_compare(struct ltype type, const struct datum *a, const struct datum *b);
 /* NULLs too. Values of one type that are equal hash equal. */
 uint64_t datum_hash(struct ltype type, const struct datum *a);
