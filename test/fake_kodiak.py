@@ -38,7 +38,7 @@ def main():
                 if header:
                     writer.writerow([column[0] for column in cursor.description])
                 for row in cursor:
-                    if mistake == "wrong" and count % 40 == 0 and isinstance(row[0], int):
+                    if mistake == "wrong" and count % 39 == 0 and isinstance(row[0], int):
                         row = (row[0] + 1, *row[1:])
                     writer.writerow([null if value is None else value for value in row])
         except sqlite3.Error as error:

@@ -190,7 +190,7 @@ def count_summary(job, text):
     return bool(match)
 
 
-def run(job):
+def run(job, quiet=False):
     started = time.monotonic()
     try:
         done = subprocess.run(job.argv, cwd=TOP, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -214,8 +214,9 @@ def run(job):
     if job.failed:
         keep = [line for line in text.splitlines() if not re.match(r"^\[( RUN      |       OK )\]", line)]
         job.trouble = "\n".join((["..."] if len(keep) > 80 else []) + keep[-80:] + ([why] if why else []))
-    print(f"{'FAILED' if job.failed else 'ok':6} {job.name}: {job.passed} passed, {job.failed} failed, "
-          f"{time.monotonic() - started:.1f} s", flush=True)
+    if not quiet:
+        print(f"{'FAILED' if job.failed else 'ok':6} {job.name}: {job.passed} passed, {job.failed} failed, "
+              f"{time.monotonic() - started:.1f} s", flush=True)
     return job
 
 

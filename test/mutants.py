@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Mutants: one line of a function is negated, deleted or replaced, and a named test must fail.
+
+test/mutants.tsv has a mutant a line, tab-separated:
+    file        src/wal/wal.c
+    function    the line is looked for from this function's definition to the `}` that ends it
+    line        a text that occurs there on exactly one line
+    change      delete, negate (of `if (...)`, `while (...)`, `return ...;`), or the text that replaces `line`
+    test        `wal_test PATTERN...` builds and runs a unit test program; `TARGET: COMMAND` builds a target and
+                runs a command in the copy, whose build is build/debug
+A mutant that does not compile, or whose test passes, is a failure; so is a test that fails without it.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import kdk
+
+TREE = kdk.top("build/mutants")
+SKIPPED = shutil.ignore_patterns("build", ".git", ".venv", "__pycache__", "*.kdk")
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def function_lines(lines, name):
+    """The lines of a function: from a definition that starts a line, to its closing brace in column 0."""
+    for start, line in enumerate(lines):
+        if re.match(r"[a-z].*\b" + re.escape(name) + r"\(", line) and not line.rstrip().endswith(";"):
+            end = next((k for k in range(start, len(lines)) if lines[k].startswith("}")), None)
+            body = next((k for k in range(start, len(lines)) if lines[k].startswith("{") or lines[k].rstrip().endswith(";")), None)
+            if end is not None and body is not None and lines[body].startswith("{"):
+                return range(start, end + 1)
+    return range(0)
+
+
+def negate(line):
+    match = re.match(r"^(.*\b(?:if|while) )\((.*)\)(\s*\{?\s*)$", line)
+    if match:
+        return f"{match.group(1)}(!({match.group(2)})){match.group(3)}"
+    match = re.match(r"^(\s*return )(.*)(;\s*)$", line)
+    return f"{match.group(1)}!({match.group(2)}){match.group(3)}" if match else None
+
+
+def mutate(text, function, wanted, change):
+    """(mutated text, complaint)."""
+    lines = text.split("\n")
+    hits = [i for i in function_lines(lines, function) if wanted in lines[i]]
+    if len(hits) != 1:
+        return None, f"{len(hits)} lines of {function} have {wanted!r}"
+    i = hits[0]
+    new = "{}" if change == "delete" else negate(lines[i]) if change == "negate" else lines[i].replace(wanted, change)
+    if new is None or new == lines[i]:
+        return None, f"cannot {change} {lines[i]!r}"
+    return "\n".join(lines[:i] + [new] + lines[i + 1:]), None
+
+
+def build(target):
+    return subprocess.run(["ninja", "-C", "build/debug", target], cwd=TREE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+
+
+def command_of(test):
+    """(target, argv)."""
+    if ": " in test:
+        target, command = test.split(": ", 1)
+        return target, ["sh", "-c", command]
+    target, *patterns = test.split()
+    return target, [os.path.join("build/debug", target), *patterns]
+
+
+def passes(argv):
+    try:
+        return subprocess.run(argv, cwd=TREE, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, timeout=300).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def main(words):
+    entries = [line.rstrip("\n").split("\t") for line in read(kdk.top("test/mutants.tsv")).splitlines()[1:]
+               if line.strip() and not line.startswith("#") and all(word in line for word in words)]
+    os.makedirs(TREE, exist_ok=True)
+    for name in os.listdir(kdk.top()):  # Fresh sources over a kept build.
+        source, copy = kdk.top(name), os.path.join(TREE, name)
+        if name in ("build", ".git", ".venv"):
+            continue
+        if os.path.isdir(source):
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(source, copy, ignore=SKIPPED)
+        else:
+            shutil.copy2(source, copy)
+    subprocess.run(["cmake", "--preset", "debug", "-DCMAKE_C_FLAGS=-w"], cwd=TREE, check=True, stdout=subprocess.DEVNULL)
+    tally, sound = kdk.Tally(), {}
+    for file, function, line, change, test in entries:
+        what = f"{file} {function}: {change} {line!r} ({test})"
+        target, argv = command_of(test)
+        if test not in sound:
+            done = build(target)
+            sound[test] = done.returncode == 0 and passes(argv)
+            if not sound[test]:
+                print(done.stdout[-2000:])
+        path = os.path.join(TREE, file)
+        original = read(path)
+        mutated, complaint = mutate(original, function, line, change)
+        if complaint or not sound[test]:
+            tally.check(False, f"{what}: {complaint or 'its test fails without it'}")
+            continue
+        write(path, mutated)
+        done = build(target)
+        if done.returncode != 0:
+            tally.check(False, f"{what}: does not compile\n{done.stdout[-1000:]}")
+        else:
+            killed = not passes(argv)
+            tally.check(killed, f"{what}: survives")
+            print(f"{'killed' if killed else 'SURVIVES'} {what}", flush=True)
+        write(path, original)
+    return tally.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
