@@ -9,8 +9,9 @@ FENCE = re.compile(r"^```.*?^```", re.M | re.S)
 PATH = re.compile(r"[\w.*-]+(/[\w.*-]+)*/?")
 SOURCE = (".c", ".h", ".re", ".py", ".sh", ".cmake", ".slt", ".md")
 NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?:\(\))?")
-PLACEHOLDER = re.compile(r"[A-Z]{2,}|\.\.\.|[<>{}]|\bX\b|NN")
+PLACEHOLDER = re.compile(r"[A-Z]{2,}|\bfoo|\.\.\.|[<>{}]|\bX\b|NN")
 MADE = ("build", ".venv")
+NO_NAMES = {"snake_case"}
 
 
 def folders(files):
@@ -64,7 +65,7 @@ def names(files):
             words.update(re.findall(r"\w+", text))
     for path in sorted(p for p in files if p.endswith(".md")):
         for name in CODE.findall(FENCE.sub("", files[path])):
-            if NAME.fullmatch(name) and name.rstrip("()") not in words:
+            if NAME.fullmatch(name) and name.rstrip("()") not in words | NO_NAMES and not PLACEHOLDER.search(name):
                 yield f"{path}: `{name}` is named nowhere in the sources"
 
 
