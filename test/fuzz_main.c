@@ -52,7 +52,7 @@ static int run_file(const char *path, uint64_t seed)
         if (k % 4 == 3)
             length = at;
         else
-            data[at] = k % 2 ? (uint8_t)next(&seed) : (uint8_t)(kept ^ (1u << (k % 8)));
+            data[at] = (uint8_t)(k % 2 ? next(&seed) : kept ^ (1u << (k % 8)));
         bad = run_copy(data, length);
         data[at] = kept;
     }

@@ -212,7 +212,7 @@ def run(job, quiet=False):
     if why:
         job.failed += 1
     if job.failed:
-        keep = [line for line in text.splitlines() if not re.match(r"^\[( RUN      |       OK )\]", line)]
+        keep = [line for line in text.splitlines() if not re.match(r"^\[( RUN      |       OK )\]|^\d+ passed, \d+ failed$", line)]
         job.trouble = "\n".join((["..."] if len(keep) > 80 else []) + keep[-80:] + ([why] if why else []))
     if not quiet:
         print(f"{'FAILED' if job.failed else 'ok':6} {job.name}: {job.passed} passed, {job.failed} failed, "
