@@ -285,11 +285,11 @@ void *mem_realloc(void *old, size_t bytes)
         atomic_fetch_add_explicit(&alloc_calls, 1, memory_order_relaxed);
         if (must_fail() || bytes > PTRDIFF_MAX)
             return NULL;
-        size_t before = block_bytes(old);
+        size_t before = malloc_usable_size(old);
         void *block = realloc(old, bytes ? bytes : 1);
         if (block) {
             count_out(before);
-            count_in(block_bytes(block));
+            count_in(malloc_usable_size(block));
         }
         return block;
     }
