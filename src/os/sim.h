@@ -1,10 +1,17 @@
 /* sim.h - the simulated system: one seed, one history.
  *
- * Fault model (STORAGE 23): 512-byte sectors are old or new, never torn inside; what was written and
- * not synced survives a power cut in any order, sector by sector, or not at all; a file's size and the
- * directory's entries are what they were when last synced, or any later state. Threads are coroutines
- * on the caller's thread: they switch only inside os calls, waits and os_spin(), in an order drawn from
- * the seed. Reads and writes may be held back so that others run first.
+ * Fault model: 512-byte sectors are old or new, never torn inside; what was written and not synced
+ * survives a power cut in any order, sector by sector, or not at all; a file's size and the directory's
+ * entries are what they were when last synced, or any later state, each on its own, but a rename is one
+ * change. Syncing a file does not make its name durable: os_sync_dir() does. After a failed sync what it
+ * should have written may be lost for good, though reads still show it and later syncs succeed.
+ *
+ * Threads are coroutines on the caller's thread: they switch only inside os calls, when a latch is
+ * taken, in waits and in os_spin(), in an order drawn from the seed. Reads and writes may be held back so
+ * that others run first; os_wait() sometimes returns early.
+ *
+ * Outside sim_run() the files can be read and written too, nothing switches, and a cut or a failure shows
+ * as KDK_IO. A simulator, its forks included, belongs to one thread of the machine at a time.
  */
 #ifndef KDK_OS_SIM_H
 #define KDK_OS_SIM_H
@@ -23,8 +30,10 @@ enum sim_break {
 struct sim_options {
     uint64_t seed;
     unsigned breaks;        /* enum sim_break, or-ed. */
-    size_t stack_bytes;     /* Of a coroutine; 0: 256 KiB (sanitizers: 1 MiB). */
+    size_t stack_bytes;     /* Of a coroutine; 0: 1 MiB (sanitizers: 4 MiB). Only what is touched costs. */
     uint64_t disk_bytes;    /* Capacity; passing it is KDK_FULL. 0: no limit. */
+    uint32_t cpu_count;     /* What os_cpu_count() says; 0: 2. */
+    bool quiet;             /* Deadlocks are not printed. */
 };
 
 kdk_status sim_new(const struct sim_options *options, struct sim **out, struct err *err);
@@ -32,11 +41,15 @@ void sim_free(struct sim *sim);
 struct os *sim_os(struct sim *sim);
 
 /* Runs `main` as the first coroutine and all that it starts, until all have ended or the power is cut.
- * Returns true when all ended, false after a cut. After a cut the coroutines are gone without having been
- * unwound: what they had allocated is freed by sim_reap_memory() when the hooks of sim_memory() were
- * installed, and the disk is what survived. A schedule in which all wait for ever is a deadlock: it
- * prints who waits and where, and ends as KDK_DEADLOCK in sim_last_error(). */
+ * Returns true when all ended, else false. After a cut the coroutines are gone without having been
+ * unwound: what they had allocated is freed by sim_memory_reap(), when sim_memory_begin() was called
+ * before. The system is off, every call fails, until sim_reboot() draws what survived; sim_fork() before that
+ * gives further draws from the same cut. A schedule in which all wait for ever (or spin, 10 million times
+ * in a row) is a deadlock: it ends like a cut, prints who waits and where (an address for addr2line), and
+ * is KDK_DEADLOCK in sim_last_error(). */
 bool sim_run(struct sim *sim, os_thread_fn main, void *context);
+/* How the last sim_run() ended: KDK_OK, also after a cut; or KDK_DEADLOCK, with who waits in err's detail. */
+kdk_status sim_last_error(const struct sim *sim, struct err *err);
 
 /* I/O calls are counted from 1: writes, syncs, truncates, creations, removals, renames, directory syncs
  * ("mutating") and all of them ("all"). */
@@ -46,12 +59,15 @@ uint64_t sim_calls_all(const struct sim *sim);
 void sim_cut_at(struct sim *sim, uint64_t n);
 /* Fails call n of all calls with `status` (KDK_IO or KDK_FULL), with and_on every later one too. 0: none. */
 void sim_fail_at(struct sim *sim, uint64_t n, bool and_on, kdk_status status);
-/* Power is back: the disk after the cut, drawn from the seed, becomes what is synced. Counters restart. */
+/* Power is back: what survived is drawn from the seed and is now what is synced; with no cut before, the
+ * power is cut here. Counters restart, and no cut or failure is set. Files opened before may only be closed. */
 void sim_reboot(struct sim *sim);
-/* A deep copy of the disk as it would survive (or a branch to try another future with `seed`). */
+/* A copy of the disk, what is not synced included, to try another future with `seed`: sim_reboot() the copy to
+ * see what survives, or go on with it. Pages are shared until written: it is cheap. */
 kdk_status sim_fork(const struct sim *sim, uint64_t seed, struct sim **out, struct err *err);
 
-/* Running hash of the sequence of calls (kind, path, offset, length, bytes, thread): equal for equal seeds (O3). */
+/* Running hash of the sequence of calls (kind, path, offset, length, bytes written, thread) and of the
+ * switches: equal for equal seeds (O3). */
 uint64_t sim_trace_hash(const struct sim *sim);
 /* Changes one byte of a file as it lies on the disk. */
 kdk_status sim_flip(struct sim *sim, const char *path, uint64_t offset, uint8_t mask, struct err *err);
