@@ -175,11 +175,10 @@ def fuzz_jobs():
 
 def count_unit(job, text):
     job.passed = len(re.findall(r"^\[ +OK \]", text, re.M))
-    job.failed = len(re.findall(r"^\[  FAILED  \] [\w.]+$", text, re.M))
-    listed = re.search(r"^\[  FAILED  \] \w+: (\d+) test\(s\), listed below", text, re.M)
-    if listed:
-        job.failed = int(listed.group(1))
-    return "[==========] unit: " in text and " test(s) run." in text
+    listed = re.search(r"^\[  FAILED  \] (?:\w+: )?(\d+) test\(s\), listed below", text, re.M)
+    job.failed = int(listed.group(1)) if listed else 0
+    ran = re.search(r"^\[==========\] (?:\w+: )?(\d+) test\(s\) run\.", text, re.M)
+    return bool(ran) and int(ran.group(1)) == job.passed + job.failed
 
 
 def count_summary(job, text):
