@@ -2,7 +2,7 @@
  *
  * A kernel knows nothing of vectors, types or NULLs: it gets arrays of one physical width and a row set, and does
  * the same thing to every row without a branch. What NULL means is worked out by the caller 64 rows at a time on the
- * validity bitmaps; data under a NULL is zero (V1 in vec.h), so it neither traps nor fires an overflow test.
+ * validity bitmaps; data under a NULL is readable, and mostly zero (V1 in vec.h).
  *
  * Rows    `rows` NULL: the rows 0..n-1. Else n ascending row numbers below `count`, and only those are touched. Inputs
  *         and outputs are indexed by row number, not by position in the list (kernel_gather packs).
@@ -49,8 +49,9 @@ typedef void (*kernel_cast_fn)(const void *in, void *out, const uint16_t *rows, 
                                uint64_t *failed);
 /* out[k] = in[rows[k]], k < n; `out` is another array. */
 typedef void (*kernel_gather_fn)(const void *in, const uint16_t *rows, uint32_t n, void *out);
-/* Adds the rows to *sum; false when it left 128 bits (then *sum is unspecified). NULL rows count as their data: zero. */
-typedef bool (*kernel_sum_int_fn)(const void *in, const uint16_t *rows, uint32_t n, int128 *sum);
+/* Adds the valid rows to *sum; false when it left 128 bits (then *sum is unspecified). `validity` may be NULL. */
+typedef bool (*kernel_sum_int_fn)(const void *in, const uint64_t *validity, const uint16_t *rows,
+                                  uint32_t n, int128 *sum);
 /* Adds the valid rows to *sum, in an order that depends only on n and the rows. `validity` may be NULL. */
 typedef void (*kernel_sum_float_fn)(const void *in, const uint64_t *validity,
                                     const uint16_t *rows, uint32_t n, double *sum);

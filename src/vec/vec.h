@@ -7,8 +7,9 @@
  *
  * Invariants
  *   V1  A vector's validity is a bitmap of bits_words(count) words, or NULL when no row is NULL. Data under a NULL, and
- *       data of rows that no selection names, is readable and canonical: zero, or an empty string. So a checked kernel
- *       never sees garbage that traps or fires an overflow test.
+ *       data of rows that no selection names, is readable: some number, or a view that may be followed. Who writes NULLs
+ *       writes zero or the empty string there when it costs nothing (vec_put, strips), so that checked kernels seldom see an overflow that
+ *       does not count; but 1 + NULL leaves a 1 behind, and no result may depend on such a value.
  *   V2  A batch has at most BATCH_ROWS rows. Row numbers in it fit 16 bits.
  *   V3  Strings are pointers into memory that the batch pins: valid until the batch is released or refilled.
  *   V4  A value of logical type NUMERIC(p,s) is the integer value * 10^s, in any width that holds it; |value| < 10^38.
@@ -203,7 +204,8 @@ kdk_status key_read(struct cursor *key, struct ltype type, bool descending, bool
 enum vform {
     VF_FLAT,     /* data[row] */
     VF_CONSTANT, /* data[0] for every row; NULL if validity is given and bit 0 is clear */
-    VF_DICT,     /* values->data[codes[row]]: int32 codes in `data`, validity by row; `values` is flat, without NULLs */
+    VF_DICT,     /* values->data[codes[row]]: int32 codes in `data`, validity by row; `values` is flat, without NULLs, and
+                  * has a readable value at 0 even when it is empty, which is the code of NULL rows */
     VF_LAZY,     /* not fetched yet: load() makes it flat or dictionary */
 };
 
@@ -244,7 +246,8 @@ struct sel {
 /* Room for BATCH_ROWS values of `type` at full width, from the arena; flat, no NULLs, zeroed. */
 kdk_status vec_init(struct vec *v, struct ltype type, struct arena *arena,
                     struct err *err) KDK_MUST_CHECK;
-/* Back to flat over its own room, at `width` (not above the full one); validity off. */
+/* Back to flat over its own room, at `width` (not above the full one); validity off. Strings and bits are emptied; other
+ * data is whatever was there. */
 void vec_reset(struct vec *v, enum vwidth width);
 /* Switches validity on (ones for `count` rows) if it is off. Owned vectors only. */
 void vec_validity_on(struct vec *v, uint32_t count);
@@ -268,7 +271,8 @@ void vec_hash(const struct vec *v, const struct sel *sel, bool combine, uint64_t
 
 /* ----------------------------------------------------------------- batches ---- */
 
-/* Up to BATCH_ROWS rows of columns; those that count are in `sel`. */
+/* Up to BATCH_ROWS rows of columns; those that count are in `sel`. A batch does not own what its columns were made to
+ * point to: `unpin` does. */
 struct batch {
     uint32_t count; /* Rows that the vectors have. */
     uint32_t column_count;
