@@ -11,6 +11,7 @@
 
 /* Execution */
 #define BATCH_ROWS           KDK_PICK(2048, 64)   /* Rows of a batch; a multiple of 64. */
+#define ROWPAGE_BYTES        KDK_PICK(262144, 4096) /* A power of two. */
 /* Blocks. A strip is a multiple of a batch. */
 #define STRIP_ROWS           KDK_PICK(8192, 64)
 #define FILE_STRIPS          KDK_PICK(64, 4)

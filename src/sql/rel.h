@@ -88,7 +88,7 @@ struct expr {
 enum rel_kind {
     REL_SCAN,     /* A table. Makes cols (column: position in table->columns; ROWID_COLUMN: the row id). */
     REL_FILE,     /* A file named in FROM ('x.csv', 'x.arrow'). Makes cols (column: position in the file). */
-    REL_SERIES,   /* generate_series(args): makes cols[0]. */
+    REL_SERIES,   /* generate_series: rows[0] = {start, stop, step}; makes cols[0]. */
     REL_VALUES,   /* Rows of expressions without columns (or with outer ones). Makes cols. A single empty row is FROM-less SELECT. */
     REL_FILTER,   /* in[0] where all of conds are true. */
     REL_PROJECT,  /* Makes cols, each with an expr over in[0]; hands on no other column. */

@@ -85,6 +85,10 @@ kdk_status table_index_create(struct txn *txn, struct table *table, const struct
 kdk_status table_index_attach(struct table *table, const struct tindex *def, struct err *err) KDK_MUST_CHECK;
 kdk_status table_index_drop(struct txn *txn, struct table *table, uint32_t index_id, struct err *err) KDK_MUST_CHECK;
 
+/* Columns of the newest layout, dropped ones included, and their types. */
+uint32_t table_column_count(const struct table *table);
+struct ltype table_column_type(const struct table *table, uint32_t column);
+
 /* Names for messages of unique and not-null violations: storage knows none. Set once, by the catalog. */
 struct table_names {
     const char *(*table)(void *context, uint32_t table_id);
