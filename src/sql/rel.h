@@ -66,6 +66,7 @@ struct expr {
     uint32_t offset; /* In the SQL text, for errors at run time too. */
     bool can_fail;   /* R3: this node or one below it. */
     bool is_volatile; /* This node or one below it: not to be folded, moved or computed twice. */
+    bool cast_explicit; /* EX_CAST to TEXT with a length: written by the user, so it cuts; else 22001 for what is too long. */
     uint32_t arg_count;
     struct expr **args;
     union {

@@ -1,0 +1,534 @@
+/* fn_math.c - arithmetic and mathematical functions on integers, floats and decimals. */
+#include <math.h>
+#include <stdatomic.h>
+
+#include "exec/fn_body.h"
+#include "exec/fn_num.h"
+
+static bool divided_by_zero(struct fn_call *call)
+{
+    return fn_fail(call, KDK_DIVISION_BY_ZERO, "division by zero");
+}
+
+/* ------------------------------------------------------------------ integers ---- */
+
+#define INTEGER_BODIES(S, T, U, TYPE, SHIFT_MASK)                                    \
+    static bool give_##S(struct fn_call *call, bool bad, T v, struct datum *out)     \
+    {                                                                                \
+        out->i = v;                                                                  \
+        return !bad || fn_fail_range(call, TYPE);                                    \
+    }                                                                                \
+    FN_BODY(ADD_##S)                                                                 \
+    {                                                                                \
+        T r;                                                                         \
+        bool bad = __builtin_add_overflow((T)args[0].i, (T)args[1].i, &r);           \
+        return give_##S(call, bad, r, out);                                          \
+    }                                                                                \
+    FN_BODY(SUB_##S)                                                                 \
+    {                                                                                \
+        T r;                                                                         \
+        bool bad = __builtin_sub_overflow((T)args[0].i, (T)args[1].i, &r);           \
+        return give_##S(call, bad, r, out);                                          \
+    }                                                                                \
+    FN_BODY(MUL_##S)                                                                 \
+    {                                                                                \
+        T r;                                                                         \
+        bool bad = __builtin_mul_overflow((T)args[0].i, (T)args[1].i, &r);           \
+        return give_##S(call, bad, r, out);                                          \
+    }                                                                                \
+    FN_BODY(DIV_##S)                                                                 \
+    {                                                                                \
+        T r, a = (T)args[0].i, b = (T)args[1].i;                                     \
+        if (b == 0)                                                                  \
+            return divided_by_zero(call);                                            \
+        if (b == -1) {                                                               \
+            bool bad = __builtin_sub_overflow((T)0, a, &r);                          \
+            return give_##S(call, bad, r, out);                                      \
+        }                                                                            \
+        out->i = a / b;                                                              \
+        return true;                                                                 \
+    }                                                                                \
+    FN_BODY(IDIV_##S)                                                                \
+    {                                                                                \
+        return fn_do_DIV_##S(call, args, out);                                       \
+    }                                                                                \
+    FN_BODY(MOD_##S)                                                                 \
+    {                                                                                \
+        T a = (T)args[0].i, b = (T)args[1].i;                                        \
+        if (b == 0)                                                                  \
+            return divided_by_zero(call);                                            \
+        out->i = b == -1 ? 0 : a % b;                                                \
+        return true;                                                                 \
+    }                                                                                \
+    FN_BODY(NEG_##S)                                                                 \
+    {                                                                                \
+        T r;                                                                         \
+        bool bad = __builtin_sub_overflow((T)0, (T)args[0].i, &r);                   \
+        return give_##S(call, bad, r, out);                                          \
+    }                                                                                \
+    FN_BODY(ABS_##S)                                                                 \
+    {                                                                                \
+        return args[0].i < 0 ? fn_do_NEG_##S(call, args, out) : fn_do_POS_##S(call, args, out); \
+    }                                                                                \
+    FN_BODY(POS_##S)                                                                 \
+    {                                                                                \
+        out->i = args[0].i;                                                          \
+        return true;                                                                 \
+    }                                                                                \
+    FN_BODY(BITAND_##S)                                                              \
+    {                                                                                \
+        out->i = args[0].i & args[1].i;                                              \
+        return true;                                                                 \
+    }                                                                                \
+    FN_BODY(BITOR_##S)                                                               \
+    {                                                                                \
+        out->i = args[0].i | args[1].i;                                              \
+        return true;                                                                 \
+    }                                                                                \
+    FN_BODY(BITXOR_##S)                                                              \
+    {                                                                                \
+        out->i = args[0].i ^ args[1].i;                                              \
+        return true;                                                                 \
+    }                                                                                \
+    FN_BODY(BITNOT_##S)                                                              \
+    {                                                                                \
+        out->i = ~args[0].i;                                                         \
+        return true;                                                                 \
+    }                                                                                \
+    FN_BODY(SHL_##S)                                                                 \
+    {                                                                                \
+        out->i = (T)(U)((uint64_t)args[0].i << (args[1].i & SHIFT_MASK));            \
+        return true;                                                                 \
+    }                                                                                \
+    FN_BODY(SHR_##S)                                                                 \
+    {                                                                                \
+        out->i = args[0].i >> (args[1].i & SHIFT_MASK);                              \
+        return true;                                                                 \
+    }
+/* The narrow ones shift as int does. */
+INTEGER_BODIES(I1, int8_t, uint8_t, LT_TINYINT, 31)
+INTEGER_BODIES(I2, int16_t, uint16_t, LT_SMALLINT, 31)
+INTEGER_BODIES(I4, int32_t, uint32_t, LT_INTEGER, 31)
+INTEGER_BODIES(I8, int64_t, uint64_t, LT_BIGINT, 63)
+
+/* Euclid's algorithm on magnitudes. */
+static uint64_t gcd(int64_t a, int64_t b)
+{
+    uint64_t x = a < 0 ? 0 - (uint64_t)a : (uint64_t)a, y = b < 0 ? 0 - (uint64_t)b : (uint64_t)b;
+    while (y) {
+        uint64_t r = x % y;
+        x = y;
+        y = r;
+    }
+    return x;
+}
+
+static bool common_divisor(struct fn_call *call, const struct datum *args, uint8_t type, int64_t most, struct datum *out)
+{
+    uint64_t g = gcd(args[0].i, args[1].i);
+    if (g > (uint64_t)most)
+        return fn_fail_range(call, type);
+    out->i = (int64_t)g;
+    return true;
+}
+
+static bool common_multiple(struct fn_call *call, const struct datum *args, uint8_t type, int64_t most, struct datum *out)
+{
+    if (args[0].i == 0 || args[1].i == 0)
+        return true;
+    int128 lcm = (int128)args[0].i / (int128)gcd(args[0].i, args[1].i) * args[1].i;
+    lcm = lcm < 0 ? -lcm : lcm;
+    if (lcm > most)
+        return fn_fail_range(call, type);
+    out->i = (int64_t)lcm;
+    return true;
+}
+
+FN_BODY(GCD_I4)
+{
+    return common_divisor(call, args, LT_INTEGER, INT32_MAX, out);
+}
+FN_BODY(GCD_I8)
+{
+    return common_divisor(call, args, LT_BIGINT, INT64_MAX, out);
+}
+FN_BODY(LCM_I4)
+{
+    return common_multiple(call, args, LT_INTEGER, INT32_MAX, out);
+}
+FN_BODY(LCM_I8)
+{
+    return common_multiple(call, args, LT_BIGINT, INT64_MAX, out);
+}
+
+/* -------------------------------------------------------------------- floats ---- */
+
+static bool overflowed(struct fn_call *call)
+{
+    return fn_fail(call, KDK_OUT_OF_RANGE, "value out of range: overflow");
+}
+
+static bool underflowed(struct fn_call *call)
+{
+    return fn_fail(call, KDK_OUT_OF_RANGE, "value out of range: underflow");
+}
+
+#define FLOAT_BODIES(S, T)                                                           \
+    FN_BODY(ADD_##S)                                                                 \
+    {                                                                                \
+        T r = (T)args[0].f + (T)args[1].f;                                           \
+        out->f = (double)r;                                                          \
+        return !isinf(r) || isinf(args[0].f) || isinf(args[1].f) || overflowed(call); \
+    }                                                                                \
+    FN_BODY(SUB_##S)                                                                 \
+    {                                                                                \
+        T r = (T)args[0].f - (T)args[1].f;                                           \
+        out->f = (double)r;                                                          \
+        return !isinf(r) || isinf(args[0].f) || isinf(args[1].f) || overflowed(call); \
+    }                                                                                \
+    FN_BODY(MUL_##S)                                                                 \
+    {                                                                                \
+        T r = (T)args[0].f * (T)args[1].f;                                           \
+        out->f = (double)r;                                                          \
+        if (isinf(r) && !isinf(args[0].f) && !isinf(args[1].f))                      \
+            return overflowed(call);                                                 \
+        return r != 0 || args[0].f == 0 || args[1].f == 0 || underflowed(call);      \
+    }                                                                                \
+    FN_BODY(DIV_##S)                                                                 \
+    {                                                                                \
+        if (args[1].f == 0 && !isnan(args[0].f))                                     \
+            return divided_by_zero(call);                                            \
+        T r = (T)args[0].f / (T)args[1].f;                                           \
+        out->f = (double)r;                                                          \
+        if (isinf(r) && !isinf(args[0].f))                                           \
+            return overflowed(call);                                                 \
+        return r != 0 || args[0].f == 0 || isinf(args[1].f) || underflowed(call);    \
+    }                                                                                \
+    FN_BODY(NEG_##S)                                                                 \
+    {                                                                                \
+        out->f = -args[0].f;                                                         \
+        return true;                                                                 \
+    }                                                                                \
+    FN_BODY(POS_##S)                                                                 \
+    {                                                                                \
+        out->f = args[0].f;                                                          \
+        return true;                                                                 \
+    }                                                                                \
+    FN_BODY(ABS_##S)                                                                 \
+    {                                                                                \
+        out->f = fabs(args[0].f);                                                    \
+        return true;                                                                 \
+    }
+FLOAT_BODIES(F4, float)
+FLOAT_BODIES(F8, double)
+
+/* The functions of one double; x is the argument. */
+#define DOUBLE_BODY(ID, CHECKS, VALUE)      \
+    FN_BODY(ID)                             \
+    {                                       \
+        double x = args[0].f;               \
+        CHECKS;                             \
+        out->f = (VALUE);                   \
+        return true;                        \
+    }
+#define REFUSE(COND, STATUS, TEXT)           \
+    do {                                     \
+        if (COND)                            \
+            return fn_fail(call, STATUS, TEXT); \
+    } while (0)
+#define NO_INFINITY REFUSE(isinf(x), KDK_OUT_OF_RANGE, "input is out of range")
+#define WITHIN_ONE  REFUSE(x < -1 || x > 1, KDK_OUT_OF_RANGE, "input is out of range")
+#define POSITIVE                                                                       \
+    REFUSE(x == 0, KDK_BAD_LOGARITHM, "cannot take logarithm of zero");                \
+    REFUSE(x < 0, KDK_BAD_LOGARITHM, "cannot take logarithm of a negative number")
+DOUBLE_BODY(CEIL_F8, , ceil(x))
+DOUBLE_BODY(FLOOR_F8, , floor(x))
+DOUBLE_BODY(ROUND_F8, , rint(x)) /* half to even */
+DOUBLE_BODY(TRUNC_F8, , trunc(x))
+DOUBLE_BODY(SIGN_F8, , x > 0 ? 1.0 : x < 0 ? -1.0 : 0.0)
+DOUBLE_BODY(SQRT_F8, REFUSE(x < 0, KDK_BAD_POWER, "cannot take square root of a negative number"), sqrt(x))
+DOUBLE_BODY(CBRT_F8, , cbrt(x))
+DOUBLE_BODY(LN_F8, POSITIVE, log(x))
+DOUBLE_BODY(LOG_F8, POSITIVE, log10(x))
+DOUBLE_BODY(LOG10_F8, POSITIVE, log10(x))
+DOUBLE_BODY(SIN_F8, NO_INFINITY, sin(x))
+DOUBLE_BODY(COS_F8, NO_INFINITY, cos(x))
+DOUBLE_BODY(TAN_F8, NO_INFINITY, tan(x))
+DOUBLE_BODY(COT_F8, NO_INFINITY, 1.0 / tan(x))
+DOUBLE_BODY(ASIN_F8, WITHIN_ONE, asin(x))
+DOUBLE_BODY(ACOS_F8, WITHIN_ONE, acos(x))
+DOUBLE_BODY(ATAN_F8, , atan(x))
+DOUBLE_BODY(SINH_F8, , sinh(x))
+DOUBLE_BODY(COSH_F8, , cosh(x))
+DOUBLE_BODY(TANH_F8, , tanh(x))
+DOUBLE_BODY(RADIANS_F8, , x / 180.0 * M_PI)
+
+FN_BODY(DEGREES_F8)
+{
+    out->f = args[0].f / M_PI * 180.0;
+    return !isinf(out->f) || isinf(args[0].f) || overflowed(call);
+}
+
+FN_BODY(EXP_F8)
+{
+    double x = args[0].f;
+    out->f = exp(x);
+    if (isinf(out->f) && !isinf(x))
+        return overflowed(call);
+    return out->f != 0 || isinf(x) || underflowed(call);
+}
+
+FN_BODY(POWER_F8)
+{
+    double x = args[0].f, y = args[1].f;
+    if (x == 0 && y < 0)
+        return fn_fail(call, KDK_BAD_POWER, "zero raised to a negative power is undefined");
+    if (x < 0 && !isinf(x) && !isinf(y) && y != floor(y))
+        return fn_fail(call, KDK_BAD_POWER, "a negative number raised to a non-integer power yields a complex result");
+    out->f = pow(x, y);
+    if (isinf(x) || isinf(y))
+        return true;
+    if (isinf(out->f))
+        return overflowed(call);
+    return out->f != 0 || x == 0 || underflowed(call);
+}
+
+FN_BODY(ATAN2_F8)
+{
+    out->f = atan2(args[0].f, args[1].f);
+    return true;
+}
+
+FN_BODY(PI)
+{
+    out->f = M_PI;
+    return true;
+}
+
+/* Not for secrets: a counter through a mixer (Steele, Lea, Flood, Fast Splittable Pseudorandom Number Generators, OOPSLA 2014), shared by all threads so that no two
+ * calls see one value. Relaxed: only its uniqueness matters. */
+FN_BODY(RANDOM)
+{
+    static _Atomic uint64_t counter;
+    uint64_t n = atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed);
+    out->f = (double)(hash_u64((n + (uint64_t)call->env->now_us) * 0x9e3779b97f4a7c15ull) >> 11) * 0x1p-53;
+    return true;
+}
+
+/* ------------------------------------------------------------------ decimals ---- */
+
+static bool num_overflow(struct fn_call *call)
+{
+    return fn_fail(call, KDK_OUT_OF_RANGE, "value overflows numeric format");
+}
+
+static int scale_of(const struct fn_call *call, uint32_t i)
+{
+    return fn_arg_type(call, i).scale;
+}
+
+/* Both at the result's scale, the larger of theirs. */
+static bool aligned(struct fn_call *call, const struct datum *args, int128 *a, int128 *b)
+{
+    int scale = call->expr->type.scale;
+    return num_rescale(args[0].w, scale_of(call, 0), scale, a) && num_rescale(args[1].w, scale_of(call, 1), scale, b);
+}
+
+FN_BODY(ADD_NUM)
+{
+    int128 a, b;
+    if (!aligned(call, args, &a, &b) || !num_fits(a + b))
+        return num_overflow(call);
+    out->w = a + b;
+    return true;
+}
+FN_BODY(SUB_NUM)
+{
+    int128 a, b;
+    if (!aligned(call, args, &a, &b) || !num_fits(a - b))
+        return num_overflow(call);
+    out->w = a - b;
+    return true;
+}
+FN_BODY(MUL_NUM)
+{
+    int drop = scale_of(call, 0) + scale_of(call, 1) - call->expr->type.scale;
+    return num_mul(args[0].w, args[1].w, drop, &out->w) || num_overflow(call);
+}
+FN_BODY(DIV_NUM)
+{
+    if (args[1].w == 0)
+        return divided_by_zero(call);
+    int up = call->expr->type.scale + scale_of(call, 1) - scale_of(call, 0);
+    return num_div(args[0].w, args[1].w, up, &out->w) || num_overflow(call);
+}
+FN_BODY(MOD_NUM)
+{
+    if (args[1].w == 0)
+        return divided_by_zero(call);
+    return num_mod(args[0].w, scale_of(call, 0), args[1].w, scale_of(call, 1), &out->w) || num_overflow(call);
+}
+FN_BODY(IDIV_NUM)
+{
+    if (args[1].w == 0)
+        return divided_by_zero(call);
+    return num_quotient(args[0].w, scale_of(call, 0), args[1].w, scale_of(call, 1), &out->w) || num_overflow(call);
+}
+FN_BODY(NEG_NUM)
+{
+    out->w = -args[0].w;
+    return true;
+}
+FN_BODY(POS_NUM)
+{
+    out->w = args[0].w;
+    return true;
+}
+FN_BODY(ABS_NUM)
+{
+    out->w = args[0].w < 0 ? -args[0].w : args[0].w;
+    return true;
+}
+FN_BODY(SIGN_NUM)
+{
+    out->w = (args[0].w > 0) - (args[0].w < 0);
+    return true;
+}
+
+static bool to_whole(const struct fn_call *call, const struct datum *args, bool up, struct datum *out)
+{
+    int128 d = (int128)num_pow10[scale_of(call, 0)], w = args[0].w, q = w / d, r = w % d;
+    out->w = q + (up && r > 0) - (!up && r < 0);
+    return true;
+}
+FN_BODY(CEIL_NUM)
+{
+    return to_whole(call, args, true, out);
+}
+FN_BODY(FLOOR_NUM)
+{
+    return to_whole(call, args, false, out);
+}
+
+/* To `places` digits after the point (before it, when negative), then to the result's scale. */
+static bool round_to(struct fn_call *call, int128 v, int64_t places, bool truncate, struct datum *out)
+{
+    int scale = scale_of(call, 0), to = call->expr->type.scale;
+    if (places < scale) {
+        int64_t drop = scale - places;
+        if (drop > NUM_DIGITS_MAX) {
+            out->w = 0;
+            return true;
+        }
+        int128 d = (int128)num_pow10[drop], r = v % d;
+        v -= r;
+        if (!truncate && (r < 0 ? -r : r) >= d - (r < 0 ? -r : r))
+            v += r < 0 ? -d : d;
+    }
+    return (num_fits(v) && num_rescale(v, scale, to, &out->w)) || num_overflow(call);
+}
+FN_BODY(ROUND_NUM)
+{
+    return round_to(call, args[0].w, 0, false, out);
+}
+FN_BODY(TRUNC_NUM)
+{
+    return round_to(call, args[0].w, 0, true, out);
+}
+FN_BODY(ROUND_NUM_I4)
+{
+    return round_to(call, args[0].w, args[1].i, false, out);
+}
+FN_BODY(TRUNC_NUM_I4)
+{
+    return round_to(call, args[0].w, args[1].i, true, out);
+}
+
+static num_real real_arg(const struct fn_call *call, const struct datum *args, uint32_t i)
+{
+    return num_to_real(args[i].w, scale_of(call, i));
+}
+
+static bool give_real(struct fn_call *call, num_real r, struct datum *out)
+{
+    return num_from_real(r, call->expr->type.scale, &out->w) || num_overflow(call);
+}
+
+static bool logarithm_defined(struct fn_call *call, int128 v)
+{
+    if (v > 0)
+        return true;
+    return v == 0 ? fn_fail(call, KDK_BAD_LOGARITHM, "cannot take logarithm of zero")
+                  : fn_fail(call, KDK_BAD_LOGARITHM, "cannot take logarithm of a negative number");
+}
+
+FN_BODY(SQRT_NUM)
+{
+    if (args[0].w < 0)
+        return fn_fail(call, KDK_BAD_POWER, "cannot take square root of a negative number");
+    return give_real(call, num_real_sqrt(real_arg(call, args, 0)), out);
+}
+
+static bool exp_of(struct fn_call *call, num_real x, struct datum *out)
+{
+    if (x > 100)
+        return num_overflow(call);
+    return x < -1000 || give_real(call, num_real_exp(x), out);
+}
+FN_BODY(EXP_NUM)
+{
+    return exp_of(call, real_arg(call, args, 0), out);
+}
+FN_BODY(LN_NUM)
+{
+    return logarithm_defined(call, args[0].w) && give_real(call, num_real_ln(real_arg(call, args, 0)), out);
+}
+FN_BODY(LOG10_NUM)
+{
+    return logarithm_defined(call, args[0].w) &&
+           give_real(call, num_real_ln(real_arg(call, args, 0)) / num_real_ln(10), out);
+}
+FN_BODY(LOG_NUM)
+{
+    return fn_do_LOG10_NUM(call, args, out);
+}
+FN_BODY(LOG_NUM_NUM)
+{
+    if (!logarithm_defined(call, args[0].w) || !logarithm_defined(call, args[1].w))
+        return false;
+    num_real base = num_real_ln(real_arg(call, args, 0));
+    if (base == 0)
+        return divided_by_zero(call);
+    return give_real(call, num_real_ln(real_arg(call, args, 1)) / base, out);
+}
+
+FN_BODY(POWER_NUM)
+{
+    int128 whole_scale = (int128)num_pow10[scale_of(call, 1)];
+    bool whole = args[1].w % whole_scale == 0;
+    num_real x = real_arg(call, args, 0), y = real_arg(call, args, 1);
+
+    if (x == 0 && y < 0)
+        return fn_fail(call, KDK_BAD_POWER, "zero raised to a negative power is undefined");
+    if (x < 0 && !whole)
+        return fn_fail(call, KDK_BAD_POWER, "a negative number raised to a non-integer power yields a complex result");
+    if (x == 0)
+        return y == 0 ? give_real(call, 1, out) : true;
+    bool negative = x < 0 && args[1].w / whole_scale % 2 != 0;
+    num_real size = x < 0 ? -x : x;
+    int128 n = args[1].w / whole_scale;
+    if (whole && n > -512 && n < 512) { /* By squaring, exact where 113 bits are. */
+        num_real r = 1, square = size;
+        for (int128 k = n < 0 ? -n : n; k > 0; k >>= 1) {
+            if (k & 1)
+                r *= square;
+            square *= square;
+        }
+        r = n < 0 ? 1 / r : r;
+        return give_real(call, negative ? -r : r, out);
+    }
+    if (!exp_of(call, y * num_real_ln(size), out))
+        return false;
+    out->w = negative ? -out->w : out->w;
+    return true;
+}
