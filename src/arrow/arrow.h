@@ -166,8 +166,8 @@ kdk_status arrow_schema_select(const struct arrow_schema *from, const uint32_t *
 /* Parameters in range, children as the type asks, depth, dictionary index an integer. KDK_BAD_PARAMETER;
  * KDK_TOO_COMPLEX for depth. */
 kdk_status arrow_schema_check(const struct arrow_schema *schema, struct err *err) KDK_MUST_CHECK;
-/* Same types all the way down; names of children count, the root's does not; nullability, metadata and dictionary
- * ids do not. */
+/* Same types all the way down. Names of struct members count, the root's and those inside lists and maps do not;
+ * nullability, metadata and dictionary ids do not either. */
 bool arrow_schema_same_type(const struct arrow_schema *a, const struct arrow_schema *b);
 /* Same types, names, nullability, order flags and metadata. */
 bool arrow_schema_equal(const struct arrow_schema *a, const struct arrow_schema *b);
@@ -196,6 +196,8 @@ kdk_status arrow_buffer_wrap(void *data, size_t bytes, void (*release)(struct ar
 /* Bytes from..from+bytes of `parent`, sharing them. */
 kdk_status arrow_buffer_slice(struct arrow_buffer *parent, size_t from, size_t bytes,
                               struct arrow_buffer **out, struct err *err) KDK_MUST_CHECK;
+/* 64 zero bytes that live for ever: what stands for offsets of no values, and for data of none. */
+struct arrow_buffer *arrow_buffer_zeroes(void);
 struct arrow_buffer *arrow_buffer_ref(struct arrow_buffer *buffer); /* Accepts NULL. */
 void arrow_buffer_unref(struct arrow_buffer *buffer);               /* Accepts NULL. */
 
@@ -207,7 +209,7 @@ struct arrow_array {
     int64_t length;
     int64_t null_count;
     int64_t offset;
-    struct arrow_buffer **buffers; /* [0] is validity; NULL entries: none. Count by the layout. */
+    struct arrow_buffer **buffers; /* [0] is validity, NULL if there are no NULLs; no other is NULL. */
     size_t buffer_count;
     struct arrow_array **children;
     size_t child_count;
@@ -233,12 +235,12 @@ kdk_status arrow_array_check(const struct arrow_schema *schema, struct arrow_arr
 bool arrow_array_equal(const struct arrow_schema *schema, const struct arrow_array *a,
                        const struct arrow_array *b, struct buf *why);
 
-/* Bytes of validity before slot `offset + i`: whether slot i is not NULL (not looking into a dictionary). */
+/* Whether slot i is not NULL (a dictionary-encoded slot may still stand for a NULL in its dictionary). */
 static inline bool arrow_is_valid(const struct arrow_array *array, int64_t i)
 {
     const struct arrow_buffer *bits = array->buffer_count ? array->buffers[0] : NULL;
     uint64_t at = (uint64_t)(array->offset + i);
-    return !bits ? array->null_count == 0 || array->buffer_count > 0 : bits->data[at / 8] >> (at % 8) & 1;
+    return bits ? bits->data[at / 8] >> (at % 8) & 1 : array->buffer_count > 0;
 }
 /* Pointer to the fixed-width value of slot i (any FIXED type of `width` bytes). */
 static inline const void *arrow_fixed(const struct arrow_array *array, size_t width, int64_t i)
@@ -263,7 +265,7 @@ int64_t arrow_index(const struct arrow_schema *schema, const struct arrow_array 
 /* ---- Building, a value at a time ---- */
 
 /* Grows an array of one type. Every addition may fail for want of memory, or with KDK_LIMIT when 32-bit offsets
- * are used up; the builder then stays as it was and may be freed. One owner. */
+ * are used up; the builder may then only be freed. One owner. */
 struct arrow_builder;
 kdk_status arrow_builder_new(const struct arrow_schema *schema /* borrowed for its life */,
                              struct arrow_builder **out, struct err *err) KDK_MUST_CHECK;
