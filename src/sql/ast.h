@@ -727,7 +727,8 @@ struct ast_deallocate {
  * is timezone, SET NAMES x is client_encoding, SET ROLE x is role. */
 struct ast_set {
     struct ast_ident name; /* Lower case; may hold dots. */
-    struct ast_exprs values; /* Literals; bare words are STRING, ON and TRUE too as written. Empty: reset. */
+    struct ast_exprs values; /* Literals; bare words are STRING, ON and TRUE too; a time zone may be a CAST to
+                                interval. Empty: reset. */
     bool local, reset;
 };
 struct ast_show {
