@@ -75,7 +75,7 @@ struct broker {
     struct broker_shrinker *shrinkers; /* Under `latch`, in the order in which they are asked. */
 };
 
-void broker_init(struct broker *broker, uint64_t limit_bytes);
+void broker_init(struct broker *broker, uint64_t limit_bytes); /* UINT64_MAX: no limit. */
 void broker_deinit(struct broker *broker); /* No grant or shrinker is left. */
 /* Above the new limit nothing grows; what is used is shrunk as far as shrinkers go. */
 void broker_set_limit(struct broker *broker, uint64_t limit_bytes);

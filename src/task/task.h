@@ -55,6 +55,7 @@ struct task {
     uint64_t started_ns;          /* Of the current run; owner of the run only. */
     uint8_t state;
     bool unblocked; /* task_unblock() came while it ran. */
+    bool final;     /* The current run began after the group was cancelled. */
 };
 
 /* Tasks that are waited for, cancelled and failed together. Owned by the caller. */
@@ -92,7 +93,7 @@ void task_group_init(struct task_group *group, struct sched *sched, enum task_pr
 /* Hands the task over. Cannot fail. */
 void task_submit(struct task_group *group, struct task *task);
 /* Makes a task that returned TASK_BLOCKED, or is about to, ready again. Further calls before it runs
- * do nothing. Not after it is done. */
+ * do nothing; nor does it once the task is done, as long as its group has not been waited for. */
 void task_unblock(struct task *task);
 /* Cancels: each task of the group that is not done is run once more, sees task_group_cancelled(), and is
  * done after that whatever it returns; blocked ones too. The group's status becomes KDK_INTERRUPTED
