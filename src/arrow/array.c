@@ -27,8 +27,9 @@ static void release_own(struct arrow_buffer *buffer)
     mem_free(buffer);
 }
 
-kdk_status arrow_buffer_wrap(void *data, size_t bytes, void (*release)(struct arrow_buffer *),
-                             void *owner, struct arrow_buffer **out, struct err *err)
+kdk_status arrow_buffer_wrap(void *data, size_t bytes,
+                             void (*release)(struct arrow_buffer *), void *owner,
+                             struct arrow_buffer **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_buffer *buffer = NULL;
@@ -115,7 +116,8 @@ out:
     return status;
 }
 
-kdk_status arrow_grow_take(struct arrow_grow *grow, struct arrow_buffer **out, struct err *err)
+kdk_status arrow_grow_take(struct arrow_grow *grow, struct arrow_buffer **out,
+                           struct err *err)
 {
     kdk_status status = KDK_OK;
 
@@ -152,7 +154,8 @@ int64_t arrow_bits_count(const uint8_t *bytes, int64_t from, int64_t count)
     return set;
 }
 
-void arrow_bits_move(uint8_t *out, int64_t to, const uint8_t *in, int64_t from, int64_t count)
+void arrow_bits_move(uint8_t *out, int64_t to, const uint8_t *in, int64_t from,
+                     int64_t count)
 {
     int64_t i = 0;
 
@@ -236,7 +239,8 @@ void arrow_array_unref(struct arrow_array *array)
     mem_free(array);
 }
 
-int64_t arrow_nulls_count(const struct arrow_schema *schema, const struct arrow_array *array)
+int64_t arrow_nulls_count(const struct arrow_schema *schema,
+                          const struct arrow_array *array)
 {
     if (arrow_type_layout(schema->type) == ARROW_LAYOUT_NONE)
         return array->length;
@@ -270,8 +274,8 @@ out:
 
 /* ---- One slot ---- */
 
-const uint8_t *arrow_bytes(const struct arrow_schema *schema, const struct arrow_array *array,
-                           int64_t i, size_t *bytes)
+const uint8_t *arrow_bytes(const struct arrow_schema *schema,
+                           const struct arrow_array *array, int64_t i, size_t *bytes)
 {
     const uint8_t *data = array->buffers[1]->data;
     int64_t at = array->offset + i, from = 0, to = 0;
@@ -310,8 +314,8 @@ const uint8_t *arrow_bytes(const struct arrow_schema *schema, const struct arrow
     return array->buffers[2]->data + from;
 }
 
-int64_t arrow_list(const struct arrow_schema *schema, const struct arrow_array *array, int64_t i,
-                   int64_t *count)
+int64_t arrow_list(const struct arrow_schema *schema, const struct arrow_array *array,
+                   int64_t i, int64_t *count)
 {
     int64_t at = array->offset + i, from = 0;
 
@@ -347,7 +351,8 @@ int64_t arrow_list(const struct arrow_schema *schema, const struct arrow_array *
     return 0;
 }
 
-int64_t arrow_index(const struct arrow_schema *schema, const struct arrow_array *array, int64_t i)
+int64_t arrow_index(const struct arrow_schema *schema, const struct arrow_array *array,
+                    int64_t i)
 {
     const uint8_t *data = array->buffers[1]->data;
     int64_t at = array->offset + i;

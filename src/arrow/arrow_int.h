@@ -11,16 +11,19 @@ size_t arrow_buffer_min(enum arrow_layout layout);
 /* Bits of bytes[from/8...] that are set among `count` from bit `from`. */
 int64_t arrow_bits_count(const uint8_t *bytes, int64_t from, int64_t count);
 /* Slots [0, length) of the physical array that hold NULL, by its validity. */
-int64_t arrow_nulls_count(const struct arrow_schema *schema, const struct arrow_array *array);
+int64_t arrow_nulls_count(const struct arrow_schema *schema,
+                          const struct arrow_array *array);
 /* Copies `count` bits from bit `from` of `in` to bit `to` of `out`; the other bits of out stay. */
-void arrow_bits_move(uint8_t *out, int64_t to, const uint8_t *in, int64_t from, int64_t count);
+void arrow_bits_move(uint8_t *out, int64_t to, const uint8_t *in, int64_t from,
+                     int64_t count);
 
 /* A buffer that grows: what builders and writers fill. Zeroed: empty. */
 struct arrow_grow {
     uint8_t *data;
     size_t bytes, cap;
 };
-kdk_status arrow_grow_reserve(struct arrow_grow *grow, size_t more, struct err *err) KDK_MUST_CHECK;
+kdk_status arrow_grow_reserve(struct arrow_grow *grow, size_t more,
+                              struct err *err) KDK_MUST_CHECK;
 /* Moves it into a buffer (also when it holds nothing: then the zeroes). */
 kdk_status arrow_grow_take(struct arrow_grow *grow, struct arrow_buffer **out,
                            struct err *err) KDK_MUST_CHECK;

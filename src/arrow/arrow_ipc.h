@@ -26,14 +26,16 @@ struct os_file;
 
 /* Random access. `read` gives all `bytes` or fails; it is never asked for bytes past `bytes`. */
 struct arrow_source {
-    kdk_status (*read)(void *context, uint64_t offset, void *into, size_t bytes, struct err *err);
+    kdk_status (*read)(void *context, uint64_t offset, void *into, size_t bytes,
+                       struct err *err);
     uint64_t bytes;   /* The size of the whole. */
     const char *name; /* For messages; borrowed. */
     void *context;
 };
 /* Sequential. *got is less than `bytes` only at the end. */
 struct arrow_input {
-    kdk_status (*read)(void *context, void *into, size_t bytes, size_t *got, struct err *err);
+    kdk_status (*read)(void *context, void *into, size_t bytes, size_t *got,
+                       struct err *err);
     const char *name;
     void *context;
 };
@@ -62,8 +64,9 @@ kdk_status arrow_decode(enum arrow_codec codec, const void *payload, size_t payl
                         void *into, size_t bytes, struct err *err) KDK_MUST_CHECK;
 /* Appends the encoded bytes (no length prefix). An LZ4 frame is made of independent blocks of at most
  * `block_bytes` (0: 64 KiB, the most), so that one can be decoded alone. `level` 0 is the default. */
-kdk_status arrow_encode(enum arrow_codec codec, int level, size_t block_bytes, const void *from,
-                        size_t bytes, struct buf *out, struct err *err) KDK_MUST_CHECK;
+kdk_status arrow_encode(enum arrow_codec codec, int level, size_t block_bytes,
+                        const void *from, size_t bytes, struct buf *out,
+                        struct err *err) KDK_MUST_CHECK;
 
 /* ---- Reading files ---- */
 struct arrow_file;
@@ -90,15 +93,16 @@ kdk_status arrow_file_dictionary(struct arrow_file *file, const struct arrow_sch
 
 /* Where one buffer of a batch is stored. */
 struct arrow_stored {
-    uint64_t offset;        /* In the source, of the stored bytes, the 8-byte length included. */
+    uint64_t offset; /* In the source, of the stored bytes, the 8-byte length included. */
     uint64_t stored_bytes;  /* Length prefix included, padding not. 0: an absent buffer. */
     uint64_t decoded_bytes; /* What it holds. */
     enum arrow_codec codec; /* Of the payload; NONE for a raw one. */
-    uint32_t prefix_bytes;  /* 8 in a compressed batch, else 0: the payload begins after it. */
-    uint32_t column;        /* Top-level column that it belongs to. */
-    uint32_t node;          /* Field node of the batch, counted depth first. */
-    uint32_t slot;          /* Buffer number in that node: 0 validity, ... */
-    uint32_t crc;           /* CRC-32C of the stored bytes. Set by the writer; 0 from the reader. */
+    uint32_t
+        prefix_bytes; /* 8 in a compressed batch, else 0: the payload begins after it. */
+    uint32_t column;  /* Top-level column that it belongs to. */
+    uint32_t node;    /* Field node of the batch, counted depth first. */
+    uint32_t slot;    /* Buffer number in that node: 0 validity, ... */
+    uint32_t crc; /* CRC-32C of the stored bytes. Set by the writer; 0 from the reader. */
 };
 struct arrow_batch_layout {
     uint64_t offset, bytes; /* The message: prefix, metadata, body. */
@@ -113,7 +117,8 @@ void arrow_batch_layout_deinit(struct arrow_batch_layout *layout);
 /* Where the buffers of batch `index` lie, for callers that read and decode single ones. Lengths are checked to be
  * inside the source; the contents are not looked at (but for the length prefixes). */
 kdk_status arrow_file_batch_layout(struct arrow_file *file, size_t index,
-                                   struct arrow_batch_layout *out, struct err *err) KDK_MUST_CHECK;
+                                   struct arrow_batch_layout *out,
+                                   struct err *err) KDK_MUST_CHECK;
 /* The same for dictionary batches, in the footer's order; *id and *delta may be NULL. */
 size_t arrow_file_dictionary_count(const struct arrow_file *file);
 kdk_status arrow_file_dictionary_layout(struct arrow_file *file, size_t index, int64_t *id,
@@ -137,19 +142,23 @@ const struct arrow_metadata *arrow_ipc_stream_metadata(const struct arrow_stream
 struct arrow_writer;
 
 struct arrow_writer_options {
-    bool file;              /* The file format; else the stream. */
-    bool dictionaries_last; /* File only: write each dictionary once, at close, as it was with the last batch that
+    bool file; /* The file format; else the stream. */
+    bool
+        dictionaries_last; /* File only: write each dictionary once, at close, as it was with the last batch that
                              * had it; earlier ones must be prefixes of it. Readers find it through the footer. */
-    bool no_deltas;         /* Stream: replace a dictionary that grew rather than extend it. File: refuse it. */
+    bool
+        no_deltas; /* Stream: replace a dictionary that grew rather than extend it. File: refuse it. */
 };
 /* `schema` is a struct type and is copied; `sink` is copied. Writes the schema. */
-kdk_status arrow_writer_open(const struct arrow_sink *sink, const struct arrow_schema *schema,
+kdk_status arrow_writer_open(const struct arrow_sink *sink,
+                             const struct arrow_schema *schema,
                              const struct arrow_writer_options *options,
                              struct arrow_writer **out, struct err *err) KDK_MUST_CHECK;
 struct arrow_batch_options {
-    enum arrow_codec codec; /* Buffers that it makes less than a fifth smaller are stored raw. */
-    int level;              /* 0: the codec's default. */
-    size_t block_bytes;     /* LZ4: see arrow_encode(). */
+    enum arrow_codec
+        codec; /* Buffers that it makes less than a fifth smaller are stored raw. */
+    int level; /* 0: the codec's default. */
+    size_t block_bytes;                    /* LZ4: see arrow_encode(). */
     const struct arrow_metadata *metadata; /* Of the message; borrowed; may be NULL. */
 };
 /* Writes a batch, a struct array of the writer's schema (any offset), and before it the dictionaries that changed.
@@ -157,12 +166,14 @@ struct arrow_batch_options {
  * `options` NULL: uncompressed. After a failure only close is allowed. */
 kdk_status arrow_writer_batch(struct arrow_writer *writer, const struct arrow_array *batch,
                               const struct arrow_batch_options *options,
-                              struct arrow_batch_layout *layout, struct err *err) KDK_MUST_CHECK;
+                              struct arrow_batch_layout *layout,
+                              struct err *err) KDK_MUST_CHECK;
 /* Ends it: dictionaries still to be written (with `options`), end mark, footer with `metadata` (may be NULL; files
  * only). Does not free. */
 kdk_status arrow_writer_finish(struct arrow_writer *writer,
                                const struct arrow_batch_options *options,
-                               const struct arrow_metadata *metadata, struct err *err) KDK_MUST_CHECK;
+                               const struct arrow_metadata *metadata,
+                               struct err *err) KDK_MUST_CHECK;
 /* Bytes written so far. */
 uint64_t arrow_writer_bytes(const struct arrow_writer *writer);
 /* Layouts of the dictionary batches written so far, in the file's order; borrowed. */

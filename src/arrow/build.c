@@ -66,7 +66,8 @@ void arrow_builder_dictionary(struct arrow_builder *b, struct arrow_array *value
     b->dictionary = values;
 }
 
-static kdk_status put(struct arrow_grow *grow, const void *bytes, size_t count, struct err *err)
+static kdk_status put(struct arrow_grow *grow, const void *bytes, size_t count,
+                      struct err *err)
 {
     kdk_status status = arrow_grow_reserve(grow, count, err);
     if (status == KDK_OK && count) {
@@ -112,19 +113,22 @@ out:
 }
 
 /* An offset: the end of the slot, after the 0 that begins the first one. */
-static kdk_status put_offset(struct arrow_builder *b, bool wide, uint64_t end, struct err *err)
+static kdk_status put_offset(struct arrow_builder *b, bool wide, uint64_t end,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     uint32_t narrow = (uint32_t)end;
     uint64_t zero = 0;
 
     if (!wide && end > INT32_MAX)
-        return err_set(err, KDK_LIMIT, "an Arrow array of type %s holds at most 2^31 - 1 %s",
+        return err_set(err, KDK_LIMIT,
+                       "an Arrow array of type %s holds at most 2^31 - 1 %s",
                        arrow_type_name(b->schema->type),
                        b->schema->child_count ? "elements" : "bytes");
     if (b->length == 0)
         TRY(put(&b->values, &zero, wide ? 8 : 4, err));
-    TRY(put(&b->values, wide ? (const void *)&end : (const void *)&narrow, wide ? 8 : 4, err));
+    TRY(put(&b->values, wide ? (const void *)&end : (const void *)&narrow, wide ? 8 : 4,
+            err));
 out:
     return status;
 }
@@ -219,7 +223,8 @@ static kdk_status put_view(struct arrow_builder *b, const void *bytes, size_t co
     uint8_t view[16] = {0};
 
     if (count > INT32_MAX || (count > 12 && count > INT32_MAX - b->data.bytes))
-        return err_set(err, KDK_LIMIT, "an Arrow array of views holds at most 2^31 - 1 bytes");
+        return err_set(err, KDK_LIMIT,
+                       "an Arrow array of views holds at most 2^31 - 1 bytes");
     put_u32(view, (uint32_t)count);
     if (count <= 12) {
         if (count)
@@ -243,7 +248,8 @@ kdk_status arrow_builder_bytes(struct arrow_builder *b, const void *bytes, size_
     if (layout == ARROW_LAYOUT_VIEW) {
         TRY(put_view(b, bytes, count, err));
     } else if (layout == ARROW_LAYOUT_VAR32 || layout == ARROW_LAYOUT_VAR64) {
-        TRY(put_offset(b, layout == ARROW_LAYOUT_VAR64, size_add(b->data.bytes, count), err));
+        TRY(put_offset(b, layout == ARROW_LAYOUT_VAR64, size_add(b->data.bytes, count),
+                       err));
         TRY(put(&b->data, bytes, count, err));
     } else {
         return wrong_use(b, err);
@@ -269,7 +275,8 @@ kdk_status arrow_builder_slot(struct arrow_builder *b, struct err *err)
         int64_t size = end - b->taken;
         size_t bytes = layout == ARROW_LAYOUT_LIST_VIEW64 ? 8 : 4;
         if (bytes == 4 && end > INT32_MAX)
-            return err_set(err, KDK_LIMIT, "an Arrow list view holds at most 2^31 - 1 elements");
+            return err_set(err, KDK_LIMIT,
+                           "an Arrow list view holds at most 2^31 - 1 elements");
         TRY(put(&b->values, &b->taken, bytes, err)); /* little-endian: the low half */
         TRY(put(&b->data, &size, bytes, err));
         break;
@@ -334,13 +341,14 @@ kdk_status arrow_builder_array(struct arrow_builder *b, const struct arrow_array
         case ARROW_LAYOUT_LIST_VIEW64:
         case ARROW_LAYOUT_FIXED_LIST:
             first = arrow_list(schema, array, i, &elements);
-            TRY(arrow_builder_array(b->children[0], array->children[0], first, elements, err));
+            TRY(arrow_builder_array(b->children[0], array->children[0], first, elements,
+                                    err));
             TRY(arrow_builder_slot(b, err));
             break;
         case ARROW_LAYOUT_STRUCT:
             for (size_t k = 0; k < schema->child_count; k++)
-                TRY(arrow_builder_array(b->children[k], array->children[k], array->offset + i,
-                                        1, err));
+                TRY(arrow_builder_array(b->children[k], array->children[k],
+                                        array->offset + i, 1, err));
             TRY(arrow_builder_slot(b, err));
             break;
         }
@@ -359,7 +367,8 @@ kdk_status arrow_builder_finish(struct arrow_builder *b, struct arrow_array **ou
 
     if (layout == ARROW_LAYOUT_VIEW && b->data.bytes)
         buffers++;
-    TRY(arrow_array_new(b->length, b->null_count, buffers, b->schema->child_count, &array, err));
+    TRY(arrow_array_new(b->length, b->null_count, buffers, b->schema->child_count, &array,
+                        err));
     if (buffers > 0 && b->null_count)
         TRY(arrow_grow_take(&b->validity, &array->buffers[0], err));
     if (buffers > 1)

@@ -13,36 +13,36 @@
 #include "base/mem.h"
 
 /* ---- Formats: X(type, format) for types without parameters ---- */
-#define FORMATS(X)                                                                             \
-    X(NULL, "n")                                                                               \
-    X(BOOL, "b")                                                                               \
-    X(INT8, "c")                                                                               \
-    X(UINT8, "C")                                                                              \
-    X(INT16, "s")                                                                              \
-    X(UINT16, "S")                                                                             \
-    X(INT32, "i")                                                                              \
-    X(UINT32, "I")                                                                             \
-    X(INT64, "l")                                                                              \
-    X(UINT64, "L")                                                                             \
-    X(FLOAT16, "e")                                                                            \
-    X(FLOAT32, "f")                                                                            \
-    X(FLOAT64, "g")                                                                            \
-    X(DATE32, "tdD")                                                                           \
-    X(DATE64, "tdm")                                                                           \
-    X(INTERVAL_YEAR_MONTH, "tiM")                                                              \
-    X(INTERVAL_DAY_TIME, "tiD")                                                                \
-    X(INTERVAL_MONTH_DAY_NANO, "tin")                                                          \
-    X(UTF8, "u")                                                                               \
-    X(LARGE_UTF8, "U")                                                                         \
-    X(UTF8_VIEW, "vu")                                                                         \
-    X(BINARY, "z")                                                                             \
-    X(LARGE_BINARY, "Z")                                                                       \
-    X(BINARY_VIEW, "vz")                                                                       \
-    X(LIST, "+l")                                                                              \
-    X(LARGE_LIST, "+L")                                                                        \
-    X(LIST_VIEW, "+vl")                                                                        \
-    X(LARGE_LIST_VIEW, "+vL")                                                                  \
-    X(STRUCT, "+s")                                                                            \
+#define FORMATS(X)                                                                         \
+    X(NULL, "n")                                                                           \
+    X(BOOL, "b")                                                                           \
+    X(INT8, "c")                                                                           \
+    X(UINT8, "C")                                                                          \
+    X(INT16, "s")                                                                          \
+    X(UINT16, "S")                                                                         \
+    X(INT32, "i")                                                                          \
+    X(UINT32, "I")                                                                         \
+    X(INT64, "l")                                                                          \
+    X(UINT64, "L")                                                                         \
+    X(FLOAT16, "e")                                                                        \
+    X(FLOAT32, "f")                                                                        \
+    X(FLOAT64, "g")                                                                        \
+    X(DATE32, "tdD")                                                                       \
+    X(DATE64, "tdm")                                                                       \
+    X(INTERVAL_YEAR_MONTH, "tiM")                                                          \
+    X(INTERVAL_DAY_TIME, "tiD")                                                            \
+    X(INTERVAL_MONTH_DAY_NANO, "tin")                                                      \
+    X(UTF8, "u")                                                                           \
+    X(LARGE_UTF8, "U")                                                                     \
+    X(UTF8_VIEW, "vu")                                                                     \
+    X(BINARY, "z")                                                                         \
+    X(LARGE_BINARY, "Z")                                                                   \
+    X(BINARY_VIEW, "vz")                                                                   \
+    X(LIST, "+l")                                                                          \
+    X(LARGE_LIST, "+L")                                                                    \
+    X(LIST_VIEW, "+vl")                                                                    \
+    X(LARGE_LIST_VIEW, "+vL")                                                              \
+    X(STRUCT, "+s")                                                                        \
     X(MAP, "+m")
 
 static const struct {
@@ -80,7 +80,8 @@ static void format_print(const struct arrow_schema *schema, struct buf *out)
         buf_printf(out, "tt%c", units[schema->unit]);
         break;
     case ARROW_TIMESTAMP:
-        buf_printf(out, "ts%c:%s", units[schema->unit], schema->timezone ? schema->timezone : "");
+        buf_printf(out, "ts%c:%s", units[schema->unit],
+                   schema->timezone ? schema->timezone : "");
         break;
     case ARROW_DURATION:
         buf_printf(out, "tD%c", units[schema->unit]);
@@ -172,10 +173,10 @@ kdk_status arrow_export_schema(const struct arrow_schema *schema, struct ArrowSc
     out->format = own->format.data;
     out->name = own->name;
     out->metadata = own->metadata.data;
-    out->flags = (schema->nullable ? ARROW_FLAG_NULLABLE : 0) |
-                 (schema->dictionary && schema->ordered ? ARROW_FLAG_DICTIONARY_ORDERED : 0) |
-                 (schema->type == ARROW_MAP && schema->keys_sorted ? ARROW_FLAG_MAP_KEYS_SORTED
-                                                                   : 0);
+    out->flags =
+        (schema->nullable ? ARROW_FLAG_NULLABLE : 0) |
+        (schema->dictionary && schema->ordered ? ARROW_FLAG_DICTIONARY_ORDERED : 0) |
+        (schema->type == ARROW_MAP && schema->keys_sorted ? ARROW_FLAG_MAP_KEYS_SORTED : 0);
     out->n_children = (int64_t)children;
     out->children = children ? own->children : NULL;
 out:
@@ -213,7 +214,8 @@ static bool number_parse(const char **at, int32_t *out)
     return true;
 }
 
-static kdk_status format_parse(const char *format, struct arrow_schema *schema, struct err *err)
+static kdk_status format_parse(const char *format, struct arrow_schema *schema,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     const char *rest;
@@ -226,8 +228,8 @@ static kdk_status format_parse(const char *format, struct arrow_schema *schema, 
         }
     if (strncmp(format, "d:", 2) == 0) {
         rest = format + 2;
-        if (!number_parse(&rest, &schema->precision) || !number_parse(&rest, &schema->scale) ||
-            (*rest && !number_parse(&rest, &bits)))
+        if (!number_parse(&rest, &schema->precision) ||
+            !number_parse(&rest, &schema->scale) || (*rest && !number_parse(&rest, &bits)))
             return bad_format(format, err);
         if (bits != 32 && bits != 64 && bits != 128 && bits != 256)
             return bad_format(format, err);
@@ -237,11 +239,13 @@ static kdk_status format_parse(const char *format, struct arrow_schema *schema, 
                                      : ARROW_DECIMAL256;
         return KDK_OK;
     }
-    if (strncmp(format, "tt", 2) == 0 && unit_parse(format[2], &schema->unit) && !format[3]) {
+    if (strncmp(format, "tt", 2) == 0 && unit_parse(format[2], &schema->unit) &&
+        !format[3]) {
         schema->type = schema->unit <= ARROW_MILLISECOND ? ARROW_TIME32 : ARROW_TIME64;
         return KDK_OK;
     }
-    if (strncmp(format, "tD", 2) == 0 && unit_parse(format[2], &schema->unit) && !format[3]) {
+    if (strncmp(format, "tD", 2) == 0 && unit_parse(format[2], &schema->unit) &&
+        !format[3]) {
         schema->type = ARROW_DURATION;
         return KDK_OK;
     }
@@ -268,7 +272,8 @@ out:
     return status;
 }
 
-static kdk_status metadata_decode(const char *bytes, struct arrow_metadata *out, struct err *err)
+static kdk_status metadata_decode(const char *bytes, struct arrow_metadata *out,
+                                  struct err *err)
 {
     kdk_status status = KDK_OK;
     int32_t count = (int32_t)get_u32(bytes), length;
@@ -293,13 +298,14 @@ out:
     return status;
 }
 
-static kdk_status import_node(const struct ArrowSchema *in, int depth, struct arrow_schema **out,
-                              struct err *err)
+static kdk_status import_node(const struct ArrowSchema *in, int depth,
+                              struct arrow_schema **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_schema *schema = NULL, *child = NULL;
 
-    if (!in->release || !in->format || in->n_children < 0 || (in->n_children && !in->children))
+    if (!in->release || !in->format || in->n_children < 0 ||
+        (in->n_children && !in->children))
         return err_set(err, KDK_BAD_PARAMETER, "bad or released Arrow schema");
     if (depth >= ARROW_DEPTH_MAX)
         return err_set(err, KDK_TOO_COMPLEX, "Arrow type is nested deeper than %d",
@@ -394,7 +400,8 @@ kdk_status arrow_export_array(const struct arrow_schema *schema, struct arrow_ar
         TRY_MEM(own->children = MEM_ARRAY(struct ArrowArray *, own->node_count));
     }
     for (size_t i = 0; i < children; i++) {
-        TRY(arrow_export_array(schema->children[i], array->children[i], &own->nodes[i], err));
+        TRY(arrow_export_array(schema->children[i], array->children[i], &own->nodes[i],
+                               err));
         own->children[i] = &own->nodes[i];
     }
     if (array->dictionary) {
@@ -464,7 +471,8 @@ out:
 }
 
 /* The end of the data of an array with offsets. */
-static kdk_status data_end(const struct ArrowArray *in, bool wide, size_t *out, struct err *err)
+static kdk_status data_end(const struct ArrowArray *in, bool wide, size_t *out,
+                           struct err *err)
 {
     const uint8_t *offsets = in->buffers[1];
     int64_t end = in->offset + in->length, last;
@@ -497,12 +505,14 @@ static kdk_status import_array(struct holder *holder, const struct ArrowArray *i
         buffers = (size_t)in->n_buffers - 1;
     }
     if ((size_t)in->n_buffers != buffers + (layout == ARROW_LAYOUT_VIEW) ||
-        (size_t)in->n_children != schema->child_count || !in->dictionary != !schema->dictionary ||
-        (buffers && !in->buffers) || (in->n_children && !in->children))
+        (size_t)in->n_children != schema->child_count ||
+        !in->dictionary != !schema->dictionary || (buffers && !in->buffers) ||
+        (in->n_children && !in->children))
         return err_set(err, KDK_CORRUPT, "bad Arrow array: not of type %s",
                        arrow_type_name(schema->type));
     end = (size_t)(in->length + in->offset);
-    TRY(arrow_array_new(in->length, in->null_count, buffers, schema->child_count, &array, err));
+    TRY(arrow_array_new(in->length, in->null_count, buffers, schema->child_count, &array,
+                        err));
     array->offset = in->offset;
     if (buffers && in->buffers[0] && in->null_count != 0 && end)
         TRY(window(holder, in->buffers[0], (end + 7) / 8, true, &array->buffers[0], err));
@@ -554,7 +564,8 @@ static kdk_status import_array(struct holder *holder, const struct ArrowArray *i
         TRY(import_array(holder, in->children[i], schema->children[i], &array->children[i],
                          err));
     if (schema->dictionary) {
-        TRY(import_array(holder, in->dictionary, schema->dictionary, &array->dictionary, err));
+        TRY(import_array(holder, in->dictionary, schema->dictionary, &array->dictionary,
+                         err));
         TRY(arrow_array_check(schema->dictionary, array->dictionary, err));
     }
     *out = array;

@@ -19,8 +19,8 @@ static kdk_status need(struct arrow_array *array, size_t i, size_t bytes, struct
     }
     if (array->buffers[i]->bytes < bytes) {
         kdk_status status = wrong("buffer is too short", err);
-        err_detail(err, "buffer %zu has %zu bytes, %zu are needed", i, array->buffers[i]->bytes,
-                   bytes);
+        err_detail(err, "buffer %zu has %zu bytes, %zu are needed", i,
+                   array->buffers[i]->bytes, bytes);
         return status;
     }
     return KDK_OK;
@@ -48,8 +48,8 @@ static kdk_status check_offsets(const struct arrow_array *array, bool wide, uint
     return KDK_OK;
 }
 
-static kdk_status check_text(const struct arrow_schema *schema, const struct arrow_array *array,
-                             struct err *err)
+static kdk_status check_text(const struct arrow_schema *schema,
+                             const struct arrow_array *array, struct err *err)
 {
     for (int64_t i = 0; i < array->length; i++) {
         size_t bytes, at;
@@ -168,7 +168,8 @@ static kdk_status check_array(const struct arrow_schema *schema, struct arrow_ar
         TRY(need(array, 0, (end + 7) / 8, err));
     nulls = arrow_nulls_count(schema, array);
     /* Writers disagree on how many NULLs an array of type null has. */
-    if (array->null_count != -1 && array->null_count != nulls && layout != ARROW_LAYOUT_NONE)
+    if (array->null_count != -1 && array->null_count != nulls &&
+        layout != ARROW_LAYOUT_NONE)
         return wrong("null count differs from the validity bitmap", err);
     array->null_count = nulls;
 
@@ -257,18 +258,19 @@ static bool differ(struct buf *why, const struct arrow_schema *schema, int64_t i
     if (why) {
         struct buf type = {0};
         if (arrow_schema_print(schema, &type, NULL) == KDK_OK)
-            buf_printf(why, "%s in slot %lld of \"%s\" (%s)", what, (long long)i, schema->name,
-                       type.data ? type.data : "");
+            buf_printf(why, "%s in slot %lld of \"%s\" (%s)", what, (long long)i,
+                       schema->name, type.data ? type.data : "");
         buf_deinit(&type);
     }
     return false;
 }
 
-static bool equal_slot(const struct arrow_schema *schema, const struct arrow_array *a, int64_t i,
-                       const struct arrow_array *b, int64_t j, struct buf *why);
+static bool equal_slot(const struct arrow_schema *schema, const struct arrow_array *a,
+                       int64_t i, const struct arrow_array *b, int64_t j, struct buf *why);
 
 /* A dictionary-encoded slot is NULL also when its entry is. */
-static bool slot_valid(const struct arrow_schema *schema, const struct arrow_array *a, int64_t i)
+static bool slot_valid(const struct arrow_schema *schema, const struct arrow_array *a,
+                       int64_t i)
 {
     if (!arrow_is_valid(a, i))
         return false;
@@ -276,8 +278,8 @@ static bool slot_valid(const struct arrow_schema *schema, const struct arrow_arr
            slot_valid(schema->dictionary, a->dictionary, arrow_index(schema, a, i));
 }
 
-static bool equal_valid(const struct arrow_schema *schema, const struct arrow_array *a, int64_t i,
-                        const struct arrow_array *b, int64_t j, struct buf *why)
+static bool equal_valid(const struct arrow_schema *schema, const struct arrow_array *a,
+                        int64_t i, const struct arrow_array *b, int64_t j, struct buf *why)
 {
     size_t a_bytes, b_bytes;
     int64_t a_from, b_from, a_count, b_count;
@@ -290,7 +292,8 @@ static bool equal_valid(const struct arrow_schema *schema, const struct arrow_ar
     case ARROW_LAYOUT_NONE:
         return true;
     case ARROW_LAYOUT_BIT:
-        return arrow_bool(a, i) == arrow_bool(b, j) || differ(why, schema, i, "value differs");
+        return arrow_bool(a, i) == arrow_bool(b, j) ||
+               differ(why, schema, i, "value differs");
     case ARROW_LAYOUT_FIXED:
     case ARROW_LAYOUT_VAR32:
     case ARROW_LAYOUT_VAR64:
@@ -315,16 +318,16 @@ static bool equal_valid(const struct arrow_schema *schema, const struct arrow_ar
         return true;
     case ARROW_LAYOUT_STRUCT:
         for (size_t k = 0; k < schema->child_count; k++)
-            if (!equal_slot(schema->children[k], a->children[k], a->offset + i, b->children[k],
-                            b->offset + j, why))
+            if (!equal_slot(schema->children[k], a->children[k], a->offset + i,
+                            b->children[k], b->offset + j, why))
                 return false;
         return true;
     }
     return false;
 }
 
-static bool equal_slot(const struct arrow_schema *schema, const struct arrow_array *a, int64_t i,
-                       const struct arrow_array *b, int64_t j, struct buf *why)
+static bool equal_slot(const struct arrow_schema *schema, const struct arrow_array *a,
+                       int64_t i, const struct arrow_array *b, int64_t j, struct buf *why)
 {
     bool valid = slot_valid(schema, a, i);
 
@@ -343,8 +346,9 @@ bool arrow_array_equal(const struct arrow_schema *schema, const struct arrow_arr
         return false;
     }
     /* Nothing but a count to compare, and that may be large. */
-    if (schema->type == ARROW_NULL || (schema->type == ARROW_STRUCT && !schema->child_count &&
-                                       a->null_count == 0 && b->null_count == 0))
+    if (schema->type == ARROW_NULL ||
+        (schema->type == ARROW_STRUCT && !schema->child_count && a->null_count == 0 &&
+         b->null_count == 0))
         return true;
     for (int64_t i = 0; i < a->length; i++)
         if (!equal_slot(schema, a, i, b, i, why))

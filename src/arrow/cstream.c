@@ -20,7 +20,8 @@ static kdk_status foreign_error(struct ArrowArrayStream *in, int code, struct er
     if (code == ENOMEM)
         return err_nomem(err);
     return err_set(err, code == ENOTSUP || code == ENOSYS ? KDK_UNSUPPORTED : KDK_IO,
-                   "Arrow stream failed with error %d: %s", code, text ? text : "no message");
+                   "Arrow stream failed with error %d: %s", code,
+                   text ? text : "no message");
 }
 
 static kdk_status imported_next(struct arrow_stream *stream, struct arrow_array **out,
@@ -73,7 +74,8 @@ kdk_status arrow_import_stream(struct ArrowArrayStream *in, struct arrow_stream 
     }
     TRY(arrow_import_schema(&schema, &self->schema, err));
     if (self->schema->type != ARROW_STRUCT || self->schema->dictionary) {
-        status = err_set(err, KDK_BAD_PARAMETER, "Arrow stream is not one of record batches");
+        status =
+            err_set(err, KDK_BAD_PARAMETER, "Arrow stream is not one of record batches");
         goto out;
     }
     self->stream = (struct arrow_stream){self->schema, imported_next, imported_close};

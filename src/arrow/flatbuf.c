@@ -59,7 +59,8 @@ static struct fb_table table_at(struct fb *fb, size_t at)
     table.vtable_bytes = get_u16(fb->data + vtable);
     table.table_bytes = get_u16(fb->data + vtable + 2);
     if (table.vtable_bytes < 4 || table.vtable_bytes % 2 != 0 ||
-        !inside(fb, table.vtable, table.vtable_bytes) || !inside(fb, at, table.table_bytes)) {
+        !inside(fb, table.vtable, table.vtable_bytes) ||
+        !inside(fb, at, table.table_bytes)) {
         fb->bad = true;
         return none;
     }
@@ -88,7 +89,8 @@ static size_t field_at(const struct fb_table *table, unsigned field, size_t byte
     return table->at + place;
 }
 
-int64_t fb_int(const struct fb_table *table, unsigned field, unsigned bytes, int64_t otherwise)
+int64_t fb_int(const struct fb_table *table, unsigned field, unsigned bytes,
+               int64_t otherwise)
 {
     size_t at = field_at(table, field, bytes);
     const uint8_t *data = table->fb->data + at;

@@ -25,7 +25,7 @@ struct fb {
 };
 struct fb_table {
     struct fb *fb;
-    size_t at;     /* 0: absent. */
+    size_t at; /* 0: absent. */
     size_t vtable;
     size_t vtable_bytes, table_bytes;
 };
@@ -38,7 +38,8 @@ struct fb_vector {
 void fb_init(struct fb *fb, const void *data, size_t bytes);
 struct fb_table fb_root(struct fb *fb);
 /* Field number `field`, a signed integer of 1, 2, 4 or 8 bytes; `otherwise` when absent. */
-int64_t fb_int(const struct fb_table *table, unsigned field, unsigned bytes, int64_t otherwise);
+int64_t fb_int(const struct fb_table *table, unsigned field, unsigned bytes,
+               int64_t otherwise);
 struct fb_table fb_child(const struct fb_table *table, unsigned field);
 /* Elements of `bytes` each; an absent vector is an empty one. */
 struct fb_vector fb_vector(const struct fb_table *table, unsigned field, size_t bytes);

@@ -152,10 +152,10 @@ static bool true_of(const struct json *j, const char *key)
 static enum arrow_unit unit_of(const struct json *type)
 {
     const char *unit = text_of(type, "unit");
-    return *unit == 'S'                           ? ARROW_SECOND
-           : strcmp(unit, "MILLISECOND") == 0     ? ARROW_MILLISECOND
-           : strcmp(unit, "MICROSECOND") == 0     ? ARROW_MICROSECOND
-                                                  : ARROW_NANOSECOND;
+    return *unit == 'S'                       ? ARROW_SECOND
+           : strcmp(unit, "MILLISECOND") == 0 ? ARROW_MILLISECOND
+           : strcmp(unit, "MICROSECOND") == 0 ? ARROW_MICROSECOND
+                                              : ARROW_NANOSECOND;
 }
 
 static enum arrow_type int_type(const struct json *type)
@@ -178,14 +178,23 @@ static void set_type(struct arrow_schema *s, const struct json *type)
     static const struct {
         const char *name;
         enum arrow_type type;
-    } plain[] = {{"null", ARROW_NULL}, {"bool", ARROW_BOOL}, {"utf8", ARROW_UTF8},
-                 {"largeutf8", ARROW_LARGE_UTF8}, {"utf8view", ARROW_UTF8_VIEW},
-                 {"binary", ARROW_BINARY}, {"largebinary", ARROW_LARGE_BINARY},
-                 {"binaryview", ARROW_BINARY_VIEW}, {"fixedsizebinary", ARROW_FIXED_SIZE_BINARY},
-                 {"list", ARROW_LIST}, {"largelist", ARROW_LARGE_LIST},
-                 {"listview", ARROW_LIST_VIEW}, {"largelistview", ARROW_LARGE_LIST_VIEW},
-                 {"fixedsizelist", ARROW_FIXED_SIZE_LIST}, {"struct", ARROW_STRUCT},
-                 {"map", ARROW_MAP}, {"duration", ARROW_DURATION},
+    } plain[] = {{"null", ARROW_NULL},
+                 {"bool", ARROW_BOOL},
+                 {"utf8", ARROW_UTF8},
+                 {"largeutf8", ARROW_LARGE_UTF8},
+                 {"utf8view", ARROW_UTF8_VIEW},
+                 {"binary", ARROW_BINARY},
+                 {"largebinary", ARROW_LARGE_BINARY},
+                 {"binaryview", ARROW_BINARY_VIEW},
+                 {"fixedsizebinary", ARROW_FIXED_SIZE_BINARY},
+                 {"list", ARROW_LIST},
+                 {"largelist", ARROW_LARGE_LIST},
+                 {"listview", ARROW_LIST_VIEW},
+                 {"largelistview", ARROW_LARGE_LIST_VIEW},
+                 {"fixedsizelist", ARROW_FIXED_SIZE_LIST},
+                 {"struct", ARROW_STRUCT},
+                 {"map", ARROW_MAP},
+                 {"duration", ARROW_DURATION},
                  {"timestamp", ARROW_TIMESTAMP}};
     const char *name = text_of(type, "name"), *unit = text_of(type, "unit");
     const char *zone = text_of(type, "timezone"), *precision = text_of(type, "precision");
@@ -196,8 +205,9 @@ static void set_type(struct arrow_schema *s, const struct json *type)
     if (strcmp(name, "int") == 0)
         s->type = int_type(type);
     if (strcmp(name, "floatingpoint") == 0)
-        s->type = *precision == 'H' ? ARROW_FLOAT16 : *precision == 'S' ? ARROW_FLOAT32
-                                                                        : ARROW_FLOAT64;
+        s->type = *precision == 'H'   ? ARROW_FLOAT16
+                  : *precision == 'S' ? ARROW_FLOAT32
+                                      : ARROW_FLOAT64;
     if (strcmp(name, "decimal") == 0) {
         int64_t bits = get(type, "bitWidth") ? int_of(type, "bitWidth") : 128;
         s->type = bits == 32    ? ARROW_DECIMAL32
@@ -229,7 +239,8 @@ static void set_type(struct arrow_schema *s, const struct json *type)
 static void add_metadata(struct arrow_schema *s, const struct json *list)
 {
     for (size_t i = 0; list && i < list->count; i++) {
-        const struct json *key = get(list->items[i], "key"), *value = get(list->items[i], "value");
+        const struct json *key = get(list->items[i], "key"),
+                          *value = get(list->items[i], "value");
         CHECK_EQ(arrow_metadata_add(&s->metadata, key->text, key->bytes, value->text,
                                     value->bytes, NULL),
                  KDK_OK);
@@ -239,7 +250,8 @@ static void add_metadata(struct arrow_schema *s, const struct json *list)
 static struct arrow_schema *json_field(const struct json *field)
 {
     struct arrow_schema *s = NULL, *index = NULL;
-    const struct json *children = get(field, "children"), *dictionary = get(field, "dictionary");
+    const struct json *children = get(field, "children"),
+                      *dictionary = get(field, "dictionary");
 
     CHECK_EQ(arrow_schema_new(ARROW_NULL, text_of(field, "name"), &s, NULL), KDK_OK);
     s->nullable = true_of(field, "nullable");
@@ -247,8 +259,9 @@ static struct arrow_schema *json_field(const struct json *field)
     for (size_t i = 0; children && i < children->count; i++)
         CHECK_EQ(arrow_schema_add(s, json_field(children->items[i]), NULL), KDK_OK);
     if (dictionary) {
-        CHECK_EQ(arrow_schema_new(int_type(get(dictionary, "indexType")), s->name, &index, NULL),
-                 KDK_OK);
+        CHECK_EQ(
+            arrow_schema_new(int_type(get(dictionary, "indexType")), s->name, &index, NULL),
+            KDK_OK);
         index->nullable = s->nullable;
         index->dictionary = s;
         index->dictionary_id = int_of(dictionary, "id");
@@ -321,7 +334,8 @@ static void add_fixed(struct arrow_builder *b, const struct arrow_schema *s,
         d = strtod(value->text, NULL);
         memcpy(bytes, &d, sizeof d);
     } else if (s->type == ARROW_FIXED_SIZE_BINARY) {
-        CHECK_EQ(arrow_builder_fixed(b, from_hex(arena, value->text, &count), NULL), KDK_OK);
+        CHECK_EQ(arrow_builder_fixed(b, from_hex(arena, value->text, &count), NULL),
+                 KDK_OK);
         return;
     } else if (s->type == ARROW_INTERVAL_DAY_TIME) {
         parts[0] = (int32_t)int_of(value, "days");
@@ -342,7 +356,8 @@ struct reading {
 };
 
 static void add_view(struct arrow_builder *b, const struct arrow_schema *s,
-                     const struct json *column, const struct json *view, struct arena *arena)
+                     const struct json *column, const struct json *view,
+                     struct arena *arena)
 {
     const struct json *inlined = get(view, "INLINED");
     size_t bytes = (size_t)int_of(view, "SIZE"), all;
@@ -376,8 +391,9 @@ static void give_dictionaries(struct reading *r, struct arrow_builder *b,
     }
 }
 
-static void add_slots(struct reading *r, struct arrow_builder *b, const struct arrow_schema *s,
-                      const struct json *column, int64_t from, int64_t to)
+static void add_slots(struct reading *r, struct arrow_builder *b,
+                      const struct arrow_schema *s, const struct json *column, int64_t from,
+                      int64_t to)
 {
     const struct json *validity = get(column, "VALIDITY"), *data = get(column, "DATA");
     const struct json *offsets = get(column, "OFFSET"), *sizes = get(column, "SIZE");
@@ -387,7 +403,8 @@ static void add_slots(struct reading *r, struct arrow_builder *b, const struct a
 
     for (int64_t i = from; i < to; i++) {
         int64_t first, last;
-        if (layout == ARROW_LAYOUT_NONE || (validity && validity->items[i]->text[0] == '0')) {
+        if (layout == ARROW_LAYOUT_NONE ||
+            (validity && validity->items[i]->text[0] == '0')) {
             CHECK_EQ(arrow_builder_null(b, NULL), KDK_OK);
             continue;
         }
@@ -395,10 +412,11 @@ static void add_slots(struct reading *r, struct arrow_builder *b, const struct a
         case ARROW_LAYOUT_NONE:
             break;
         case ARROW_LAYOUT_BIT:
-            CHECK_EQ(arrow_builder_bool(b, data->items[i]->kind == 't' ||
-                                               (data->items[i]->text &&
-                                                data->items[i]->text[0] == '1'),
-                                        NULL),
+            CHECK_EQ(arrow_builder_bool(
+                         b,
+                         data->items[i]->kind == 't' ||
+                             (data->items[i]->text && data->items[i]->text[0] == '1'),
+                         NULL),
                      KDK_OK);
             break;
         case ARROW_LAYOUT_FIXED:
@@ -407,7 +425,8 @@ static void add_slots(struct reading *r, struct arrow_builder *b, const struct a
         case ARROW_LAYOUT_VAR32:
         case ARROW_LAYOUT_VAR64:
             if (s->type == ARROW_UTF8 || s->type == ARROW_LARGE_UTF8) {
-                CHECK_EQ(arrow_builder_bytes(b, data->items[i]->text, data->items[i]->bytes, NULL),
+                CHECK_EQ(arrow_builder_bytes(b, data->items[i]->text, data->items[i]->bytes,
+                                             NULL),
                          KDK_OK);
             } else {
                 const uint8_t *v = from_hex(r->arena, data->items[i]->text, &bytes);
@@ -426,14 +445,14 @@ static void add_slots(struct reading *r, struct arrow_builder *b, const struct a
             last = sizes     ? first + strtoll(sizes->items[i]->text, NULL, 10)
                    : offsets ? strtoll(offsets->items[i + 1]->text, NULL, 10)
                              : first + s->width;
-            add_slots(r, arrow_builder_child(b, 0), s->children[0], children->items[0], first,
-                      last);
+            add_slots(r, arrow_builder_child(b, 0), s->children[0], children->items[0],
+                      first, last);
             CHECK_EQ(arrow_builder_slot(b, NULL), KDK_OK);
             break;
         case ARROW_LAYOUT_STRUCT:
             for (size_t k = 0; k < s->child_count; k++)
-                add_slots(r, arrow_builder_child(b, k), s->children[k], children->items[k], i,
-                          i + 1);
+                add_slots(r, arrow_builder_child(b, k), s->children[k], children->items[k],
+                          i, i + 1);
             CHECK_EQ(arrow_builder_slot(b, NULL), KDK_OK);
             break;
         }

@@ -81,8 +81,8 @@ kdk_status arrow_decode(enum arrow_codec codec, const void *payload, size_t payl
     return err_set(err, KDK_BAD_PARAMETER, "unknown codec");
 }
 
-static kdk_status encode_lz4(int level, size_t block_bytes, const uint8_t *from, size_t bytes,
-                             struct buf *out, struct err *err)
+static kdk_status encode_lz4(int level, size_t block_bytes, const uint8_t *from,
+                             size_t bytes, struct buf *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     LZ4F_cctx *context = NULL;
@@ -141,8 +141,8 @@ out:
     return status;
 }
 
-kdk_status arrow_encode(enum arrow_codec codec, int level, size_t block_bytes, const void *from,
-                        size_t bytes, struct buf *out, struct err *err)
+kdk_status arrow_encode(enum arrow_codec codec, int level, size_t block_bytes,
+                        const void *from, size_t bytes, struct buf *out, struct err *err)
 {
     switch (codec) {
     case ARROW_CODEC_NONE:

@@ -19,7 +19,8 @@ static kdk_status collect(struct ipc_dictionaries *dicts, struct ipc_place place
     dictionary = ipc_dictionaries_find(dicts, schema->dictionary_id);
     if (dictionary) {
         if (!arrow_schema_same_type(dictionary->values, schema->dictionary))
-            status = ipc_corrupt(place, "fields of one dictionary have different types", err);
+            status =
+                ipc_corrupt(place, "fields of one dictionary have different types", err);
         dictionary = NULL;
         goto out;
     }
@@ -58,7 +59,8 @@ void ipc_dictionaries_deinit(struct ipc_dictionaries *dicts)
     *dicts = (struct ipc_dictionaries){0};
 }
 
-struct ipc_dictionary *ipc_dictionaries_find(const struct ipc_dictionaries *dicts, int64_t id)
+struct ipc_dictionary *ipc_dictionaries_find(const struct ipc_dictionaries *dicts,
+                                             int64_t id)
 {
     return strmap_get(&dicts->by_id, (const char *)&id, sizeof id);
 }
@@ -66,8 +68,8 @@ struct ipc_dictionary *ipc_dictionaries_find(const struct ipc_dictionaries *dict
 /* Gives the builder the dictionaries nested in the values, which both parts must share. */
 static kdk_status nested_dictionaries(struct arrow_builder *builder,
                                       const struct arrow_schema *schema,
-                                      const struct arrow_array *a, const struct arrow_array *b,
-                                      struct err *err)
+                                      const struct arrow_array *a,
+                                      const struct arrow_array *b, struct err *err)
 {
     kdk_status status = KDK_OK;
 
@@ -125,8 +127,9 @@ struct decode {
 };
 
 /* The stored bytes: a slice of the body, or read. */
-static kdk_status stored_bytes(const struct decode *decode, const struct arrow_stored *stored,
-                               struct arrow_buffer **out, struct err *err)
+static kdk_status stored_bytes(const struct decode *decode,
+                               const struct arrow_stored *stored, struct arrow_buffer **out,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct ipc_body *body = decode->body;
@@ -134,10 +137,11 @@ static kdk_status stored_bytes(const struct decode *decode, const struct arrow_s
     size_t bytes = (size_t)stored->stored_bytes;
 
     if (body->whole)
-        return arrow_buffer_slice(body->whole, (size_t)(stored->offset - body->offset), bytes,
-                                  out, err);
+        return arrow_buffer_slice(body->whole, (size_t)(stored->offset - body->offset),
+                                  bytes, out, err);
     TRY(arrow_buffer_new(bytes, &buffer, err));
-    TRY(body->source->read(body->source->context, stored->offset, buffer->data, bytes, err));
+    TRY(body->source->read(body->source->context, stored->offset, buffer->data, bytes,
+                           err));
     *out = buffer;
     buffer = NULL;
 out:
@@ -145,7 +149,8 @@ out:
     return status;
 }
 
-static kdk_status decode_buffer(const struct decode *decode, const struct arrow_stored *stored,
+static kdk_status decode_buffer(const struct decode *decode,
+                                const struct arrow_stored *stored,
                                 struct arrow_buffer **out, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -181,7 +186,8 @@ static kdk_status decode_buffer(const struct decode *decode, const struct arrow_
         raw = made;
         made = NULL;
     }
-    if ((uintptr_t)raw->data % 16 != 0) { /* A5; the format only asks for 8, and some writers forget that too. */
+    if ((uintptr_t)raw->data % 16 !=
+        0) { /* A5; the format only asks for 8, and some writers forget that too. */
         TRY(arrow_buffer_new(raw->bytes, &made, err));
         memcpy(made->data, raw->data, raw->bytes);
         arrow_buffer_unref(raw);
@@ -205,7 +211,8 @@ static kdk_status decode_field(struct decode *decode, const struct arrow_schema 
     struct arrow_array *array = NULL, *values = NULL;
     size_t node = decode->node++, first = decode->buffer, count = 0;
 
-    while (first + count < layout->buffer_count && layout->buffers[first + count].node == node)
+    while (first + count < layout->buffer_count &&
+           layout->buffers[first + count].node == node)
         count++;
     decode->buffer += count;
     if (!out) {
@@ -236,13 +243,17 @@ out:
 }
 
 kdk_status ipc_batch_decode(struct ipc_place place, const struct arrow_schema *schema,
-                            const struct arrow_batch_layout *layout, const struct ipc_body *body,
-                            const uint32_t *columns, size_t column_count, ipc_lookup lookup,
-                            void *context, struct arrow_array **out, struct err *err)
+                            const struct arrow_batch_layout *layout,
+                            const struct ipc_body *body, const uint32_t *columns,
+                            size_t column_count, ipc_lookup lookup, void *context,
+                            struct arrow_array **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_array *batch = NULL;
-    struct decode decode = {.place = place, .layout = layout, .body = body, .lookup = lookup,
+    struct decode decode = {.place = place,
+                            .layout = layout,
+                            .body = body,
+                            .lookup = lookup,
                             .context = context};
 
     if (!columns)

@@ -22,7 +22,8 @@ kdk_status ipc_dictionaries_init(struct ipc_dictionaries *dicts, struct ipc_plac
                                  const struct arrow_schema *schema,
                                  struct err *err) KDK_MUST_CHECK;
 void ipc_dictionaries_deinit(struct ipc_dictionaries *dicts);
-struct ipc_dictionary *ipc_dictionaries_find(const struct ipc_dictionaries *dicts, int64_t id);
+struct ipc_dictionary *ipc_dictionaries_find(const struct ipc_dictionaries *dicts,
+                                             int64_t id);
 
 /* Gives the values of a dictionary, borrowed. */
 typedef kdk_status (*ipc_lookup)(void *context, int64_t id, struct arrow_array **out,
@@ -36,10 +37,10 @@ struct ipc_body {
 };
 /* Makes the batch (a struct array) of a layout, checked. `wanted`, if given, tells which columns; others are left out. */
 kdk_status ipc_batch_decode(struct ipc_place place, const struct arrow_schema *schema,
-                            const struct arrow_batch_layout *layout, const struct ipc_body *body,
-                            const uint32_t *columns, size_t column_count, ipc_lookup lookup,
-                            void *context, struct arrow_array **out,
-                            struct err *err) KDK_MUST_CHECK;
+                            const struct arrow_batch_layout *layout,
+                            const struct ipc_body *body, const uint32_t *columns,
+                            size_t column_count, ipc_lookup lookup, void *context,
+                            struct arrow_array **out, struct err *err) KDK_MUST_CHECK;
 /* Takes a dictionary batch in: `values` moves in. Replaces, or extends what is there. */
 kdk_status ipc_dictionary_put(struct ipc_dictionary *dictionary, struct ipc_place place,
                               struct arrow_array *values, bool delta,

@@ -23,8 +23,8 @@ struct block {
     uint64_t body;
 };
 
-static kdk_status read_at(const struct arrow_file *file, uint64_t offset, void *into, size_t bytes,
-                          struct err *err)
+static kdk_status read_at(const struct arrow_file *file, uint64_t offset, void *into,
+                          size_t bytes, struct err *err)
 {
     return file->source.read(file->source.context, offset, into, bytes, err);
 }
@@ -49,7 +49,8 @@ static kdk_status blocks_parse(struct arrow_file *file, const struct fb_table *f
         if (offset < 8 || metadata < 8 || body < 0 || (uint64_t)offset > end ||
             (uint64_t)metadata > end - (uint64_t)offset ||
             (uint64_t)body > end - (uint64_t)offset - (uint64_t)metadata) {
-            status = ipc_corrupt(place_of(file, end), "footer points outside the file", err);
+            status =
+                ipc_corrupt(place_of(file, end), "footer points outside the file", err);
             goto out;
         }
         (*out)[i] = (struct ipc_block){(uint64_t)offset, (int32_t)metadata, body};
@@ -78,7 +79,8 @@ static kdk_status footer_parse(struct arrow_file *file, uint64_t at, const uint8
         return err_set(err, KDK_UNSUPPORTED, "Arrow file \"%s\" has a footer of version %d",
                        file->name, (int)version + 1);
     TRY(ipc_schema_parse(place, &schema, &file->schema, err));
-    TRY(blocks_parse(file, &footer, 2, at, &file->dictionaries, &file->dictionary_count, err));
+    TRY(blocks_parse(file, &footer, 2, at, &file->dictionaries, &file->dictionary_count,
+                     err));
     TRY(blocks_parse(file, &footer, 3, at, &file->batches, &file->batch_count, err));
     TRY(ipc_metadata_parse(place, &footer, 4, &file->metadata, err));
     TRY(ipc_dictionaries_init(&file->dicts, place, file->schema, err));
@@ -121,8 +123,8 @@ kdk_status arrow_file_open(const struct arrow_source *source, struct arrow_file 
     }
     footer_bytes = (int32_t)get_u32(tail);
     if (footer_bytes <= 0 || (uint64_t)footer_bytes > bytes - sizeof head - sizeof tail) {
-        status = ipc_corrupt(place_of(file, bytes - sizeof tail), "bad length of the footer",
-                             err);
+        status = ipc_corrupt(place_of(file, bytes - sizeof tail),
+                             "bad length of the footer", err);
         goto out;
     }
     at = bytes - sizeof tail - (uint64_t)footer_bytes;
@@ -185,7 +187,8 @@ static kdk_status block_read(const struct arrow_file *file, const struct ipc_blo
     TRY(arrow_buffer_new(bytes, &out->metadata, err));
     TRY(read_at(file, at->offset, out->metadata->data, bytes, err));
     length = (int32_t)get_u32(out->metadata->data + 4);
-    if (get_u32(out->metadata->data) != IPC_CONTINUE) { /* Before Arrow 0.15 there was only the length. */
+    if (get_u32(out->metadata->data) !=
+        IPC_CONTINUE) { /* Before Arrow 0.15 there was only the length. */
         length = (int32_t)get_u32(out->metadata->data);
         prefix = 4;
     }
@@ -193,14 +196,15 @@ static kdk_status block_read(const struct arrow_file *file, const struct ipc_blo
         status = ipc_corrupt(out->place, "bad length of a message", err);
         goto out;
     }
-    TRY(ipc_message_parse(out->place, out->metadata->data + prefix, (size_t)length, &out->message,
-                          err));
+    TRY(ipc_message_parse(out->place, out->metadata->data + prefix, (size_t)length,
+                          &out->message, err));
     if (out->message.kind != kind) {
         status = ipc_corrupt(out->place, "not the message that the footer says", err);
         goto out;
     }
     if (out->message.body_bytes != at->body_bytes)
-        status = ipc_corrupt(out->place, "message and footer differ on the body's length", err);
+        status =
+            ipc_corrupt(out->place, "message and footer differ on the body's length", err);
 out:
     return status;
 }
@@ -244,17 +248,18 @@ static kdk_status dictionary_lookup(void *context, int64_t id, struct arrow_arra
 
 /* Reads the body, whole or what is wanted of it, and decodes. */
 static kdk_status block_decode(struct arrow_file *file, const struct block *block,
-                               const struct fb_table *batch, const struct arrow_schema *schema,
-                               const uint32_t *columns, size_t column_count,
-                               struct arrow_array **out, struct err *err)
+                               const struct fb_table *batch,
+                               const struct arrow_schema *schema, const uint32_t *columns,
+                               size_t column_count, struct arrow_array **out,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_batch_layout layout = {0};
     struct ipc_body body = {.offset = block->body, .source = &file->source};
     size_t bytes = (size_t)block->message.body_bytes;
 
-    TRY(ipc_layout_parse(block->place, batch, schema, block->body, block->message.body_bytes,
-                         &layout, err));
+    TRY(ipc_layout_parse(block->place, batch, schema, block->body,
+                         block->message.body_bytes, &layout, err));
     if (!columns) {
         TRY(arrow_buffer_new(bytes, &body.whole, err));
         if (bytes)
@@ -269,7 +274,8 @@ out:
 }
 
 static kdk_status dictionary_block_decode(struct arrow_file *file, size_t index,
-                                          struct ipc_dictionary *dictionary, struct err *err)
+                                          struct ipc_dictionary *dictionary,
+                                          struct err *err)
 {
     kdk_status status = KDK_OK;
     struct block block = {0};
@@ -352,8 +358,8 @@ kdk_status arrow_file_read(struct arrow_file *file, size_t index, const uint32_t
     if (index >= file->batch_count)
         return no_batch(index, err);
     TRY(block_read(file, &file->batches[index], IPC_BATCH, &block, err));
-    TRY(block_decode(file, &block, &block.message.header, file->schema, columns, column_count,
-                     &array, err));
+    TRY(block_decode(file, &block, &block.message.header, file->schema, columns,
+                     column_count, &array, err));
     if (metadata) {
         TRY(ipc_metadata_parse(block.place, &block.message.root, 4, &read, err));
         *metadata = read;
@@ -385,7 +391,8 @@ static kdk_status layout_resolve(const struct arrow_file *file,
         if (length == -1) {
             stored->codec = ARROW_CODEC_NONE;
         } else if (length < 0 ||
-                   (uint64_t)length > ipc_decoded_max(stored->codec, stored->decoded_bytes)) {
+                   (uint64_t)length >
+                       ipc_decoded_max(stored->codec, stored->decoded_bytes)) {
             status = ipc_corrupt(place_of(file, stored->offset),
                                  "bad decoded length of a buffer", err);
             goto out;
@@ -399,14 +406,14 @@ out:
 
 static kdk_status block_layout(const struct arrow_file *file, const struct ipc_block *at,
                                const struct block *block, const struct fb_table *batch,
-                               const struct arrow_schema *schema, struct arrow_batch_layout *out,
-                               struct err *err)
+                               const struct arrow_schema *schema,
+                               struct arrow_batch_layout *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_batch_layout layout = {0};
 
-    TRY(ipc_layout_parse(block->place, batch, schema, block->body, block->message.body_bytes,
-                         &layout, err));
+    TRY(ipc_layout_parse(block->place, batch, schema, block->body,
+                         block->message.body_bytes, &layout, err));
     TRY(layout_resolve(file, &layout, err));
     layout.offset = at->offset;
     layout.bytes = (uint64_t)at->metadata_bytes + (uint64_t)at->body_bytes;
@@ -426,8 +433,8 @@ kdk_status arrow_file_batch_layout(struct arrow_file *file, size_t index,
     if (index >= file->batch_count)
         return no_batch(index, err);
     TRY(block_read(file, &file->batches[index], IPC_BATCH, &block, err));
-    TRY(block_layout(file, &file->batches[index], &block, &block.message.header, file->schema,
-                     out, err));
+    TRY(block_layout(file, &file->batches[index], &block, &block.message.header,
+                     file->schema, out, err));
 out:
     arrow_buffer_unref(block.metadata);
     return status;
@@ -445,7 +452,8 @@ kdk_status arrow_file_dictionary_layout(struct arrow_file *file, size_t index, i
     if (index >= file->dictionary_count)
         return err_set(err, KDK_BAD_PARAMETER, "there is no dictionary batch %zu", index);
     TRY(dictionary_blocks_load(file, err));
-    memcpy(&column, &ipc_dictionaries_find(&file->dicts, file->dictionary_ids[index])->values,
+    memcpy(&column,
+           &ipc_dictionaries_find(&file->dicts, file->dictionary_ids[index])->values,
            sizeof column);
     TRY(block_read(file, &file->dictionaries[index], IPC_DICTIONARY, &block, err));
     batch = fb_child(&block.message.header, 1);
@@ -488,7 +496,8 @@ static void file_stream_close(struct arrow_stream *stream)
     mem_free(stream);
 }
 
-kdk_status arrow_file_stream(struct arrow_file *file, struct arrow_stream **out, struct err *err)
+kdk_status arrow_file_stream(struct arrow_file *file, struct arrow_stream **out,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     struct file_stream *self = NULL;

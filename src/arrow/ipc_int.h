@@ -6,14 +6,20 @@
 #include "arrow/arrow_ipc.h"
 #include "arrow/flatbuf.h"
 
-#define IPC_MAGIC          "ARROW1"
-#define IPC_MAGIC_BYTES    6
-#define IPC_CONTINUE       UINT32_MAX
-#define IPC_ALIGN          64
-#define IPC_VERSION_4      3 /* Metadata versions begin at 0. */
-#define IPC_VERSION_5      4
+#define IPC_MAGIC       "ARROW1"
+#define IPC_MAGIC_BYTES 6
+#define IPC_CONTINUE    UINT32_MAX
+#define IPC_ALIGN       64
+#define IPC_VERSION_4   3 /* Metadata versions begin at 0. */
+#define IPC_VERSION_5   4
 
-enum ipc_header { IPC_SCHEMA = 1, IPC_DICTIONARY = 2, IPC_BATCH = 3, IPC_TENSOR, IPC_SPARSE };
+enum ipc_header {
+    IPC_SCHEMA = 1,
+    IPC_DICTIONARY = 2,
+    IPC_BATCH = 3,
+    IPC_TENSOR,
+    IPC_SPARSE
+};
 
 /* Where a message is, for error messages. */
 struct ipc_place {
@@ -67,10 +73,11 @@ struct ipc_block {
     int32_t metadata_bytes;
     int64_t body_bytes;
 };
-kdk_status ipc_footer_build(const struct arrow_schema *schema, const struct ipc_block *batches,
-                            size_t batch_count, const struct ipc_block *dictionaries,
-                            size_t dictionary_count, const struct arrow_metadata *metadata,
-                            struct buf *buf, struct err *err) KDK_MUST_CHECK;
+kdk_status ipc_footer_build(const struct arrow_schema *schema,
+                            const struct ipc_block *batches, size_t batch_count,
+                            const struct ipc_block *dictionaries, size_t dictionary_count,
+                            const struct arrow_metadata *metadata, struct buf *buf,
+                            struct err *err) KDK_MUST_CHECK;
 
 /* The most that `payload` bytes can decode to: what is claimed beyond is damage, and never allocated. */
 uint64_t ipc_decoded_max(enum arrow_codec codec, uint64_t payload);

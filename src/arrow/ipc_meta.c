@@ -94,13 +94,14 @@ kdk_status ipc_message_parse(struct ipc_place place, const void *data, size_t by
     if (out->fb.bad || out->header.at == 0 || out->body_bytes < 0)
         return ipc_corrupt(place, "bad message", err);
     if (out->version < IPC_VERSION_4)
-        return err_set(err, KDK_UNSUPPORTED,
-                       "Arrow data in \"%s\" have metadata of version %d, too old to be read",
-                       place.name, out->version + 1);
+        return err_set(
+            err, KDK_UNSUPPORTED,
+            "Arrow data in \"%s\" have metadata of version %d, too old to be read",
+            place.name, out->version + 1);
     if (out->version > IPC_VERSION_5)
         return err_set(err, KDK_UNSUPPORTED,
-                       "Arrow data in \"%s\" have metadata of unknown version %d", place.name,
-                       out->version + 1);
+                       "Arrow data in \"%s\" have metadata of unknown version %d",
+                       place.name, out->version + 1);
     if (kind == IPC_TENSOR || kind == IPC_SPARSE)
         return err_set(err, KDK_UNSUPPORTED, "Arrow tensors are not supported");
     if (kind < IPC_SCHEMA || kind > IPC_SPARSE)
@@ -135,8 +136,8 @@ static bool int_type(int64_t bits, bool is_signed, enum arrow_type *out)
 }
 
 /* A NUL-terminated copy, which must be UTF-8 without NULs: names and zones are C strings everywhere else. */
-static kdk_status take_text(struct ipc_place place, const char *text, size_t bytes, char **out,
-                            struct err *err)
+static kdk_status take_text(struct ipc_place place, const char *text, size_t bytes,
+                            char **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     char *copy = NULL;
@@ -281,8 +282,8 @@ static kdk_status type_parse(struct ipc_place place, const struct fb_table *fiel
     return KDK_OK;
 }
 
-static kdk_status field_parse(struct ipc_place place, const struct fb_table *field, int depth,
-                              struct arrow_schema **out, struct err *err)
+static kdk_status field_parse(struct ipc_place place, const struct fb_table *field,
+                              int depth, struct arrow_schema **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_schema *schema = NULL, *value = NULL, *child = NULL;
@@ -318,8 +319,8 @@ static kdk_status field_parse(struct ipc_place place, const struct fb_table *fie
         value = NULL;
         schema->dictionary_id = fb_int(&encoding, 0, 8, 0);
         schema->ordered = fb_int(&encoding, 2, 1, 0) != 0;
-        if (index.at != 0 && !int_type(fb_int(&index, 0, 4, 0), fb_int(&index, 1, 1, 0) != 0,
-                                       &schema->type)) {
+        if (index.at != 0 && !int_type(fb_int(&index, 0, 4, 0),
+                                       fb_int(&index, 1, 1, 0) != 0, &schema->type)) {
             status = ipc_corrupt(place, "bad type of a dictionary index", err);
             goto out;
         }
@@ -346,7 +347,8 @@ kdk_status ipc_schema_parse(struct ipc_place place, const struct fb_table *table
     int64_t endianness = fb_int(table, 0, 2, 0);
 
     if (endianness == 1)
-        return err_set(err, KDK_UNSUPPORTED, "Arrow data in \"%s\" are big-endian", place.name);
+        return err_set(err, KDK_UNSUPPORTED, "Arrow data in \"%s\" are big-endian",
+                       place.name);
     if (endianness != 0)
         return ipc_corrupt(place, "unknown byte order", err);
     TRY(arrow_schema_new(ARROW_STRUCT, "", &schema, err));
@@ -423,7 +425,7 @@ static kdk_status walk_field(struct layout_walk *walk, const struct arrow_schema
             .offset = walk->body + (uint64_t)offset,
             .stored_bytes = (uint64_t)bytes,
             .decoded_bytes = (uint64_t)bytes,
-            .codec = walk->codec,
+            .codec = bytes > 0 ? walk->codec : ARROW_CODEC_NONE,
             .column = column,
             .node = (uint32_t)node,
             .slot = (uint32_t)i,
@@ -443,12 +445,13 @@ out:
 
 kdk_status ipc_layout_parse(struct ipc_place place, const struct fb_table *table,
                             const struct arrow_schema *schema, uint64_t body,
-                            int64_t body_bytes, struct arrow_batch_layout *out, struct err *err)
+                            int64_t body_bytes, struct arrow_batch_layout *out,
+                            struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_batch_layout layout = {0};
-    struct layout_walk walk = {.place = place, .body = body, .body_bytes = body_bytes,
-                               .out = &layout};
+    struct layout_walk walk = {
+        .place = place, .body = body, .body_bytes = body_bytes, .out = &layout};
     struct fb_table compression = fb_child(table, 3);
 
     layout.length = fb_int(table, 0, 8, 0);
@@ -456,7 +459,8 @@ kdk_status ipc_layout_parse(struct ipc_place place, const struct fb_table *table
     walk.buffers = fb_vector(table, 2, 16);
     walk.variadic = fb_vector(table, 4, 8);
     if (compression.at != 0) {
-        int64_t codec = fb_int(&compression, 0, 1, 0), method = fb_int(&compression, 1, 1, 0);
+        int64_t codec = fb_int(&compression, 0, 1, 0),
+                method = fb_int(&compression, 1, 1, 0);
         if (codec < 0 || codec > 1 || method != 0)
             return err_set(err, KDK_UNSUPPORTED,
                            "Arrow data in \"%s\" at offset %llu: unknown compression",
@@ -534,7 +538,8 @@ static size_t build_small(struct buf *buf, int64_t value)
     return at;
 }
 
-static size_t build_type(struct buf *buf, const struct arrow_schema *schema, enum fb_type *kind)
+static size_t build_type(struct buf *buf, const struct arrow_schema *schema,
+                         enum fb_type *kind)
 {
     size_t at = 0;
 
@@ -580,7 +585,8 @@ static size_t build_type(struct buf *buf, const struct arrow_schema *schema, enu
         at = fb_add_table(buf, schema->timezone ? "24" : "20");
         fb_set(buf, at, 0, 2, schema->unit);
         if (schema->timezone)
-            fb_link(buf, at, 1, fb_add_string(buf, schema->timezone, strlen(schema->timezone)));
+            fb_link(buf, at, 1,
+                    fb_add_string(buf, schema->timezone, strlen(schema->timezone)));
         return at;
     case ARROW_DURATION:
         *kind = FB_DURATION;
@@ -650,12 +656,14 @@ static size_t build_type(struct buf *buf, const struct arrow_schema *schema, enu
 
 /* `next_id` numbers dictionaries depth first, an inner one before the one whose values use it, as writers must send
  * them. */
-static size_t build_field(struct buf *buf, const struct arrow_schema *schema, int64_t *next_id)
+static size_t build_field(struct buf *buf, const struct arrow_schema *schema,
+                          int64_t *next_id)
 {
     const struct arrow_schema *value = schema->dictionary ? schema->dictionary : schema;
     enum fb_type kind = FB_NULL;
     size_t at, vector;
-    char sizes[] = "4114040"; /* name, nullable, type's kind and table, dictionary, children, metadata */
+    char sizes[] =
+        "4114040"; /* name, nullable, type's kind and table, dictionary, children, metadata */
 
     if (schema->dictionary)
         sizes[4] = '4';
@@ -691,7 +699,8 @@ static size_t build_schema(struct buf *buf, const struct arrow_schema *schema)
     vector = fb_add_vector(buf, 4, schema->child_count);
     fb_link(buf, at, 1, vector);
     for (size_t i = 0; i < schema->child_count; i++)
-        fb_link_at(buf, vector + 4 + i * 4, build_field(buf, schema->children[i], &next_id));
+        fb_link_at(buf, vector + 4 + i * 4,
+                   build_field(buf, schema->children[i], &next_id));
     if (schema->metadata.count)
         build_metadata(buf, at, 2, &schema->metadata);
     return at;
@@ -718,11 +727,13 @@ static kdk_status built(struct buf *buf, struct err *err)
     if (buf->nomem)
         return buf_status(buf, err);
     if (buf->len > INT32_MAX / 2)
-        return err_set(err, KDK_LIMIT, "Arrow metadata of %zu bytes are too large", buf->len);
+        return err_set(err, KDK_LIMIT, "Arrow metadata of %zu bytes are too large",
+                       buf->len);
     return KDK_OK;
 }
 
-kdk_status ipc_schema_build(const struct arrow_schema *schema, struct buf *buf, struct err *err)
+kdk_status ipc_schema_build(const struct arrow_schema *schema, struct buf *buf,
+                            struct err *err)
 {
     size_t at = build_message(buf, IPC_SCHEMA, 0, NULL);
 
@@ -730,14 +741,15 @@ kdk_status ipc_schema_build(const struct arrow_schema *schema, struct buf *buf, 
     return built(buf, err);
 }
 
-kdk_status ipc_batch_build(const struct ipc_batch_build *batch, struct buf *buf, struct err *err)
+kdk_status ipc_batch_build(const struct ipc_batch_build *batch, struct buf *buf,
+                           struct err *err)
 {
     const struct arrow_batch_layout *layout = batch->layout;
     size_t at, vector;
     char sizes[] = "84400";
 
-    at = build_message(buf, batch->dictionary ? IPC_DICTIONARY : IPC_BATCH, batch->body_bytes,
-                       batch->metadata);
+    at = build_message(buf, batch->dictionary ? IPC_DICTIONARY : IPC_BATCH,
+                       batch->body_bytes, batch->metadata);
     if (batch->dictionary) {
         size_t dictionary = fb_add_table(buf, "841");
         fb_link(buf, at, 2, dictionary);
@@ -793,10 +805,11 @@ static void build_blocks(struct buf *buf, size_t table, unsigned field,
     }
 }
 
-kdk_status ipc_footer_build(const struct arrow_schema *schema, const struct ipc_block *batches,
-                            size_t batch_count, const struct ipc_block *dictionaries,
-                            size_t dictionary_count, const struct arrow_metadata *metadata,
-                            struct buf *buf, struct err *err)
+kdk_status ipc_footer_build(const struct arrow_schema *schema,
+                            const struct ipc_block *batches, size_t batch_count,
+                            const struct ipc_block *dictionaries, size_t dictionary_count,
+                            const struct arrow_metadata *metadata, struct buf *buf,
+                            struct err *err)
 {
     size_t at;
 

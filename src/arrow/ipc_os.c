@@ -9,7 +9,8 @@ static kdk_status file_read(void *context, uint64_t offset, void *into, size_t b
     return os_read_exact(context, offset, into, bytes, err);
 }
 
-kdk_status arrow_source_of_file(struct os_file *file, struct arrow_source *out, struct err *err)
+kdk_status arrow_source_of_file(struct os_file *file, struct arrow_source *out,
+                                struct err *err)
 {
     kdk_status status = KDK_OK;
     uint64_t bytes;

@@ -42,8 +42,8 @@ out:
 }
 
 /* Exactly `bytes` into a new buffer. */
-static kdk_status take_buffer(struct ipc_stream *self, uint64_t bytes, struct arrow_buffer **out,
-                              struct err *err)
+static kdk_status take_buffer(struct ipc_stream *self, uint64_t bytes,
+                              struct arrow_buffer **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_grow grow = {0};
@@ -66,7 +66,8 @@ out:
 }
 
 /* The next message; in->metadata stays NULL at the end of the stream. */
-static kdk_status incoming_read(struct ipc_stream *self, struct incoming *in, struct err *err)
+static kdk_status incoming_read(struct ipc_stream *self, struct incoming *in,
+                                struct err *err)
 {
     kdk_status status = KDK_OK;
     uint8_t word[4];
@@ -76,7 +77,8 @@ static kdk_status incoming_read(struct ipc_stream *self, struct incoming *in, st
     in->place = (struct ipc_place){self->name, self->offset};
     if (self->ended)
         return KDK_OK;
-    for (int i = 0; i < 2; i++) { /* The mark, then the length; before Arrow 0.15 the length alone. */
+    for (int i = 0; i < 2;
+         i++) { /* The mark, then the length; before Arrow 0.15 the length alone. */
         TRY(take(self, word, sizeof word, &got, err));
         if (got == 0 && i == 0) {
             self->ended = true;
@@ -99,13 +101,15 @@ static kdk_status incoming_read(struct ipc_stream *self, struct incoming *in, st
         goto out;
     }
     TRY(take_buffer(self, (uint64_t)length, &in->metadata, err));
-    TRY(ipc_message_parse(in->place, in->metadata->data, (size_t)length, &in->message, err));
+    TRY(ipc_message_parse(in->place, in->metadata->data, (size_t)length, &in->message,
+                          err));
     TRY(take_buffer(self, (uint64_t)in->message.body_bytes, &in->body, err));
 out:
     return status;
 }
 
-static kdk_status lookup(void *context, int64_t id, struct arrow_array **out, struct err *err)
+static kdk_status lookup(void *context, int64_t id, struct arrow_array **out,
+                         struct err *err)
 {
     kdk_status status = KDK_OK;
     struct ipc_stream *self = context;
@@ -123,7 +127,8 @@ out:
 }
 
 static kdk_status incoming_decode(struct ipc_stream *self, const struct incoming *in,
-                                  const struct fb_table *batch, const struct arrow_schema *schema,
+                                  const struct fb_table *batch,
+                                  const struct arrow_schema *schema,
                                   struct arrow_array **out, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -133,9 +138,10 @@ static kdk_status incoming_decode(struct ipc_stream *self, const struct incoming
     /* An empty body is the shared zeroes, whose size is not the body's. */
     if (in->message.body_bytes == 0)
         body.offset = self->offset;
-    TRY(ipc_layout_parse(in->place, batch, schema, body.offset, in->message.body_bytes, &layout,
+    TRY(ipc_layout_parse(in->place, batch, schema, body.offset, in->message.body_bytes,
+                         &layout, err));
+    TRY(ipc_batch_decode(in->place, schema, &layout, &body, NULL, 0, lookup, self, out,
                          err));
-    TRY(ipc_batch_decode(in->place, schema, &layout, &body, NULL, 0, lookup, self, out, err));
 out:
     arrow_batch_layout_deinit(&layout);
     return status;
@@ -156,8 +162,8 @@ static kdk_status dictionary_take(struct ipc_stream *self, const struct incoming
         return ipc_corrupt(in->place, "a dictionary that no field has", err);
     memcpy(&column, &dictionary->values, sizeof column);
     TRY(incoming_decode(self, in, &batch, &schema, &array, err));
-    TRY(ipc_dictionary_put(dictionary, in->place, arrow_array_ref(array->children[0]), delta,
-                           err));
+    TRY(ipc_dictionary_put(dictionary, in->place, arrow_array_ref(array->children[0]),
+                           delta, err));
 out:
     arrow_array_unref(array);
     return status;

@@ -11,7 +11,7 @@
 /* A dictionary of the schema; they are numbered depth first, inner ones first, as build_field() does. */
 struct written {
     const struct arrow_schema *values; /* In the writer's schema. */
-    struct arrow_array *last;          /* What readers have, or will have; NULL: nothing yet. */
+    struct arrow_array *last; /* What readers have, or will have; NULL: nothing yet. */
 };
 
 struct arrow_writer {
@@ -78,7 +78,8 @@ static void dictionaries_number(struct arrow_writer *w, const struct arrow_schem
 
 /* ---- Output ---- */
 
-static kdk_status put(struct arrow_writer *w, const void *bytes, size_t count, struct err *err)
+static kdk_status put(struct arrow_writer *w, const void *bytes, size_t count,
+                      struct err *err)
 {
     kdk_status status = KDK_OK;
 
@@ -107,7 +108,8 @@ out:
     return status;
 }
 
-kdk_status arrow_writer_open(const struct arrow_sink *sink, const struct arrow_schema *schema,
+kdk_status arrow_writer_open(const struct arrow_sink *sink,
+                             const struct arrow_schema *schema,
                              const struct arrow_writer_options *options,
                              struct arrow_writer **out, struct err *err)
 {
@@ -121,7 +123,8 @@ kdk_status arrow_writer_open(const struct arrow_sink *sink, const struct arrow_s
     if (options)
         w->options = *options;
     if (schema->type != ARROW_STRUCT || schema->dictionary) {
-        status = err_set(err, KDK_BAD_PARAMETER, "the schema of Arrow data is not a struct");
+        status =
+            err_set(err, KDK_BAD_PARAMETER, "the schema of Arrow data is not a struct");
         goto out;
     }
     TRY(arrow_schema_check(schema, err));
@@ -178,8 +181,8 @@ const struct arrow_batch_layout *arrow_writer_dictionary(const struct arrow_writ
 /* ---- Laying out ---- */
 
 /* Adds a buffer of the node that was added last. */
-static kdk_status lay_buffer(struct laying *lay, uint32_t slot, const void *data, size_t bytes,
-                             struct err *err)
+static kdk_status lay_buffer(struct laying *lay, uint32_t slot, const void *data,
+                             size_t bytes, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_batch_layout *layout = &lay->layout;
@@ -225,8 +228,9 @@ out:
 }
 
 /* Bits from..from+count of a bitmap. */
-static kdk_status lay_bits(struct laying *lay, uint32_t slot, const struct arrow_buffer *bits,
-                           int64_t from, int64_t count, struct err *err)
+static kdk_status lay_bits(struct laying *lay, uint32_t slot,
+                           const struct arrow_buffer *bits, int64_t from, int64_t count,
+                           struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_buffer *copy = NULL;
@@ -242,9 +246,9 @@ out:
 }
 
 /* Offsets from..from+count+1, made to begin at 0; tells which part of the data or child they cover. */
-static kdk_status lay_offsets(struct laying *lay, const struct arrow_array *array, bool wide,
-                              int64_t from, int64_t count, int64_t *first, int64_t *last,
-                              struct err *err)
+static kdk_status lay_offsets(struct laying *lay, const struct arrow_array *array,
+                              bool wide, int64_t from, int64_t count, int64_t *first,
+                              int64_t *last, struct err *err)
 {
     kdk_status status = KDK_OK;
     const uint8_t *data = array->buffers[1]->data;
@@ -313,23 +317,24 @@ static kdk_status lay_array(struct laying *lay, const struct arrow_schema *schem
     case ARROW_LAYOUT_VAR64:
         TRY(lay_offsets(lay, array, layout == ARROW_LAYOUT_VAR64, at, length, &first, &last,
                         err));
-        TRY(lay_buffer(lay, 2, array->buffers[2]->data + first, (size_t)(last - first), err));
+        TRY(lay_buffer(lay, 2, array->buffers[2]->data + first, (size_t)(last - first),
+                       err));
         break;
     case ARROW_LAYOUT_VIEW:
-        TRY(grow_array(&lay->variadic, lay->variadic_count, sizeof *lay->variadic,
-                       err));
+        TRY(grow_array(&lay->variadic, lay->variadic_count, sizeof *lay->variadic, err));
         lay->variadic[lay->variadic_count++] = (int64_t)array->buffer_count - 2;
-        TRY(lay_buffer(lay, 1, array->buffers[1]->data + (size_t)at * 16, (size_t)length * 16,
-                       err));
+        TRY(lay_buffer(lay, 1, array->buffers[1]->data + (size_t)at * 16,
+                       (size_t)length * 16, err));
         for (size_t i = 2; i < array->buffer_count; i++)
-            TRY(lay_buffer(lay, (uint32_t)i, array->buffers[i]->data, array->buffers[i]->bytes,
-                           err));
+            TRY(lay_buffer(lay, (uint32_t)i, array->buffers[i]->data,
+                           array->buffers[i]->bytes, err));
         break;
     case ARROW_LAYOUT_LIST32:
     case ARROW_LAYOUT_LIST64:
-        TRY(lay_offsets(lay, array, layout == ARROW_LAYOUT_LIST64, at, length, &first, &last,
-                        err));
-        TRY(lay_array(lay, schema->children[0], array->children[0], first, last - first, err));
+        TRY(lay_offsets(lay, array, layout == ARROW_LAYOUT_LIST64, at, length, &first,
+                        &last, err));
+        TRY(lay_array(lay, schema->children[0], array->children[0], first, last - first,
+                      err));
         break;
     case ARROW_LAYOUT_LIST_VIEW32:
     case ARROW_LAYOUT_LIST_VIEW64:
@@ -403,8 +408,7 @@ static kdk_status put_dictionary(struct arrow_writer *w, size_t id,
 
     buf_clear(&w->body);
     TRY(lay_array(&lay, w->dicts[id].values, values, from, length, err));
-    TRY(grow_array(&w->dictionaries, w->dictionary_count, sizeof *w->dictionaries,
-                   err));
+    TRY(grow_array(&w->dictionaries, w->dictionary_count, sizeof *w->dictionaries, err));
     TRY(grow_array(&w->dictionary_layouts, w->dictionary_count,
                    sizeof *w->dictionary_layouts, err));
     TRY(put_batch(w, &lay, length, &build, &w->dictionaries[w->dictionary_count],
@@ -434,13 +438,15 @@ out:
 
 /* Sees to it that readers get `values` as dictionary `id`. `inner` tells that a dictionary inside the values was sent,
  * so that what was sent before refers to another one. *sent is set if anything went out. */
-static kdk_status send_dictionary(struct arrow_writer *w, size_t id, struct arrow_array *values,
-                                  bool inner, const struct arrow_batch_options *options,
-                                  bool *sent, struct err *err)
+static kdk_status send_dictionary(struct arrow_writer *w, size_t id,
+                                  struct arrow_array *values, bool inner,
+                                  const struct arrow_batch_options *options, bool *sent,
+                                  struct err *err)
 {
     kdk_status status = KDK_OK;
     struct written *dict = &w->dicts[id];
-    bool grows = false, covered = false, late = w->options.dictionaries_last && w->options.file;
+    bool grows = false, covered = false,
+         late = w->options.dictionaries_last && w->options.file;
 
     if (dict->last == values)
         return KDK_OK;
@@ -450,16 +456,18 @@ static kdk_status send_dictionary(struct arrow_writer *w, size_t id, struct arro
             return KDK_OK;
         TRY(is_prefix(dict->values, dict->last, values, &grows, err));
         if (w->options.file && (!grows || (w->options.no_deltas && !late))) {
-            status = err_set(err, KDK_BAD_PARAMETER,
-                             "an Arrow file holds one dictionary for a field, and this one %s",
-                             grows ? "grew" : "changed");
+            status =
+                err_set(err, KDK_BAD_PARAMETER,
+                        "an Arrow file holds one dictionary for a field, and this one %s",
+                        grows ? "grew" : "changed");
             goto out;
         }
         if (inner || w->options.no_deltas)
             grows = w->options.file;
     }
     if (!late) {
-        TRY(put_dictionary(w, id, values, grows ? dict->last->length : 0, grows, options, err));
+        TRY(put_dictionary(w, id, values, grows ? dict->last->length : 0, grows, options,
+                           err));
         *sent = true;
     }
     arrow_array_ref(values);
@@ -469,7 +477,8 @@ out:
     return status;
 }
 
-static kdk_status send_dictionaries(struct arrow_writer *w, const struct arrow_schema *schema,
+static kdk_status send_dictionaries(struct arrow_writer *w,
+                                    const struct arrow_schema *schema,
                                     const struct arrow_array *array, size_t *next,
                                     const struct arrow_batch_options *options, bool *sent,
                                     struct err *err)
@@ -479,12 +488,12 @@ static kdk_status send_dictionaries(struct arrow_writer *w, const struct arrow_s
 
     TRY_ASSERT(array->child_count == schema->child_count);
     for (size_t i = 0; i < schema->child_count; i++)
-        TRY(send_dictionaries(w, schema->children[i], array->children[i], next, options, sent,
-                              err));
+        TRY(send_dictionaries(w, schema->children[i], array->children[i], next, options,
+                              sent, err));
     if (schema->dictionary) {
         TRY_ASSERT(array->dictionary);
-        TRY(send_dictionaries(w, schema->dictionary, array->dictionary, next, options, &inner,
-                              err));
+        TRY(send_dictionaries(w, schema->dictionary, array->dictionary, next, options,
+                              &inner, err));
         TRY(send_dictionary(w, (*next)++, array->dictionary, inner, options, sent, err));
         *sent |= inner;
     }
@@ -523,7 +532,8 @@ kdk_status arrow_writer_batch(struct arrow_writer *w, const struct arrow_array *
                       batch->length, err));
     }
     TRY(grow_array(&w->batches, w->batch_count, sizeof *w->batches, err));
-    TRY(put_batch(w, &lay, batch->length, &build, &w->batches[w->batch_count], layout, err));
+    TRY(put_batch(w, &lay, batch->length, &build, &w->batches[w->batch_count], layout,
+                  err));
     w->batch_count++;
 out:
     w->failed |= status != KDK_OK;
@@ -531,14 +541,16 @@ out:
     return status;
 }
 
-kdk_status arrow_writer_finish(struct arrow_writer *w, const struct arrow_batch_options *options,
+kdk_status arrow_writer_finish(struct arrow_writer *w,
+                               const struct arrow_batch_options *options,
                                const struct arrow_metadata *metadata, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint8_t end[8], tail[4 + IPC_MAGIC_BYTES];
 
     TRY(usable(w, err));
-    for (size_t i = 0; i < w->dict_count && w->options.dictionaries_last && w->options.file; i++)
+    for (size_t i = 0; i < w->dict_count && w->options.dictionaries_last && w->options.file;
+         i++)
         if (w->dicts[i].last)
             TRY(put_dictionary(w, i, w->dicts[i].last, 0, false, options ? options : &plain,
                                err));

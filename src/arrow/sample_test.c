@@ -26,7 +26,8 @@ bool sample_load(const char *path, struct arrow_memory *out)
     return true;
 }
 
-static struct arrow_schema *add(struct arrow_schema *parent, enum arrow_type type, const char *name)
+static struct arrow_schema *add(struct arrow_schema *parent, enum arrow_type type,
+                                const char *name)
 {
     struct arrow_schema *child = NULL;
     CHECK_EQ(arrow_schema_add_new(parent, type, name, &child, NULL), KDK_OK);
@@ -54,8 +55,9 @@ static void parameters(struct arrow_schema *s)
         s->width = 3;
 }
 
-static struct arrow_schema *add_dictionary(struct arrow_schema *parent, enum arrow_type index,
-                                           enum arrow_type values, const char *name)
+static struct arrow_schema *add_dictionary(struct arrow_schema *parent,
+                                           enum arrow_type index, enum arrow_type values,
+                                           const char *name)
 {
     struct arrow_schema *s = add(parent, index, name);
     CHECK_EQ(arrow_schema_new(values, "values", &s->dictionary, NULL), KDK_OK);
@@ -111,13 +113,15 @@ struct arrow_schema *sample_schema(void)
     t = add(s, ARROW_FIXED_SIZE_LIST, "f");
     t->width = 2;
     add(t, ARROW_INT64, "item");
-    s = add_dictionary(root, ARROW_INT32, ARROW_LIST, "dictionary of lists of dictionaries");
+    s = add_dictionary(root, ARROW_INT32, ARROW_LIST,
+                       "dictionary of lists of dictionaries");
     add_dictionary(s->dictionary, ARROW_INT32, ARROW_UTF8, "item");
     s = add(root, ARROW_STRUCT, "empty struct");
     s->nullable = false;
     CHECK_EQ(arrow_metadata_add(&root->metadata, "k", 1, "v\0w", 3, NULL), KDK_OK);
-    CHECK_EQ(arrow_metadata_add(&s->metadata, "ARROW:extension:name", 20, "kodiak.x", 8, NULL),
-             KDK_OK);
+    CHECK_EQ(
+        arrow_metadata_add(&s->metadata, "ARROW:extension:name", 20, "kodiak.x", 8, NULL),
+        KDK_OK);
     CHECK_EQ(arrow_schema_check(root, NULL), KDK_OK);
     return root;
 }
@@ -182,15 +186,16 @@ static void fill(struct arrow_builder *b, const struct arrow_schema *s, int64_t 
             if (s->type == ARROW_MAP) { /* Entries and keys are never NULL. */
                 struct arrow_builder *entry = arrow_builder_child(b, 0);
                 for (size_t k = 0; k < count; k++) {
-                    CHECK_EQ(arrow_builder_bytes(arrow_builder_child(entry, 0), &"abcdef"[k], 1,
-                                                 NULL),
+                    CHECK_EQ(arrow_builder_bytes(arrow_builder_child(entry, 0),
+                                                 &"abcdef"[k], 1, NULL),
                              KDK_OK);
-                    fill(arrow_builder_child(entry, 1), s->children[0]->children[1], 1, seed,
-                         entries);
+                    fill(arrow_builder_child(entry, 1), s->children[0]->children[1], 1,
+                         seed, entries);
                     CHECK_EQ(arrow_builder_slot(entry, NULL), KDK_OK);
                 }
             } else {
-                fill(arrow_builder_child(b, 0), s->children[0], (int64_t)count, seed, entries);
+                fill(arrow_builder_child(b, 0), s->children[0], (int64_t)count, seed,
+                     entries);
             }
             CHECK_EQ(arrow_builder_slot(b, NULL), KDK_OK);
             break;
@@ -203,8 +208,8 @@ static void fill(struct arrow_builder *b, const struct arrow_schema *s, int64_t 
     }
 }
 
-struct arrow_array *sample_array(const struct arrow_schema *schema, int64_t rows, uint64_t seed,
-                                 int64_t entries)
+struct arrow_array *sample_array(const struct arrow_schema *schema, int64_t rows,
+                                 uint64_t seed, int64_t entries)
 {
     struct arrow_builder *b = NULL;
     struct arrow_array *array = NULL;

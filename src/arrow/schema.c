@@ -60,8 +60,9 @@ static char *dup_text(const void *bytes, size_t count)
     return text;
 }
 
-kdk_status arrow_metadata_add(struct arrow_metadata *metadata, const void *key, size_t key_bytes,
-                              const void *value, size_t value_bytes, struct err *err)
+kdk_status arrow_metadata_add(struct arrow_metadata *metadata, const void *key,
+                              size_t key_bytes, const void *value, size_t value_bytes,
+                              struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_pair pair = {.key_bytes = key_bytes, .value_bytes = value_bytes};
@@ -83,8 +84,8 @@ out:
     return status;
 }
 
-kdk_status arrow_metadata_copy(struct arrow_metadata *out, const struct arrow_metadata *from,
-                               struct err *err)
+kdk_status arrow_metadata_copy(struct arrow_metadata *out,
+                               const struct arrow_metadata *from, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_metadata copy = {0};
@@ -130,8 +131,8 @@ static bool metadata_equal(const struct arrow_metadata *a, const struct arrow_me
 
 /* ---- Trees ---- */
 
-kdk_status arrow_schema_new(enum arrow_type type, const char *name, struct arrow_schema **out,
-                            struct err *err)
+kdk_status arrow_schema_new(enum arrow_type type, const char *name,
+                            struct arrow_schema **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_schema *schema = NULL;
@@ -182,7 +183,8 @@ out:
 }
 
 kdk_status arrow_schema_add_new(struct arrow_schema *parent, enum arrow_type type,
-                                const char *name, struct arrow_schema **out, struct err *err)
+                                const char *name, struct arrow_schema **out,
+                                struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_schema *child = NULL;
@@ -257,8 +259,8 @@ out:
 
 static kdk_status bad(const struct arrow_schema *schema, const char *what, struct err *err)
 {
-    return err_set(err, KDK_BAD_PARAMETER, "Arrow field \"%s\" of type %s: %s", schema->name,
-                   arrow_type_name(schema->type), what);
+    return err_set(err, KDK_BAD_PARAMETER, "Arrow field \"%s\" of type %s: %s",
+                   schema->name, arrow_type_name(schema->type), what);
 }
 
 static kdk_status check_depth(const struct arrow_schema *schema, int depth, struct err *err)
@@ -400,7 +402,8 @@ static void print(const struct arrow_schema *schema, struct buf *out)
         buf_printf(out, "[%s]", units[schema->unit]);
     else if (schema->type >= ARROW_DECIMAL32 && schema->type <= ARROW_DECIMAL256)
         buf_printf(out, "(%d, %d)", (int)schema->precision, (int)schema->scale);
-    else if (schema->type == ARROW_FIXED_SIZE_BINARY || schema->type == ARROW_FIXED_SIZE_LIST)
+    else if (schema->type == ARROW_FIXED_SIZE_BINARY ||
+             schema->type == ARROW_FIXED_SIZE_LIST)
         buf_printf(out, "[%d]", (int)schema->width);
     if (schema->child_count == 0 && schema->type != ARROW_STRUCT)
         return;
@@ -412,7 +415,8 @@ static void print(const struct arrow_schema *schema, struct buf *out)
     buf_add_char(out, '>');
 }
 
-kdk_status arrow_schema_print(const struct arrow_schema *schema, struct buf *out, struct err *err)
+kdk_status arrow_schema_print(const struct arrow_schema *schema, struct buf *out,
+                              struct err *err)
 {
     print(schema, out);
     return buf_status(out, err);
