@@ -3,6 +3,8 @@ import fnmatch
 import os
 import re
 
+from tree import DATA
+
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 CODE = re.compile(r"`([^`\n]+)`")
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)
@@ -42,10 +44,15 @@ def links(files):
                 yield f"{path}: link to {match.group(1)}, which is not there"
 
 
+def documents(files):
+    """Ours; those beside foreign data speak of foreign things."""
+    return sorted(path for path in files if path.endswith(".md") and not path.startswith(DATA))
+
+
 def paths(files):
     every = set(files) | folders(files)
     basenames = {os.path.basename(p) for p in files}
-    for path in sorted(p for p in files if p.endswith(".md")):
+    for path in documents(files):
         base = os.path.dirname(path)
         for name in CODE.findall(FENCE.sub("", files[path])):
             if not PATH.fullmatch(name) or PLACEHOLDER.search(name) or name.startswith(MADE):
@@ -63,7 +70,7 @@ def names(files):
     for path, text in files.items():
         if not path.endswith(".md"):
             words.update(re.findall(r"\w+", text))
-    for path in sorted(p for p in files if p.endswith(".md")):
+    for path in documents(files):
         for name in CODE.findall(FENCE.sub("", files[path])):
             if NAME.fullmatch(name) and name.rstrip("()") not in words | NO_NAMES and not PLACEHOLDER.search(name):
                 yield f"{path}: `{name}` is named nowhere in the sources"

@@ -42,7 +42,9 @@ def own_first(files):
     for path in sources(files, ".c"):
         header = path[:-2] + ".h"
         first = re.search(r'^\s*#\s*include\s*["<]([^">]+)', files[path], re.M)
-        if header in files and first and first.group(1) not in (header[len("src/"):], os.path.basename(header)):
+        if header not in files or not first or first.group(1).endswith("_int.h"):
+            continue  # The folder's private header includes the public ones.
+        if first.group(1) not in (header[len("src/"):], os.path.basename(header)):
             yield f"{path}: includes {first.group(1)} before its own header"
 
 
