@@ -221,7 +221,8 @@ bool os_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t timeout_ns)
 {
     struct os_state *state = os_state();
     if (state->coroutine)
-        return sim_wait(state->coroutine, word, expected, timeout_ns);
+        return sim_wait(state->coroutine, word, expected, timeout_ns,
+                        state->where ? state->where : __builtin_return_address(0));
     return real_wait(word, expected, timeout_ns);
 }
 

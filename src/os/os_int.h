@@ -63,6 +63,7 @@ struct os_state {
     struct sim_thread *coroutine; /* NULL on a thread of the machine. */
     uint32_t self;                /* os_self() plus one; 0: none yet. */
     void *locals[OS_LOCALS];
+    void *where; /* Who called the latch or condition that is about to wait; NULL: nobody. */
     uint8_t held[OS_RANK_COUNT]; /* Latches held of each rank; debug builds only. */
 };
 
@@ -82,7 +83,7 @@ void real_sleep(uint64_t ns);
 /* The simulator's. */
 struct os *sim_thread_os(struct sim_thread *thread);
 bool sim_wait(struct sim_thread *self, _Atomic uint32_t *word, uint32_t expected,
-              uint64_t timeout_ns);
+              uint64_t timeout_ns, void *where);
 void sim_wake(struct sim_thread *self, _Atomic uint32_t *word, uint32_t count);
 void sim_yield(struct sim_thread *self);
 void sim_spin(struct sim_thread *self);

@@ -12,6 +12,7 @@
  */
 #include "os/sim_int.h"
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -252,15 +253,29 @@ void sim_power_off(struct sim *sim)
     }
 }
 
+/* "program+0x1234", as addr2line wants it. */
+static void print_where(char *into, size_t bytes, void *where)
+{
+    Dl_info info;
+    if (where && dladdr(where, &info) && info.dli_fname) {
+        const char *slash = strrchr(info.dli_fname, '/');
+        snprintf(into, bytes, "%s+0x%zx", slash ? slash + 1 : info.dli_fname,
+                 (size_t)((const char *)where - (const char *)info.dli_fbase));
+    } else {
+        snprintf(into, bytes, "%p", where);
+    }
+}
+
 static void deadlock(struct sim *sim, const char *what)
 {
-    char text[ERR_DETAIL_BYTES];
+    static const char *const doing[] = {"is ready", "waits for", "sleeps", "joins", "has ended"};
+    char text[ERR_DETAIL_BYTES], where[80];
     size_t used = 0;
     text[0] = '\0';
     for (const struct sim_thread *t = sim->threads; t; t = t->next) {
-        static const char *const doing[] = {"is ready", "waits for", "sleeps", "joins", "has ended"};
         if (t->status == SIM_ENDED)
             continue;
+        print_where(where, sizeof where, t->where);
         int n = snprintf(text + used, sizeof text - used, "%u \"%s\" %s", t->number, t->name,
                          doing[t->status]);
         if (n > 0 && t->status == SIM_WAITING && used + (size_t)n < sizeof text)
@@ -268,7 +283,7 @@ static void deadlock(struct sim *sim, const char *what)
         else if (n > 0 && t->status == SIM_JOINING && used + (size_t)n < sizeof text)
             n += snprintf(text + used + n, sizeof text - used - (size_t)n, " %u", t->joined->number);
         if (n > 0 && used + (size_t)n < sizeof text)
-            n += snprintf(text + used + n, sizeof text - used - (size_t)n, " at %p\n", t->where);
+            n += snprintf(text + used + n, sizeof text - used - (size_t)n, " at %s\n", where);
         used = MIN(sizeof text - 1, used + (size_t)MAX(n, 0));
     }
     err_set(&sim->error, KDK_DEADLOCK, "%s at call %llu of seed %llu", what,
@@ -360,10 +375,10 @@ void sim_sleep(struct sim_thread *self, uint64_t ns)
 }
 
 bool sim_wait(struct sim_thread *self, _Atomic uint32_t *word, uint32_t expected,
-              uint64_t timeout_ns)
+              uint64_t timeout_ns, void *where)
 {
     struct sim *sim = self->sim;
-    self->where = __builtin_return_address(0);
+    self->where = where;
     sim->now_ns += SWITCH_NS;
     if (atomic_load_explicit(word, memory_order_relaxed) != expected)
         return true;

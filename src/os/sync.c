@@ -95,6 +95,12 @@ static void about_to_acquire(uint8_t rank)
         sim_maybe_switch(state->coroutine);
 }
 
+/* Around waits: for the report of a deadlock. */
+static void note_where(void *where)
+{
+    os_state()->where = where;
+}
+
 /* ---- Latch ---- */
 enum { LATCH_FREE, LATCH_TAKEN, LATCH_WAITED };
 
@@ -125,8 +131,10 @@ void latch_acquire(struct latch *latch)
             latch_try(latch))
             return;
     }
+    note_where(__builtin_return_address(0));
     while (atomic_exchange_explicit(&latch->word, LATCH_WAITED, memory_order_acquire) != LATCH_FREE)
         os_wait(&latch->word, LATCH_WAITED, OS_FOREVER);
+    note_where(NULL);
     rank_taken(latch->rank);
 }
 
@@ -175,10 +183,13 @@ void rwlatch_read(struct rwlatch *latch)
         } else if (rounds > 0) {
             rounds--;
             os_spin();
-        } else if (word & RW_WRITER) {
-            rw_sleep(latch, word);
         } else {
-            os_wait(&latch->writers_waiting, writers, OS_FOREVER);
+            note_where(__builtin_return_address(0));
+            if (word & RW_WRITER)
+                rw_sleep(latch, word);
+            else
+                os_wait(&latch->writers_waiting, writers, OS_FOREVER);
+            note_where(NULL);
         }
     }
     rank_taken(latch->rank);
@@ -217,7 +228,9 @@ void rwlatch_write(struct rwlatch *latch)
                 rounds--;
                 os_spin();
             } else if (word & RW_HELD) {
+                note_where(__builtin_return_address(0));
                 rw_sleep(latch, word);
+                note_where(NULL);
             }
         }
         atomic_fetch_sub_explicit(&latch->writers_waiting, 1, memory_order_relaxed);
@@ -238,19 +251,26 @@ void rwlatch_write_done(struct rwlatch *latch)
 /* ---- Condition ---- */
 #define COND_WAITED 1u
 
-bool cond_wait_ns(struct cond *cond, struct latch *latch, uint64_t timeout_ns)
+static bool wait_on(struct cond *cond, struct latch *latch, uint64_t timeout_ns, void *where)
 {
     uint32_t seen = COND_WAITED | atomic_fetch_or_explicit(&cond->sequence, COND_WAITED,
                                                            memory_order_relaxed);
     latch_release(latch);
+    note_where(where);
     bool woken = os_wait(&cond->sequence, seen, timeout_ns);
+    note_where(NULL);
     latch_acquire(latch);
     return woken;
 }
 
+bool cond_wait_ns(struct cond *cond, struct latch *latch, uint64_t timeout_ns)
+{
+    return wait_on(cond, latch, timeout_ns, __builtin_return_address(0));
+}
+
 void cond_wait(struct cond *cond, struct latch *latch)
 {
-    cond_wait_ns(cond, latch, OS_FOREVER);
+    wait_on(cond, latch, OS_FOREVER, __builtin_return_address(0));
 }
 
 /* The bit stays: others may still sleep. */

@@ -139,7 +139,7 @@ static enum task_result block_often(struct task *task, uint32_t worker)
         step->left--;
         task_unblock(&step[-1].task);
     }
-    if (step->block && step[1].left > 0)
+    if (step->block)
         os_yield();
     bool done = step->block ? atomic_load(&step[1].blocked) : step->left == 0;
     step->running = false;
