@@ -124,6 +124,8 @@ def check_slt(tally):
     tally.check(any("FREEZE" in sql for _, sql in slt.arrange(records, "cold")), "cold freezes nothing")
     tally.check(any(sql.startswith("update t1") for _, sql in slt.arrange(records, "patched")), "patched patches nothing")
     script = slt.arrange(records, "mixed")
+    good = [sql for _, sql in slt.arrange(slt.parse(GOOD, {"postgresql"}), "cold")]
+    tally.check(not any("FREEZE" in sql for sql in good[good.index("begin"):good.index("rollback")]), "freezes inside a transaction")
     at = next(i for i, (_, sql) in enumerate(script) if "FREEZE" in sql)
     tally.check("INSERT" in script[at - 1][1] and any("INSERT" in s for _, s in script[at:]), "mixed does not freeze within the load")
 

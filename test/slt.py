@@ -168,7 +168,9 @@ def judge(record, result, labels):
 
 CHANGES = re.compile(r"\s*(insert|update|delete|create\s+(unique\s+)?index|replace|copy)\b", re.I)
 CREATE = re.compile(r"\s*create\s+table\s+(\w+)\s*\(\s*(.*)\)", re.I | re.S)
-DROP = re.compile(r"\s*drop\s+table\s+(?:if\s+exists\s+)?(\w+)", re.I)
+GONE = re.compile(r"\s*(?:drop|alter)\s+table\s+(?:if\s+exists\s+)?(\w+)", re.I)
+BEGIN = re.compile(r"\s*(begin|start\s+transaction)\b", re.I)
+END = re.compile(r"\s*(commit|rollback|end|abort)\b", re.I)
 COLUMN = re.compile(r"\s*(\w+)\s+(\w+)")
 
 
@@ -184,7 +186,7 @@ def columns_of(body):
 
 def arrange(records, storage, places_max=24):
     """The records with statements in between that settle the rows: a list of (record or None, SQL)."""
-    script, tables, pending, places, run = [], {}, 0, 0, 0
+    script, tables, pending, places, run, inside = [], {}, 0, 0, 0, False
 
     def settle(half):
         script.append((None, "CHECKPOINT FREEZE"))
@@ -195,12 +197,12 @@ def arrange(records, storage, places_max=24):
 
     loads = [bool(CHANGES.match(record.sql)) and record.types is None for record in records]
     for i, record in enumerate(records):
-        if storage != "hot" and places < places_max and pending:
-            if loads[i] and storage == "mixed" and run and pending == run // 2:
+        if storage != "hot" and places < places_max and pending and not inside:
+            if loads[i] and storage == "mixed" and pending == run // 2:
                 settle(True)
                 places += 1
-            elif not loads[i] and storage != "mixed" and record.types is not None:
-                settle(False)
+            elif not loads[i] and record.types is not None and (storage != "mixed" or run == 1):
+                settle(storage == "mixed")
                 pending, places = 0, places + 1
         if loads[i]:
             if not pending:
@@ -209,12 +211,13 @@ def arrange(records, storage, places_max=24):
         elif record.types is not None:
             pending = 0
         script.append((record, record.sql))
-        match = CREATE.match(record.sql)
-        if match and record.error is None and columns_of(match.group(2)):
-            tables[match.group(1)] = columns_of(match.group(2))
-        match = DROP.match(record.sql)
-        if match and record.error is None:
-            tables.pop(match.group(1), None)
+        if record.types is None:
+            inside = bool(BEGIN.match(record.sql)) or (inside and not END.match(record.sql))
+        create, gone = CREATE.match(record.sql), GONE.match(record.sql)
+        if create and record.error is None and not inside and columns_of(create.group(2)):
+            tables[create.group(1)] = columns_of(create.group(2))
+        if gone:
+            tables.pop(gone.group(1), None)
     return script
 
 
