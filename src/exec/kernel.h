@@ -6,12 +6,13 @@
  *
  * Rows    `rows` NULL: the rows 0..n-1. Else n ascending row numbers below `count`, and only those are touched. Inputs
  *         and outputs are indexed by row number, not by position in the list (kernel_gather packs).
+ *         A list is for a batch: count <= BATCH_ROWS. The dense call takes any n.
  * Bitmaps Bit i is row i. A kernel that makes one writes bits_words(count) words whole, bits of rows outside the
  *         set being 0 (`count` is n in the dense call).
  * Failing `failed` NULL: unchecked, wrapping. Else the bits of rows whose result does not fit are set in it, the others stay as
  *         they are; the result of such a row is unspecified. The caller removes rows that are NULL, words the error for the
  *         lowest, or goes on.
- * Aliasing An output may be one of the inputs of the same width, but no other overlap.
+ * Aliasing An output may be one of the inputs of the same width, but no other overlap. Bitmaps and inputs never overlap.
  * Widths  Tables are indexed by enum vwidth; entries that make no sense (W_BIT, W_STR) are NULL.
  * 128     A number of 128 bits is a NUMERIC: checked arithmetic fails from |x| >= 10^38, not from 2^127.
  * Floats  As PostgreSQL: NaN equals NaN and is greater than all else, -0 equals 0. Checked arithmetic fails when the result is infinite
@@ -52,24 +53,26 @@ typedef void (*kernel_gather_fn)(const void *in, const uint16_t *rows, uint32_t 
 /* Adds the valid rows to *sum; false when it left 128 bits (then *sum is unspecified). `validity` may be NULL. */
 typedef bool (*kernel_sum_int_fn)(const void *in, const uint64_t *validity, const uint16_t *rows,
                                   uint32_t n, int128 *sum);
-/* Adds the valid rows to *sum, in an order that depends only on n and the rows. `validity` may be NULL. */
+/* Adds the valid rows to *sum one after the other, as PostgreSQL does. `validity` may be NULL. A sum that begins as -0.0 keeps the sign of
+ * a sum of negative zeroes. */
 typedef void (*kernel_sum_float_fn)(const void *in, const uint64_t *validity,
                                     const uint16_t *rows, uint32_t n, double *sum);
 /* The least (greatest) of the valid rows to *out, a value of the width; false, and *out untouched, when there is none. */
 typedef bool (*kernel_extreme_fn)(const void *in, const uint64_t *validity, const uint16_t *rows,
                                   uint32_t n, void *out);
 
+/* Indexed as [op][width], [width], [op][width][form], [from][to]. */
 struct kernels {
-    const char *level;                                          /* "x86-64-v2" */
-    kernel_cmp_fn cmp_vv[KC_COUNT][KERNEL_WIDTHS];              /* 8..128, F32, F64, STR */
-    kernel_cmp_fn cmp_vc[KC_COUNT][KERNEL_WIDTHS];              /* likewise */
-    kernel_between_fn between[KERNEL_WIDTHS];                   /* 8..128, F32, F64 */
-    kernel_arith_fn arith[KA_COUNT][KERNEL_WIDTHS][KF_COUNT];   /* 8..128, F32, F64 */
-    kernel_cast_fn cast[KERNEL_WIDTHS][KERNEL_WIDTHS];          /* [from][to], 8..128, F32, F64 */
-    kernel_gather_fn gather[KERNEL_WIDTHS];                     /* all but W_BIT */
-    kernel_sum_int_fn sum_int[KERNEL_WIDTHS];                   /* 8..128 */
-    kernel_sum_float_fn sum_float[KERNEL_WIDTHS];               /* F32, F64 */
-    kernel_extreme_fn min[KERNEL_WIDTHS], max[KERNEL_WIDTHS];   /* 8..128, F32, F64, STR */
+    const char *level;                                    /* "x86-64-v2" */
+    const kernel_cmp_fn (*cmp_vv)[KERNEL_WIDTHS];         /* 8..128, F32, F64, STR */
+    const kernel_cmp_fn (*cmp_vc)[KERNEL_WIDTHS];         /* likewise */
+    const kernel_between_fn *between;                     /* 8..128, F32, F64 */
+    const kernel_arith_fn (*arith)[KERNEL_WIDTHS][KF_COUNT]; /* 8..128, F32, F64 */
+    const kernel_cast_fn (*cast)[KERNEL_WIDTHS];          /* 8..128, F32, F64, to itself too: a copy */
+    const kernel_gather_fn *gather;                       /* all but W_BIT */
+    const kernel_sum_int_fn *sum_int;                     /* 8..128 */
+    const kernel_sum_float_fn *sum_float;                 /* F32, F64 */
+    const kernel_extreme_fn *min, *max;                   /* 8..128, F32, F64, STR */
 };
 /* The best table for this machine. Any thread. */
 const struct kernels *kernels(void);
