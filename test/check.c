@@ -41,12 +41,14 @@ bool check_eq(long long got, long long want, const char *what, const char *file,
     return false;
 }
 
-bool check_str(const char *got, const char *want, const char *what, const char *file, int line)
+bool check_str(const char *got, const char *want, const char *what, const char *file,
+               int line)
 {
     if (got && want && strcmp(got, want) == 0)
         return true;
     failed(file, line);
-    fprintf(stderr, "%s is \"%s\", not \"%s\"\n", what, got ? got : "(null)", want ? want : "(null)");
+    fprintf(stderr, "%s is \"%s\", not \"%s\"\n", what, got ? got : "(null)",
+            want ? want : "(null)");
     return false;
 }
 
@@ -57,8 +59,8 @@ bool check_mem(const void *got, const void *want, size_t bytes, const char *what
     for (size_t i = 0; i < bytes; i++)
         if (a[i] != b[i]) {
             failed(file, line);
-            fprintf(stderr, "%s differs at byte %zu of %zu: 0x%02x, not 0x%02x\n", what, i, bytes,
-                    a[i], b[i]);
+            fprintf(stderr, "%s differs at byte %zu of %zu: 0x%02x, not 0x%02x\n", what, i,
+                    bytes, a[i], b[i]);
             return false;
         }
     return true;
@@ -97,7 +99,8 @@ int main(int argc, char **argv)
             puts(names[n]);
         if (!wanted(names[n], argc - 1, argv + 1))
             continue;
-        tests[n] = (struct CMUnitTest){.name = names[n], .test_func = run_one, .initial_state = t};
+        tests[n] =
+            (struct CMUnitTest){.name = names[n], .test_func = run_one, .initial_state = t};
         n++;
     }
     int bad = list ? 0 : n ? _cmocka_run_group_tests("unit", tests, n, NULL, NULL) : 2;

@@ -25,7 +25,8 @@ struct check_test {
 void check_register(struct check_test *test);
 bool check_true(bool ok, const char *what, const char *file, int line);
 bool check_eq(long long got, long long want, const char *what, const char *file, int line);
-bool check_str(const char *got, const char *want, const char *what, const char *file, int line);
+bool check_str(const char *got, const char *want, const char *what, const char *file,
+               int line);
 bool check_mem(const void *got, const void *want, size_t bytes, const char *what,
                const char *file, int line);
 
@@ -39,9 +40,11 @@ bool check_mem(const void *got, const void *want, size_t bytes, const char *what
     static void test_##SUITE##_##NAME(void)
 
 /* Each check yields whether it held. */
-#define CHECK(COND)         check_true((COND), #COND, __FILE__, __LINE__)
-#define CHECK_EQ(GOT, WANT) check_eq((long long)(GOT), (long long)(WANT), #GOT, __FILE__, __LINE__)
+#define CHECK(COND) check_true((COND), #COND, __FILE__, __LINE__)
+#define CHECK_EQ(GOT, WANT)                                                                \
+    check_eq((long long)(GOT), (long long)(WANT), #GOT, __FILE__, __LINE__)
 #define CHECK_STR(GOT, WANT) check_str((GOT), (WANT), #GOT, __FILE__, __LINE__)
-#define CHECK_MEM(GOT, WANT, BYTES) check_mem((GOT), (WANT), (BYTES), #GOT, __FILE__, __LINE__)
+#define CHECK_MEM(GOT, WANT, BYTES)                                                        \
+    check_mem((GOT), (WANT), (BYTES), #GOT, __FILE__, __LINE__)
 
 #endif
