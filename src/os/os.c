@@ -4,20 +4,8 @@
 #include "os/os_int.h"
 
 /* ---- Which system ---- */
-/* The one thread-local state of the library: which coroutine runs here, and the per-thread numbers
- * and pointers that everybody else asks os for. */
-static _Thread_local struct os_state own;
-static _Thread_local struct os_state *current;
-
-struct os_state *os_state(void)
-{
-    return KDK_LIKELY(current != NULL) ? current : &own;
-}
-
-void os_state_switch(struct os_state *state)
-{
-    current = state;
-}
+OS_THREAD_LOCAL struct os_state *os_current;
+OS_THREAD_LOCAL struct os_state os_own;
 
 struct os *os_here(void)
 {

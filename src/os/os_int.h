@@ -67,10 +67,17 @@ struct os_state {
     uint8_t held[OS_RANK_COUNT]; /* Latches held of each rank; debug builds only. */
 };
 
-/* Of the calling thread; a coroutine's own while one runs. */
-struct os_state *os_state(void);
-/* The simulator's: `state` is the one of a coroutine, or NULL for the thread's own again. */
-void os_state_switch(struct os_state *state);
+/* The one thread-local state of the library. `os_current` is the coroutine's while one runs, else
+ * NULL. The model is initial-exec because latches look here: in a shared library the usual one is a
+ * call. It takes some hundred bytes of what the loader keeps for that. */
+#define OS_THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
+extern OS_THREAD_LOCAL struct os_state *os_current;
+extern OS_THREAD_LOCAL struct os_state os_own;
+
+static inline struct os_state *os_state(void)
+{
+    return os_current ? os_current : &os_own;
+}
 
 /* The kernel's side of what has no `struct os` argument. */
 uint32_t real_self(struct os_state *state);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -346,3 +347,103 @@ TEST(real, every_thread_has_its_number_and_pointers)
         run_threads(note_self, &shared);
     }
 }
+
+enum { CROWD = OS_THREADS_MAX + 60, ENOUGH = OS_THREADS_MAX - 10 };
+
+static void stay_until_enough(void *context)
+{
+    struct shared *shared = context;
+    CHECK(os_self() < OS_THREADS_MAX);
+    atomic_fetch_add(&shared->running, 1);
+    while (atomic_load(&shared->running) < ENOUGH)
+        os_yield();
+}
+
+/* More threads than numbers: the last ones wait for the first ones to end. */
+TEST(real, threads_wait_for_a_number)
+{
+    struct shared shared = {0};
+    struct os_thread *threads[CROWD];
+    struct err err = {0};
+    for (int i = 0; i < CROWD; i++)
+        if (!CHECK_EQ(os_thread_new(os_real(), "crowd", stay_until_enough, &shared, &threads[i], &err),
+                      KDK_OK))
+            return;
+    for (int i = 0; i < CROWD; i++)
+        os_thread_join(threads[i]);
+    CHECK_EQ(atomic_load(&shared.running), CROWD);
+}
+
+#ifndef NDEBUG
+/* What the child does is a mistake that must stop a debug build. */
+static bool aborts(void (*mistake)(void))
+{
+    pid_t child = fork();
+    if (child == 0) {
+        if (!freopen("/dev/null", "w", stderr))
+            _exit(2);
+        mistake();
+        _exit(0);
+    }
+    int how = 0;
+    return CHECK(waitpid(child, &how, 0) == child) && !(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+}
+
+static struct latch low, high;
+
+static void take_downwards(void)
+{
+    latch_acquire(&high);
+    latch_acquire(&low);
+}
+
+static void take_upwards(void)
+{
+    latch_acquire(&low);
+    latch_acquire(&high);
+    latch_release(&low);
+    latch_release(&high);
+    latch_acquire(&low);
+}
+
+static void take_twice(void)
+{
+    struct latch other;
+    latch_init(&other, OS_RANK_TXN);
+    latch_acquire(&low);
+    latch_acquire(&other);
+}
+
+static void sync_holding(struct latch *latch)
+{
+    struct os_file *file = NULL;
+    struct err err = {0};
+    if (os_open(os_real(), "/tmp", OS_READ, &file, &err) != KDK_OK)
+        _exit(0);
+    latch_acquire(latch);
+    if (os_sync(file, &err) == KDK_OK)
+        os_close(file);
+}
+
+static void sync_holding_low(void)
+{
+    sync_holding(&low);
+}
+
+static void sync_holding_flush(void)
+{
+    latch_init(&high, OS_RANK_WAL_FLUSH);
+    sync_holding(&high);
+}
+
+TEST(sync, ranks_are_enforced)
+{
+    latch_init(&low, OS_RANK_TXN);
+    latch_init(&high, OS_RANK_TREE);
+    CHECK(aborts(take_downwards));
+    CHECK(!aborts(take_upwards));
+    CHECK(aborts(take_twice));
+    CHECK(aborts(sync_holding_low));
+    CHECK(!aborts(sync_holding_flush));
+}
+#endif

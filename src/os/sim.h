@@ -30,7 +30,7 @@ enum sim_break {
 struct sim_options {
     uint64_t seed;
     unsigned breaks;        /* enum sim_break, or-ed. */
-    size_t stack_bytes;     /* Of a coroutine; 0: 1 MiB (sanitizers: 4 MiB). Only what is touched costs. */
+    size_t stack_bytes;     /* Of a coroutine; 0: 8 MiB, of which only what is touched costs. */
     uint64_t disk_bytes;    /* Capacity; passing it is KDK_FULL. 0: no limit. */
     uint32_t cpu_count;     /* What os_cpu_count() says; 0: 2. */
     bool quiet;             /* Deadlocks are not printed. */

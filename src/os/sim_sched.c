@@ -42,11 +42,8 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-#if defined(SIM_ASAN) || defined(SIM_TSAN)
-#define STACK_BYTES ((size_t)4 << 20)
-#else
-#define STACK_BYTES ((size_t)1 << 20)
-#endif
+/* What threads of the machine have. Only pages that are touched cost memory. */
+#define STACK_BYTES ((size_t)8 << 20)
 
 /* Costs in simulated time. */
 #define SPIN_NS   10000
@@ -105,6 +102,13 @@ static void machine_deinit(struct sim_thread *thread)
 {
     thread->machine = NULL;
 }
+
+#if defined(SIM_ASAN)
+static const uint8_t *stack_in_use(const struct sim_thread *thread)
+{
+    return thread->machine;
+}
+#endif
 #else
 #include <ucontext.h>
 
@@ -137,6 +141,13 @@ static void machine_deinit(struct sim_thread *thread)
     mem_raw_free(thread->machine);
     thread->machine = NULL;
 }
+
+#if defined(SIM_ASAN)
+static const uint8_t *stack_in_use(const struct sim_thread *thread)
+{
+    return thread->stack->bottom;
+}
+#endif
 #endif
 
 /* Which simulator runs on this thread of the machine: a new coroutine's start has no argument. */
@@ -161,7 +172,7 @@ static void arrived(struct sim_thread *self)
     }
 #endif
     self->sim->current = self;
-    os_state_switch(self == &self->sim->runner ? NULL : &self->state);
+    os_current = self == &self->sim->runner ? NULL : &self->state;
 }
 
 static void switch_to(struct sim *sim, struct sim_thread *to)
@@ -436,6 +447,7 @@ static kdk_status stack_new(struct sim *sim, struct sim_stack **out, struct err 
         mem_raw_free(stack);
         TRY(err_nomem(err));
     }
+    madvise(at, bytes + page, MADV_NOHUGEPAGE);
     mprotect(at, page, PROT_NONE); /* Overflow is a crash, not somebody else's memory. */
     stack->bottom = (uint8_t *)at + page;
     stack->bytes = bytes;
@@ -457,8 +469,10 @@ static void stack_recycle(struct sim *sim, struct sim_thread *thread)
 static void thread_free(struct sim *sim, struct sim_thread *thread)
 {
 #if defined(SIM_ASAN)
-    if (thread->stack)
-        __asan_unpoison_memory_region(thread->stack->bottom, thread->stack->bytes);
+    if (thread->stack && thread->machine) {
+        const uint8_t *from = stack_in_use(thread), *end = thread->stack->bottom + thread->stack->bytes;
+        __asan_unpoison_memory_region(from, (size_t)(end - from));
+    }
 #endif
 #if defined(SIM_TSAN)
     if (thread->sanitizer)
