@@ -57,6 +57,9 @@ if(KDK_TESTS)
   add_executable(tpchgen test/tpch/tpchgen.c)
   target_compile_options(tpchgen PRIVATE -O2 -w)
 
+  # What test scripts need to reach below the API.
+  kdk_programs(test/tools kdk_all)
+
   # Tests of several layers together, through the API or below it.
   file(GLOB system_tests CONFIGURE_DEPENDS test/system/*_test.c)
   if(system_tests)

@@ -123,6 +123,8 @@ def quick(everything):
          lambda: unit_jobs("tiny") + unit_jobs("asan") + unit_jobs("release")),
         ("stress", ["tsan"], "src/*/*_test.c", stress_jobs),
         ("fuzz", ["asan"], "test/fuzz/*.c", fuzz_jobs),
+        ("arrow", ["release"], "test/tools/arrow_copy.c", lambda: [
+            Job("arrow readers", python("python/arrow_readers.py", venv=True))]),
         ("slt", ["release"], SHELL, lambda: slt_jobs("release", ("hot",), 1, "memory")
          + slt_jobs("release", STORAGES[1:], 1, "disk")),
         ("slt-slow", ["tiny", "asan"], SHELL, lambda: slt_jobs("tiny", ("mixed",), part, "disk")
