@@ -99,12 +99,12 @@ def slt_jobs(build, storages, part, where):
         for half in (1, 2) if part == 1 else (1,):
             share = f"{half}/{2 * part}" if part == 1 else f"1/{part}"
             jobs.append(Job(f"slt {build} {storage} {where} {share}", python(
-                "slt.py", "--kodiak", shell(build), "--storage", storage, "--" + where, "--part", share)))
+                "slt.py", "--kodiak", shell(build), "--storage", storage, "--" + where, "--check", "--part", share)))
     return jobs
 
 
 def sql_jobs(build, storages):
-    return [Job(f"sql {build} {storage}", python("slt.py", "--kodiak", shell(build), "--storage", storage, "test/sql"))
+    return [Job(f"sql {build} {storage}", python("slt.py", "--kodiak", shell(build), "--storage", storage, "--check", "test/sql"))
             for storage in storages]
 
 
@@ -139,9 +139,12 @@ def quick(everything):
             Job("tpch release", python("tpch.py", "--kodiak", shell())),
             Job("tpch renamed", python("tpch.py", "--kodiak", shell(), "--rename", "--shuffle")),
             Job("tpch tiny", python("tpch.py", "--kodiak", shell("tiny"), "--threads", "4"))]),
-        ("readers", ["release"], SHELL, lambda: [
-            Job("readers", python("open_readers.py", "--kodiak", shell(), venv=True))]),
-        ("flip", ["release"], SHELL, lambda: [Job("flip", python("flip.py", "--kodiak", shell()))]),
+        ("demo", ["release"], SHELL, lambda: [Job("demo", python("demo.py", "--kodiak", shell(), venv=True))]),
+        ("readers", ["release", "tiny"], SHELL, lambda: [
+            Job("readers release", python("open_readers.py", "--kodiak", shell(), venv=True)),
+            Job("readers tiny", python("open_readers.py", "--kodiak", shell("tiny"), "--rows", "1000", venv=True))]),
+        ("flip", ["release", "tiny"], SHELL, lambda: [
+            Job(f"flip {b}", python("flip.py", "--kodiak", shell(b))) for b in ("release", "tiny")]),
         ("examples", ["release"], "examples/*.c", lambda: [Job("examples", python("examples.py"))]),
         ("install", ["release"], "src/api/*.c", lambda: [Job("install", python("install.py"))]),
         ("sim", ["release", "tiny", "asan"], SIM, lambda: [

@@ -21,6 +21,7 @@ import functools
 import hashlib
 import os
 import re
+import subprocess
 import sys
 import tarfile
 
@@ -268,6 +269,11 @@ def run_file(name, text, args):
     with kdk.scratch() as folder:
         database = ":memory:" if args.memory else os.path.join(folder, "t.kdk")
         done = kdk.run(args.kodiak, database, [sql for _, sql in script], args.option, args.seconds)
+        checked = ""
+        if args.check and not args.memory:
+            check = subprocess.run([*args.kodiak.split(), "check", database], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True, errors="replace")
+            checked = check.stdout[-2000:] if check.returncode else ""
     unsupported = [(feature, re.compile(pattern, re.I | re.S)) for feature, file, pattern in args.unsupported
                    if fnmatch.fnmatch(name, file)]
     passed, complaints, labels, left_out = 0, [], {}, {}
@@ -289,6 +295,8 @@ def run_file(name, text, args):
             passed += 1
     if done.trouble:
         complaints.append(f"{name}: the shell {done.trouble}")
+    if checked:
+        complaints.append(f"{name}: kodiak check: {checked}")
     return passed, complaints, left_out
 
 
@@ -299,6 +307,7 @@ def main():
     parser.add_argument("--storage", default="hot", choices=("hot", "cold", "patched", "mixed"))
     parser.add_argument("--memory", action="store_true", help="run on :memory:")
     parser.add_argument("--disk", dest="memory", action="store_false", help="run on a directory (the default)")
+    parser.add_argument("--check", action="store_true", help="run `kodiak check` on each directory afterwards")
     parser.add_argument("--part", default="1/1", help="K/N: every N-th file, from the K-th")
     parser.add_argument("--only", help="pattern of file names")
     parser.add_argument("--jobs", type=int, default=1, help="files at once")
