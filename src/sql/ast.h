@@ -112,7 +112,7 @@ enum ast_expr_kind {
 #undef AST_EXPR_ENUM
 };
 
-/* X(NAME, TEXT, LEVEL): OP_NAME, its usual spelling, and its level in the table of precedence of expr.c.
+/* X(NAME, TEXT, LEVEL): OP_NAME, its usual spelling, and its level of precedence (parse_int.h).
  * OTHER is any operator that is not listed; its spelling is in `symbol`. */
 #define AST_OP_LIST(X)                                                                         \
     X(EQ, "=", COMPARE)                                                                        \
@@ -240,7 +240,7 @@ struct ast_expr {
             struct ast_expr *arg;
             struct ast_type *type;
             bool try;     /* TRY_CAST: NULL instead of an error. */
-            bool literal; /* DATE '..': arg is a STRING. */
+            bool literal; /* arg is a STRING: DATE '..', '..'::date, CAST('..' AS date). */
         } cast;
         struct ast_call *call;
         struct {

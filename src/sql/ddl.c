@@ -407,11 +407,11 @@ static kdk_status parse_index_key(struct parser *p, struct ast_sort *key)
     TRY(parse_level(p, LEVEL_COLLATE, true, &key->expr));
     if (at_word(p, KW_COLLATE)) {
         struct ast_expr *collate;
-        TRY_NEW(collate = expr_new(p, AST_COLLATE, now(p)->at));
+        TRY_NEW(collate = parse_new(p, AST_COLLATE, now(p)->at));
         parse_next(p);
         collate->collate.arg = key->expr;
         TRY(parse_name(p, NAME_COLUMN, 3, &collate->collate.name));
-        TRY(expr_done(p, collate));
+        TRY(parse_done(p, collate));
         key->expr = collate;
     }
     if (!at_word(p, KW_ASC) && !at_word(p, KW_DESC) && !at_word(p, KW_NULLS) &&

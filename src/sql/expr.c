@@ -12,7 +12,7 @@
  */
 #include "sql/parse_int.h"
 
-const uint8_t op_levels[OP_COUNT] = {
+const uint8_t parse_op_levels[OP_COUNT] = {
 #define OP_LEVEL(NAME, TEXT, LEVEL) LEVEL_##LEVEL,
     AST_OP_LIST(OP_LEVEL)
 #undef OP_LEVEL
@@ -133,12 +133,12 @@ static kdk_status binary_new(struct parser *p, enum ast_expr_kind kind, struct o
     kdk_status status = KDK_OK;
     struct ast_expr *e;
 
-    TRY_NEW(e = expr_new(p, kind, op.at));
+    TRY_NEW(e = parse_new(p, kind, op.at));
     e->op = (uint8_t)op.op;
     e->binary.left = left;
     e->binary.right = right;
     e->binary.symbol = op.symbol;
-    TRY(expr_done(p, e));
+    TRY(parse_done(p, e));
     *out = e;
 out:
     return status;
@@ -159,7 +159,7 @@ static kdk_status parse_quantified(struct parser *p, struct ast_expr *left, stru
     enum ast_expr_kind kind = at_word(p, KW_ALL) ? AST_ALL : AST_ANY;
 
     parse_next(p);
-    TRY_NEW(e = expr_new(p, kind, op.at));
+    TRY_NEW(e = parse_new(p, kind, op.at));
     e->op = (uint8_t)op.op;
     e->quantified.symbol = op.symbol;
     e->quantified.left = left;
@@ -169,7 +169,7 @@ static kdk_status parse_quantified(struct parser *p, struct ast_expr *left, stru
         TRY(parse_fail(p, KDK_SYNTAX, at, "ANY and ALL take one array or a subquery"));
     if (list.count == 1)
         e->quantified.array = list.items[0];
-    TRY(expr_done(p, e));
+    TRY(parse_done(p, e));
     *out = e;
 out:
     return status;
@@ -205,17 +205,17 @@ static kdk_status parse_logic(struct parser *p, struct ast_expr *left, enum ast_
     parse_next(p);
     TRY(parse_level(p, kind == AST_AND ? LEVEL_AND + 1 : LEVEL_OR + 1, false, &right));
     if (left != *fresh || left->kind != kind) {
-        TRY_NEW(e = expr_new(p, kind, at));
+        TRY_NEW(e = parse_new(p, kind, at));
         LIST_ADD(e->list.items, e->list.count, left);
-        TRY(expr_done(p, e));
+        TRY(parse_done(p, e));
         *fresh = e;
     }
     LIST_ADD(e->list.items, e->list.count, right);
-    /* Not expr_done(): measuring the whole list at each item would be quadratic. */
+    /* Not parse_done(): measuring the whole list at each item would be quadratic. */
     if (right->height >= e->height) {
         struct ast_exprs whole = e->list;
         e->list = (struct ast_exprs){.items = &right, .count = 1};
-        status = expr_done(p, e);
+        status = parse_done(p, e);
         e->list = whole;
     }
     *out = e;
@@ -237,14 +237,14 @@ static kdk_status parse_is(struct parser *p, struct ast_expr *left, bool narrow,
     *open = false;
     if (take_words(p, KW_DISTINCT, KW_FROM)) {
         *open = true;
-        TRY_NEW(e = expr_new(p, AST_DISTINCT_FROM, at));
+        TRY_NEW(e = parse_new(p, AST_DISTINCT_FROM, at));
         TRY(parse_level(p, LEVEL_IS + 1, narrow, &e->test.other));
     } else {
         static const enum keyword words[] = {[AST_IS_NULL] = KW_NULL,
                                              [AST_IS_TRUE] = KW_TRUE,
                                              [AST_IS_FALSE] = KW_FALSE,
                                              [AST_IS_UNKNOWN] = KW_UNKNOWN};
-        TRY_NEW(e = expr_new(p, AST_IS, at));
+        TRY_NEW(e = parse_new(p, AST_IS, at));
         while (e->test.is < COUNT_OF(words) && !at_word(p, words[e->test.is]))
             e->test.is++;
         if (at_word(p, KW_NORMALIZED) || at_word(p, KW_DOCUMENT))
@@ -255,7 +255,7 @@ static kdk_status parse_is(struct parser *p, struct ast_expr *left, bool narrow,
     }
     e->test.negated = negated;
     e->test.arg = left;
-    TRY(expr_done(p, e));
+    TRY(parse_done(p, e));
     *out = e;
 out:
     return status;
@@ -267,12 +267,12 @@ static kdk_status null_test(struct parser *p, struct ast_expr *left, bool negate
     kdk_status status = KDK_OK;
     struct ast_expr *e;
 
-    TRY_NEW(e = expr_new(p, AST_IS, now(p)->at));
+    TRY_NEW(e = parse_new(p, AST_IS, now(p)->at));
     parse_next(p);
     e->test.arg = left;
     e->test.is = AST_IS_NULL;
     e->test.negated = negated;
-    TRY(expr_done(p, e));
+    TRY(parse_done(p, e));
     *out = e;
 out:
     return status;
@@ -284,7 +284,7 @@ static kdk_status parse_in(struct parser *p, struct ast_expr *left, bool negated
     kdk_status status = KDK_OK;
     struct ast_expr *e;
 
-    TRY_NEW(e = expr_new(p, AST_IN_LIST, at));
+    TRY_NEW(e = parse_new(p, AST_IN_LIST, at));
     if (!at_kind(p, '('))
         TRY(parse_syntax(p));
     e->in.arg = left;
@@ -292,7 +292,7 @@ static kdk_status parse_in(struct parser *p, struct ast_expr *left, bool negated
     TRY(parse_parens(p, &e->in.query, &e->in.list));
     if (e->in.query)
         e->kind = AST_IN_QUERY;
-    TRY(expr_done(p, e));
+    TRY(parse_done(p, e));
     *out = e;
 out:
     return status;
@@ -304,7 +304,7 @@ static kdk_status parse_between(struct parser *p, struct ast_expr *left, bool ne
     kdk_status status = KDK_OK;
     struct ast_expr *e;
 
-    TRY_NEW(e = expr_new(p, AST_BETWEEN, at));
+    TRY_NEW(e = parse_new(p, AST_BETWEEN, at));
     e->between.arg = left;
     e->between.negated = negated;
     e->between.symmetric = take_word(p, KW_SYMMETRIC);
@@ -313,7 +313,7 @@ static kdk_status parse_between(struct parser *p, struct ast_expr *left, bool ne
     TRY(parse_narrow_expr(p, &e->between.low));
     TRY(need_word(p, KW_AND));
     TRY(parse_level(p, LEVEL_LIKE + 1, false, &e->between.high));
-    TRY(expr_done(p, e));
+    TRY(parse_done(p, e));
     *out = e;
 out:
     return status;
@@ -352,14 +352,14 @@ static kdk_status parse_like(struct parser *p, struct ast_expr *left, bool negat
             return parse_like_any(p, left, form == AST_LIKE_ILIKE, negated, at, out);
     }
     *open = true;
-    TRY_NEW(e = expr_new(p, AST_LIKE, at));
+    TRY_NEW(e = parse_new(p, AST_LIKE, at));
     e->like.arg = left;
     e->like.form = (uint8_t)form;
     e->like.negated = negated;
     TRY(parse_level(p, LEVEL_LIKE + 1, false, &e->like.pattern));
     if (take_word(p, KW_ESCAPE))
         TRY(parse_level(p, LEVEL_LIKE + 1, false, &e->like.escape));
-    TRY(expr_done(p, e));
+    TRY(parse_done(p, e));
     *out = e;
 out:
     return status;
@@ -387,11 +387,11 @@ static kdk_status parse_collate(struct parser *p, struct ast_expr *left, struct 
     kdk_status status = KDK_OK;
     struct ast_expr *e;
 
-    TRY_NEW(e = expr_new(p, AST_COLLATE, now(p)->at));
+    TRY_NEW(e = parse_new(p, AST_COLLATE, now(p)->at));
     parse_next(p);
     e->collate.arg = left;
     TRY(parse_name(p, NAME_COLUMN, 3, &e->collate.name));
-    TRY(expr_done(p, e));
+    TRY(parse_done(p, e));
     *out = e;
 out:
     return status;
@@ -403,11 +403,12 @@ static kdk_status parse_cast_behind(struct parser *p, struct ast_expr *left,
     kdk_status status = KDK_OK;
     struct ast_expr *e;
 
-    TRY_NEW(e = expr_new(p, AST_CAST, now(p)->at));
+    TRY_NEW(e = parse_new(p, AST_CAST, now(p)->at));
     parse_next(p);
     e->cast.arg = left;
     TRY(parse_type(p, &e->cast.type));
-    TRY(expr_done(p, e));
+    e->cast.literal = left->kind == AST_STRING;
+    TRY(parse_done(p, e));
     *out = e;
 out:
     return status;
@@ -421,7 +422,7 @@ static enum level infix_level(struct parser *p, bool narrow)
     const struct token *token = now(p);
 
     if (token->kind == TOK_OP)
-        return (enum level)op_levels[token->op];
+        return (enum level)parse_op_levels[token->op];
     if (token->kind == TOK_CAST)
         return LEVEL_POSTFIX;
     if (token->kind != TOK_WORD)
@@ -581,7 +582,7 @@ kdk_status parse_level(struct parser *p, enum level min, bool narrow, struct ast
     if (at_op(p, OP_ADD) || at_op(p, OP_SUB)) {
         TRY(parse_sign(p, narrow, &left));
     } else if (at_kind(p, TOK_OP) && !at_op(p, OP_MUL)) {
-        if (op_levels[now(p)->op] != LEVEL_OTHER)
+        if (parse_op_levels[now(p)->op] != LEVEL_OTHER)
             TRY(parse_syntax(p));
         TRY(parse_symbol(p, &op));
         TRY(parse_level(p, LEVEL_OTHER + 1, narrow, &arg));
@@ -592,9 +593,9 @@ kdk_status parse_level(struct parser *p, enum level min, bool narrow, struct ast
         TRY(binary_new(p, AST_UNARY, op, NULL, arg, &left));
     } else if (at_word(p, KW_NOT) && !narrow) {
         parse_next(p);
-        TRY_NEW(left = expr_new(p, AST_NOT, at));
+        TRY_NEW(left = parse_new(p, AST_NOT, at));
         TRY(parse_level(p, LEVEL_NOT, false, &left->arg));
-        TRY(expr_done(p, left));
+        TRY(parse_done(p, left));
     } else {
         TRY(parse_primary(p, &left));
     }

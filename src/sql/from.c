@@ -69,7 +69,7 @@ static kdk_status from_query(struct parser *p, struct ast_query *query, uint32_t
     (*out)->at = at;
     (*out)->query = query;
     TRY(parse_alias(p, *out));
-    TRY(from_done(p, *out));
+    TRY(parse_from_done(p, *out));
 out:
     return status;
 }
@@ -127,7 +127,7 @@ static kdk_status parse_from_function(struct parser *p, const struct ast_name *n
         TRY(parse_fail(p, KDK_SYNTAX, at, "only a table or a function may stand in FROM"));
     from->ordinality = take_words(p, KW_WITH, KW_ORDINALITY);
     TRY(parse_alias(p, from));
-    TRY(from_done(p, from));
+    TRY(parse_from_done(p, from));
     *out = from;
 out:
     return status;
@@ -164,7 +164,7 @@ static kdk_status parse_from_table(struct parser *p, struct ast_from **out)
     if (at_word(p, KW_TABLESAMPLE))
         TRY(parse_unsupported(p, now(p)->at, "TABLESAMPLE"));
     TRY(parse_alias(p, from));
-    TRY(from_done(p, from));
+    TRY(parse_from_done(p, from));
     *out = from;
 out:
     return status;
@@ -178,7 +178,7 @@ static kdk_status parse_from_file(struct parser *p, struct ast_from **out)
     TRY(from_new(p, AST_FROM_FILE, &from));
     TRY(parse_string(p, &from->file.text, &from->file.bytes));
     TRY(parse_alias(p, from));
-    TRY(from_done(p, from));
+    TRY(parse_from_done(p, from));
     *out = from;
 out:
     return status;
@@ -298,7 +298,7 @@ static kdk_status parse_join(struct parser *p, struct ast_from *left, struct ast
         TRY(parse_from(p, &join->sides.right));
         TRY(parse_join_condition(p, join));
     }
-    TRY(from_done(p, join));
+    TRY(parse_from_done(p, join));
     *out = join;
 out:
     return status;

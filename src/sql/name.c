@@ -189,7 +189,7 @@ static kdk_status one_modifier(struct parser *p, struct ast_type *type, const ch
     struct ast_expr *one;
 
     TRY_NEW(type->modifiers = NEW(struct ast_exprs));
-    TRY_NEW(one = expr_new(p, AST_NUMBER, type->at));
+    TRY_NEW(one = parse_new(p, AST_NUMBER, type->at));
     one->number.text = digits;
     one->number.bytes = (uint32_t)strlen(digits);
     one->number.value = 1;

@@ -151,7 +151,7 @@ void parse_place(const struct parser *p, uint32_t at, uint32_t *line, uint32_t *
 
 /* ---- lists and heights ---- */
 
-void *list_room(struct arena *arena, void *items, uint32_t count, size_t item_bytes)
+void *parse_room(struct arena *arena, void *items, uint32_t count, size_t item_bytes)
 {
     void *grown;
 
@@ -210,7 +210,7 @@ static kdk_status set_height(struct parser *p, unsigned children, uint32_t at, u
     return KDK_OK;
 }
 
-kdk_status expr_done(struct parser *p, struct ast_expr *e)
+kdk_status parse_done(struct parser *p, struct ast_expr *e)
 {
     unsigned h = 0;
 
@@ -289,7 +289,7 @@ kdk_status expr_done(struct parser *p, struct ast_expr *e)
     return set_height(p, h, e->at, &e->height);
 }
 
-kdk_status from_done(struct parser *p, struct ast_from *from)
+kdk_status parse_from_done(struct parser *p, struct ast_from *from)
 {
     unsigned h = 0;
 
@@ -321,7 +321,7 @@ static unsigned group_height(unsigned h, const struct ast_group *group)
     return h;
 }
 
-kdk_status query_done(struct parser *p, struct ast_query *q)
+kdk_status parse_query_done(struct parser *p, struct ast_query *q)
 {
     unsigned h = 0;
 
@@ -354,7 +354,7 @@ kdk_status query_done(struct parser *p, struct ast_query *q)
     return set_height(p, h, q->at, &q->height);
 }
 
-struct ast_expr *expr_new(struct parser *p, enum ast_expr_kind kind, uint32_t at)
+struct ast_expr *parse_new(struct parser *p, enum ast_expr_kind kind, uint32_t at)
 {
     struct ast_expr *e = NEW(struct ast_expr);
 

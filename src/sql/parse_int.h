@@ -2,7 +2,7 @@
  *
  * One function per production, each leaving the parser behind what it read. A function that can call
  * itself, however indirectly, is bracketed by parse_enter() and parse_leave(), which bound the stack; the
- * height of a finished tree is bounded by expr_done() and its like, because a long chain of left operands
+ * height of a finished tree is bounded by parse_done() and its like, because a long chain of left operands
  * grows a tree without any recursion here.
  */
 #ifndef KDK_SQL_PARSE_INT_H
@@ -37,10 +37,10 @@ struct parser {
 #define NEW(T) ((T *)arena_zalloc(p->arena, sizeof(T)))
 
 /* Room for one more item behind `count` items: capacity is the next power of two, from 2. */
-void *list_room(struct arena *arena, void *items, uint32_t count, size_t item_bytes);
+void *parse_room(struct arena *arena, void *items, uint32_t count, size_t item_bytes);
 #define LIST_ADD(ITEMS, COUNT, VALUE)                                                          \
     do {                                                                                       \
-        TRY_NEW((ITEMS) = list_room(p->arena, (ITEMS), (COUNT), sizeof *(ITEMS)));             \
+        TRY_NEW((ITEMS) = parse_room(p->arena, (ITEMS), (COUNT), sizeof *(ITEMS)));             \
         (ITEMS)[(COUNT)++] = (VALUE);                                                          \
     } while (0)
 
@@ -144,7 +144,7 @@ enum level {
     LEVEL_SIGN,
     LEVEL_POSTFIX, /* :: [ ] . */
 };
-extern const uint8_t op_levels[OP_COUNT];
+extern const uint8_t parse_op_levels[OP_COUNT];
 
 KDK_MUST_CHECK kdk_status parse_expr(struct parser *p, struct ast_expr **out);
 /* PostgreSQL's b_expr: without AND, OR, NOT, IN, LIKE, BETWEEN, IS NULL: where a keyword ends it. */
@@ -170,11 +170,11 @@ KDK_MUST_CHECK kdk_status parse_order_by(struct parser *p, struct ast_sorts *out
 KDK_MUST_CHECK kdk_status parse_sort_tail(struct parser *p, struct ast_sort *sort);
 bool at_sql_value(struct parser *p);
 
-struct ast_expr *expr_new(struct parser *p, enum ast_expr_kind kind, uint32_t at);
+struct ast_expr *parse_new(struct parser *p, enum ast_expr_kind kind, uint32_t at);
 /* Measures a node whose children are done; 54001 if it is too high. */
-KDK_MUST_CHECK kdk_status expr_done(struct parser *p, struct ast_expr *expr);
-KDK_MUST_CHECK kdk_status from_done(struct parser *p, struct ast_from *from);
-KDK_MUST_CHECK kdk_status query_done(struct parser *p, struct ast_query *query);
+KDK_MUST_CHECK kdk_status parse_done(struct parser *p, struct ast_expr *expr);
+KDK_MUST_CHECK kdk_status parse_from_done(struct parser *p, struct ast_from *from);
+KDK_MUST_CHECK kdk_status parse_query_done(struct parser *p, struct ast_query *query);
 KDK_MUST_CHECK kdk_status parse_string_expr(struct parser *p, const char *text,
                                             struct ast_expr **out); /* A literal made up. */
 

@@ -6,7 +6,7 @@ kdk_status parse_string_expr(struct parser *p, const char *text, struct ast_expr
     kdk_status status = KDK_OK;
     struct ast_expr *e;
 
-    TRY_NEW(e = expr_new(p, AST_STRING, now(p)->at));
+    TRY_NEW(e = parse_new(p, AST_STRING, now(p)->at));
     TRY_NEW(e->string.text = arena_strdup(p->arena, text));
     e->string.bytes = (uint32_t)strlen(text);
     *out = e;
@@ -24,7 +24,7 @@ static kdk_status parse_number(struct parser *p, struct ast_expr **out)
     const char *text;
     uint32_t bytes;
 
-    TRY_NEW(e = expr_new(p, AST_NUMBER, token.at));
+    TRY_NEW(e = parse_new(p, AST_NUMBER, token.at));
     TRY(lexer_number(&p->lexer, &token, p->arena, &text, &bytes, p->err));
     while (bytes > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9') {
         text++;
@@ -55,7 +55,7 @@ static kdk_status parse_text(struct parser *p, struct ast_expr **out)
     kdk_status status = KDK_OK;
     struct ast_expr *e;
 
-    TRY_NEW(e = expr_new(p, AST_STRING, now(p)->at));
+    TRY_NEW(e = parse_new(p, AST_STRING, now(p)->at));
     TRY(parse_string(p, &e->string.text, &e->string.bytes));
     *out = e;
 out:
@@ -68,7 +68,7 @@ static kdk_status parse_bits(struct parser *p, struct ast_expr **out)
     struct token token = *now(p);
     struct ast_expr *e;
 
-    TRY_NEW(e = expr_new(p, AST_BITS, token.at));
+    TRY_NEW(e = parse_new(p, AST_BITS, token.at));
     TRY(lexer_string(&p->lexer, &token, '\\', p->arena, &e->string.text, &e->string.bytes, p->err));
     e->string.form = (char)token.form;
     parse_next(p);
@@ -85,7 +85,7 @@ static kdk_status parse_param(struct parser *p, struct ast_expr **out)
     struct ast_expr *e;
     uint32_t number = 0;
 
-    TRY_NEW(e = expr_new(p, AST_PARAM, token.at));
+    TRY_NEW(e = parse_new(p, AST_PARAM, token.at));
     parse_next(p);
     if (token.kind == TOK_NAMED) {
         TRY(lexer_ident(&p->lexer, &token, 0, p->arena, &e->param.name, p->err));
@@ -117,7 +117,7 @@ static kdk_status parse_constant(struct parser *p, enum ast_expr_kind kind, bool
 {
     kdk_status status = KDK_OK;
 
-    TRY_NEW(*out = expr_new(p, kind, now(p)->at));
+    TRY_NEW(*out = parse_new(p, kind, now(p)->at));
     if (kind == AST_BOOL)
         (*out)->truth = truth;
     parse_next(p);
@@ -131,16 +131,16 @@ static kdk_status parse_literal(struct parser *p, struct ast_type *type, struct 
     kdk_status status = KDK_OK;
     struct ast_expr *e;
 
-    TRY_NEW(e = expr_new(p, AST_CAST, type->at));
+    TRY_NEW(e = parse_new(p, AST_CAST, type->at));
     e->cast.type = type;
     e->cast.literal = true;
     if (!at_kind(p, TOK_STRING))
         TRY(parse_syntax(p));
     TRY(parse_text(p, &e->cast.arg));
-    if (!type->fields && type->name.count == 1 && !type->name.parts[0].quoted &&
+    if (!type->fields && !type->modifiers && type->name.count == 1 && !type->name.parts[0].quoted &&
         strcmp(type->name.parts[0].text, "interval") == 0)
         TRY(parse_interval_fields(p, type));
-    TRY(expr_done(p, e));
+    TRY(parse_done(p, e));
     *out = e;
 out:
     return status;
@@ -156,7 +156,7 @@ static kdk_status call_new(struct parser *p, const char *name, uint32_t at,
         .text = name, .bytes = (uint32_t)strlen(name), .at = at & 0x7fffffff};
     struct ast_expr *e;
 
-    TRY_NEW(e = expr_new(p, AST_CALL, at));
+    TRY_NEW(e = parse_new(p, AST_CALL, at));
     TRY_NEW(e->call = NEW(struct ast_call));
     e->call->name.at = at;
     LIST_ADD(e->call->name.parts, e->call->name.count, part);
@@ -256,12 +256,12 @@ kdk_status parse_call(struct parser *p, const struct ast_name *name, struct ast_
     kdk_status status = KDK_OK;
     struct ast_expr *e;
 
-    TRY_NEW(e = expr_new(p, AST_CALL, name->at));
+    TRY_NEW(e = parse_new(p, AST_CALL, name->at));
     TRY_NEW(e->call = NEW(struct ast_call));
     e->call->name = *name;
     TRY(parse_args(p, e->call));
     TRY(parse_call_tail(p, e->call));
-    TRY(expr_done(p, e));
+    TRY(parse_done(p, e));
     *out = e;
 out:
     return status;
@@ -352,7 +352,7 @@ static kdk_status parse_substring(struct parser *p, struct ast_exprs *args)
             TRY(parse_expr(p, &length));
     }
     if (!from) {
-        TRY_NEW(from = expr_new(p, AST_NUMBER, args->items[0]->at));
+        TRY_NEW(from = parse_new(p, AST_NUMBER, args->items[0]->at));
         from->number.text = "1";
         from->number.bytes = 1;
         from->number.value = 1;
@@ -450,7 +450,7 @@ static kdk_status parse_special(struct parser *p, struct ast_expr **out)
         TRY(parse_trim(p, e->call));
     TRY(need_kind(p, ')'));
     TRY(parse_call_tail(p, e->call));
-    TRY(expr_done(p, e));
+    TRY(parse_done(p, e));
     *out = e;
 out:
     return status;
@@ -462,15 +462,16 @@ static kdk_status parse_cast(struct parser *p, struct ast_expr **out)
     kdk_status status = KDK_OK;
     struct ast_expr *e;
 
-    TRY_NEW(e = expr_new(p, AST_CAST, now(p)->at));
+    TRY_NEW(e = parse_new(p, AST_CAST, now(p)->at));
     e->cast.try = at_word(p, KW_TRY_CAST);
     parse_next(p);
     TRY(need_kind(p, '('));
     TRY(parse_expr(p, &e->cast.arg));
     TRY(need_word(p, KW_AS));
     TRY(parse_type(p, &e->cast.type));
+    e->cast.literal = e->cast.arg->kind == AST_STRING && !e->cast.try;
     TRY(need_kind(p, ')'));
-    TRY(expr_done(p, e));
+    TRY(parse_done(p, e));
     *out = e;
 out:
     return status;
@@ -481,7 +482,7 @@ static kdk_status parse_case(struct parser *p, struct ast_expr **out)
     kdk_status status = KDK_OK;
     struct ast_expr *e, *part;
 
-    TRY_NEW(e = expr_new(p, AST_CASE, now(p)->at));
+    TRY_NEW(e = parse_new(p, AST_CASE, now(p)->at));
     TRY_NEW(e->cases = arena_zalloc(p->arena, sizeof *e->cases));
     parse_next(p);
     if (!at_word(p, KW_WHEN))
@@ -497,7 +498,7 @@ static kdk_status parse_case(struct parser *p, struct ast_expr **out)
     if (take_word(p, KW_ELSE))
         TRY(parse_expr(p, &e->cases->otherwise));
     TRY(need_word(p, KW_END));
-    TRY(expr_done(p, e));
+    TRY(parse_done(p, e));
     *out = e;
 out:
     return status;
@@ -512,14 +513,14 @@ static kdk_status parse_query_operand(struct parser *p, enum ast_expr_kind kind,
     struct ast_expr *e;
     uint32_t inside;
 
-    TRY_NEW(e = expr_new(p, kind, at));
+    TRY_NEW(e = parse_new(p, kind, at));
     if (!at_kind(p, '('))
         TRY(parse_syntax(p));
     inside = parse_peek(p, 1)->at;
     TRY(parse_parens(p, &e->query, &list));
     if (!e->query)
         TRY(parse_fail(p, KDK_SYNTAX, inside, "a subquery is needed here"));
-    TRY(expr_done(p, e));
+    TRY(parse_done(p, e));
     *out = e;
 out:
     return status;
@@ -532,7 +533,7 @@ static kdk_status parse_array(struct parser *p, struct ast_expr **out)
     struct ast_expr *e, *item;
 
     TRY(parse_enter(p));
-    TRY_NEW(e = expr_new(p, AST_ARRAY, now(p)->at));
+    TRY_NEW(e = parse_new(p, AST_ARRAY, now(p)->at));
     TRY(need_kind(p, '['));
     if (!at_kind(p, ']')) {
         do {
@@ -544,7 +545,7 @@ static kdk_status parse_array(struct parser *p, struct ast_expr **out)
         } while (take_kind(p, ','));
     }
     TRY(need_kind(p, ']'));
-    TRY(expr_done(p, e));
+    TRY(parse_done(p, e));
     *out = e;
 out:
     parse_leave(p);
@@ -556,13 +557,13 @@ static kdk_status parse_row(struct parser *p, struct ast_expr **out)
     kdk_status status = KDK_OK;
     struct ast_expr *e;
 
-    TRY_NEW(e = expr_new(p, AST_ROW, now(p)->at));
+    TRY_NEW(e = parse_new(p, AST_ROW, now(p)->at));
     parse_next(p);
     TRY(need_kind(p, '('));
     if (!at_kind(p, ')'))
         TRY(parse_exprs(p, &e->list));
     TRY(need_kind(p, ')'));
-    TRY(expr_done(p, e));
+    TRY(parse_done(p, e));
     *out = e;
 out:
     return status;
@@ -594,7 +595,7 @@ static kdk_status parse_sql_value(struct parser *p, struct ast_expr **out)
     struct ast_expr *e;
     int64_t precision;
 
-    TRY_NEW(e = expr_new(p, AST_SQL_VALUE, now(p)->at));
+    TRY_NEW(e = parse_new(p, AST_SQL_VALUE, now(p)->at));
     while (sql_value_words[e->sql_value.value] != now(p)->word)
         e->sql_value.value++;
     e->sql_value.precision = -1;
@@ -624,7 +625,7 @@ static kdk_status parse_named(struct parser *p, struct ast_expr **out)
     if (at_kind(p, '.') && parse_peek(p, 1)->kind == TOK_OP && parse_peek(p, 1)->op == OP_MUL) {
         parse_next(p);
         parse_next(p);
-        TRY_NEW(e = expr_new(p, AST_STAR, name.at));
+        TRY_NEW(e = parse_new(p, AST_STAR, name.at));
         e->name = name;
         *out = e;
         return KDK_OK;
@@ -640,7 +641,7 @@ static kdk_status parse_named(struct parser *p, struct ast_expr **out)
     }
     if (!column)
         TRY(parse_syntax(p));
-    TRY_NEW(e = expr_new(p, AST_COLUMN, name.at));
+    TRY_NEW(e = parse_new(p, AST_COLUMN, name.at));
     e->name = name;
     *out = e;
 out:
@@ -674,12 +675,12 @@ kdk_status parse_parens(struct parser *p, struct ast_query **query, struct ast_e
                 goto close;
             }
             if (inner || inside.count != 1) {
-                TRY_NEW(first = expr_new(p, inner ? AST_SUBQUERY : AST_ROW, at));
+                TRY_NEW(first = parse_new(p, inner ? AST_SUBQUERY : AST_ROW, at));
                 if (inner)
                     first->query = inner;
                 else
                     first->list = inside;
-                TRY(expr_done(p, first));
+                TRY(parse_done(p, first));
             } else {
                 first = inside.items[0];
             }
@@ -714,12 +715,12 @@ static kdk_status parse_paren_operand(struct parser *p, struct ast_expr **out)
         *out = list.items[0];
         return KDK_OK;
     }
-    TRY_NEW(e = expr_new(p, query ? AST_SUBQUERY : AST_ROW, at));
+    TRY_NEW(e = parse_new(p, query ? AST_SUBQUERY : AST_ROW, at));
     if (query)
         e->query = query;
     else
         e->list = list;
-    TRY(expr_done(p, e));
+    TRY(parse_done(p, e));
     *out = e;
 out:
     return status;
@@ -732,7 +733,7 @@ static kdk_status parse_subscript(struct parser *p, struct ast_expr *arg, struct
     kdk_status status = KDK_OK;
     struct ast_expr *e;
 
-    TRY_NEW(e = expr_new(p, AST_SUBSCRIPT, now(p)->at));
+    TRY_NEW(e = parse_new(p, AST_SUBSCRIPT, now(p)->at));
     parse_next(p);
     e->subscript.arg = arg;
     if (!at_kind(p, ':'))
@@ -745,7 +746,7 @@ static kdk_status parse_subscript(struct parser *p, struct ast_expr *arg, struct
             TRY(parse_expr(p, &e->subscript.high));
     }
     TRY(need_kind(p, ']'));
-    TRY(expr_done(p, e));
+    TRY(parse_done(p, e));
     *out = e;
 out:
     return status;
@@ -760,12 +761,12 @@ kdk_status parse_operand_tail(struct parser *p, struct ast_expr **operand)
         if (at_kind(p, '[')) {
             TRY(parse_subscript(p, *operand, operand));
         } else if (at_kind(p, '.')) {
-            TRY_NEW(e = expr_new(p, AST_FIELD, now(p)->at));
+            TRY_NEW(e = parse_new(p, AST_FIELD, now(p)->at));
             parse_next(p);
             e->field.arg = *operand;
             if (!take_op(p, OP_MUL))
                 TRY(parse_ident(p, NAME_LABEL, &e->field.name));
-            TRY(expr_done(p, e));
+            TRY(parse_done(p, e));
             *operand = e;
         } else {
             break;

@@ -57,7 +57,7 @@ static kdk_status star_new(struct parser *p, uint32_t at, struct ast_expr **out)
 {
     kdk_status status = KDK_OK;
 
-    TRY_NEW(*out = expr_new(p, AST_STAR, at));
+    TRY_NEW(*out = parse_new(p, AST_STAR, at));
     (*out)->name.at = at;
 out:
     return status;
@@ -264,7 +264,7 @@ static kdk_status parse_group_by(struct parser *p, struct ast_select *s)
     } else if (take_word(p, KW_ALL)) {
         /* GROUP BY ALL (a, b) is PostgreSQL's: say what is the default anyhow. Alone it is DuckDB's. */
         if (at_kind(p, TOK_END) || at_kind(p, ';') || at_kind(p, ')') || at_query(p) ||
-            at_query_tail(p)) {
+            at_query_tail(p) || at_word(p, KW_ON) || at_word(p, KW_RETURNING)) {
             s->group_all = true;
             return KDK_OK;
         }
@@ -418,7 +418,7 @@ static kdk_status parse_block(struct parser *p, struct ast_query **out)
         TRY(star_new(p, q->at, &item.expr));
         LIST_ADD(s->items.items, s->items.count, item);
     }
-    TRY(query_done(p, q));
+    TRY(parse_query_done(p, q));
     *out = q;
 out:
     return status;
@@ -438,7 +438,7 @@ static kdk_status parse_values(struct parser *p, struct ast_query **out)
         TRY(need_kind(p, ')'));
         LIST_ADD(q->rows, q->row_count, row);
     } while (take_kind(p, ','));
-    TRY(query_done(p, q));
+    TRY(parse_query_done(p, q));
     *out = q;
 out:
     return status;
@@ -461,11 +461,11 @@ static kdk_status parse_table(struct parser *p, struct ast_query **out)
     from->at = now(p)->at;
     TRY(parse_table_name(p, &from->name));
     take_op(p, OP_MUL);
-    TRY(from_done(p, from));
+    TRY(parse_from_done(p, from));
     TRY(star_new(p, q->at, &item.expr));
     LIST_ADD(q->select->items.items, q->select->items.count, item);
     LIST_ADD(q->select->from.items, q->select->from.count, from);
-    TRY(query_done(p, q));
+    TRY(parse_query_done(p, q));
     *out = q;
 out:
     return status;
@@ -522,7 +522,7 @@ static kdk_status parse_setops(struct parser *p, struct ast_query *left, int min
             TRY(parse_setops(p, right, 2, &right));
         q->left = left;
         q->right = right;
-        TRY(query_done(p, q));
+        TRY(parse_query_done(p, q));
         left = q;
     }
     *out = left;
@@ -563,7 +563,7 @@ static kdk_status parse_fetch(struct parser *p, struct ast_query *q)
     if (!take_word(p, KW_FIRST))
         TRY(need_word(p, KW_NEXT));
     if (at_word(p, KW_ROW) || at_word(p, KW_ROWS)) {
-        TRY_NEW(q->limit = expr_new(p, AST_NUMBER, now(p)->at));
+        TRY_NEW(q->limit = parse_new(p, AST_NUMBER, now(p)->at));
         q->limit->number.text = "1";
         q->limit->number.bytes = 1;
         q->limit->number.value = 1;
@@ -652,7 +652,7 @@ static kdk_status parse_tail(struct parser *p, struct ast_query *q)
             break;
         }
     }
-    TRY(query_done(p, q));
+    TRY(parse_query_done(p, q));
 out:
     return status;
 }

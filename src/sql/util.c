@@ -247,7 +247,7 @@ static kdk_status parse_set_spelling(struct parser *p, struct ast_set *s, bool *
     }
     if (take_word(p, KW_DEFAULT) || (time_zone && take_word(p, KW_LOCAL)))
         s->reset = true;
-    else if (time_zone && at_word(p, KW_INTERVAL)) {
+    else if (time_zone && (at_word(p, KW_INTERVAL) || at_word(p, KW_CAST))) {
         struct ast_expr *interval;
         TRY(parse_primary(p, &interval));
         if (interval->kind != AST_CAST)
