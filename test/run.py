@@ -58,7 +58,7 @@ def compile_build(build, targets=()):
         done = subprocess.run(argv, cwd=TOP, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace")
         if done.returncode != 0:
-            return "\n".join(done.stdout.splitlines()[-60:])
+            return "\n".join([line for line in done.stdout.splitlines() if not re.match(r"\[\d+/\d+\] ", line)][-60:])
     return ""
 
 
