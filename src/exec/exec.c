@@ -2,7 +2,7 @@
 
 #include <stdatomic.h>
 
-#include "base/buf.h"
+#include "task/task.h"
 
 /* ------------------------------------------------------------------ schemas ---- */
 
@@ -276,6 +276,61 @@ out:
     return status;
 }
 
+/* A pipeline on all workers: as many tasks as threads, each with the state of one struct xworker, whichever thread runs it. */
+struct pipeline_task {
+    struct task task;
+    struct exec *exec;
+    struct pipeline *pipeline;
+    struct xworker *worker;
+};
+
+static enum task_result pipeline_task_run(struct task *task, uint32_t thread)
+{
+    struct pipeline_task *t = task->context;
+    struct err err = {0};
+    struct batch *batch;
+    kdk_status status = KDK_OK;
+
+    (void)thread;
+    for (;;) {
+        if (task_group_cancelled(task->group))
+            return TASK_DONE;
+        TRY(xop_next(t->pipeline->top, t->worker, &batch, &err));
+        if (!batch)
+            return TASK_DONE;
+        TRY(t->pipeline->sink->consume(t->pipeline->sink, t->worker, batch, &err));
+        if (task_should_yield(task))
+            return TASK_MORE;
+    }
+out:
+    task_group_fail(task->group, status, &err);
+    return TASK_DONE;
+}
+
+static kdk_status pipeline_run(struct exec *exec, struct pipeline *p, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct pipeline_task tasks[WORKERS_MAX];
+    struct task_group group;
+
+    if (p->serial || exec->worker_count == 1 || !exec->env.sched)
+        return pipeline_run_serial(exec, p, err);
+    task_group_init(&group, exec->env.sched, TASK_NORMAL, exec->worker_count, exec->env.eval.cancel);
+    for (uint32_t i = 0; i < exec->worker_count; i++) {
+        tasks[i] = (struct pipeline_task){.exec = exec, .pipeline = p, .worker = &exec->workers[i]};
+        tasks[i].task.run = pipeline_task_run;
+        tasks[i].task.context = &tasks[i];
+    }
+    for (uint32_t i = 0; i < exec->worker_count; i++)
+        task_submit(&group, &tasks[i].task);
+    TRY(task_group_wait(&group, err));
+    for (uint32_t i = 0; i < exec->worker_count; i++)
+        TRY(p->sink->combine(p->sink, &exec->workers[i], err));
+    TRY(p->sink->finalize(p->sink, &exec->workers[0], err));
+out:
+    return status;
+}
+
 kdk_status exec_next(struct exec *exec, struct batch **out, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -285,7 +340,7 @@ kdk_status exec_next(struct exec *exec, struct batch **out, struct err *err)
     if (!exec->ran) {
         exec->ran = true;
         for (struct pipeline *p = exec->pipelines; p; p = p->next)
-            TRY(pipeline_run_serial(exec, p, err));
+            TRY(pipeline_run(exec, p, err));
     }
     TRY(xop_next(exec->root, &exec->workers[0], out, err));
     if (*out)

@@ -19,8 +19,8 @@ struct scan_local {
     struct batch batch;
 };
 
-static kdk_status scan_prunes(struct exec *exec, const struct rel *rel, struct scan_prune *out, uint32_t *count,
-                              struct err *err)
+static kdk_status scan_prunes(struct exec *exec, struct xworker *worker, const struct rel *rel, struct scan_prune *out,
+                              uint32_t *count, struct err *err)
 {
     static const enum scan_op ops[] = {[CMP_EQ] = SCAN_EQ, [CMP_LT] = SCAN_LT, [CMP_LE] = SCAN_LE,
                                        [CMP_GT] = SCAN_GT, [CMP_GE] = SCAN_GE};
@@ -37,7 +37,7 @@ static kdk_status scan_prunes(struct exec *exec, const struct rel *rel, struct s
         for (uint32_t c = 0; c < rel->col_count; c++)
             if (rel->cols[c].id == e->args[0]->column && rel->cols[c].column != ROWID_COLUMN) {
                 struct scan_prune *prune = &out[*count];
-                TRY(eval_scalar(e->args[1], &none, &exec->env.eval, &exec->arena, &prune->value, err));
+                TRY(eval_scalar(e->args[1], &none, &exec->env.eval, &worker->arena, &prune->value, err));
                 if (prune->value.null)
                     break;
                 prune->column = rel->table->columns[rel->cols[c].column].id;
@@ -59,9 +59,9 @@ static kdk_status scan_local(struct xop *op, struct xworker *worker, void **loca
 
     latch_acquire(&scan->latch);
     if (!scan->scan) {
-        struct scan_prune *prunes = ARENA_ARRAY(&exec->arena, struct scan_prune, op->rel->phys.prune_count + 1);
+        struct scan_prune *prunes = ARENA_ARRAY(&worker->arena, struct scan_prune, op->rel->phys.prune_count + 1);
         uint32_t prune_count = 0;
-        status = prunes ? scan_prunes(exec, op->rel, prunes, &prune_count, err) : err_nomem(err);
+        status = prunes ? scan_prunes(exec, worker, op->rel, prunes, &prune_count, err) : err_nomem(err);
         if (status == KDK_OK)
             status = table_scan_open(exec->env.txn, op->rel->table->store, scan->columns, op->schema.count, prunes,
                                      prune_count, &exec->arena, &scan->scan, err);

@@ -1,0 +1,294 @@
+/* explain.c - the plan as text, in PostgreSQL's look. */
+#include "base/buf.h"
+#include "exec/exec_int.h"
+
+#include <stdatomic.h>
+
+static const char *join_word(enum join_kind kind)
+{
+    switch (kind) {
+    case JOIN_INNER:
+        return "";
+    case JOIN_LEFT:
+        return " Left";
+    case JOIN_RIGHT:
+        return " Right";
+    case JOIN_FULL:
+        return " Full";
+    case JOIN_SEMI:
+        return " Semi";
+    case JOIN_ANTI:
+        return " Anti";
+    case JOIN_MARK:
+        return " Mark";
+    case JOIN_SINGLE:
+        return " Single";
+    }
+    return "";
+}
+
+
+/* The name of a column, looked for where it is made. */
+static const char *column_name(const struct rel *rel, colid id)
+{
+    const char *name = NULL;
+    for (uint32_t i = 0; i < rel->col_count; i++)
+        if (rel->cols[i].id == id)
+            return rel->cols[i].name;
+    for (uint32_t i = 0; i < rel->agg_count; i++)
+        if (rel->aggs[i].id == id)
+            return fn_table[rel->aggs[i].fn].name;
+    for (uint32_t i = 0; i < rel->cte_count && !name; i++)
+        name = column_name(rel->ctes[i]->rel, id);
+    for (uint32_t i = 0; i < 2 && !name; i++)
+        if (rel->in[i])
+            name = column_name(rel->in[i], id);
+    return name;
+}
+
+static void list_print(struct buf *out, const struct rel *root, struct expr *const *list, uint32_t count, const char *between);
+
+/* Failing to add sticks in the buffer and is reported at the end. */
+#define ADD(...) (void)!(buf_printf(out, __VA_ARGS__) == KDK_OK)
+
+static void expr_print(struct buf *out, const struct rel *root, const struct expr *e)
+{
+    const char *name;
+    char type[64];
+    switch (e->kind) {
+    case EX_CONST:
+        if (e->value.null) {
+            ADD("NULL");
+        } else {
+            bool quote = ltype_is_string(e->type) || e->type.id == LT_DATE || e->type.id == LT_TIMESTAMP;
+            ADD("%s", quote ? "'" : "");
+            (void)!(datum_print(e->type, &e->value, out) == KDK_OK);
+            ADD("%s", quote ? "'" : "");
+        }
+        break;
+    case EX_COLUMN:
+        name = column_name(root, e->column);
+        if (name && strcmp(name, "?column?") != 0)
+            ADD("%s", name);
+        else
+            ADD("#%u", e->column);
+        break;
+    case EX_PARAM:
+        ADD("$%u", e->param + 1);
+        break;
+    case EX_CALL: {
+        const char *fn = fn_table[e->fn].name;
+        bool operator= !((fn[0] >= 'a' && fn[0] <= 'z') || fn[0] == '_');
+        if (operator&& e->arg_count == 2) {
+            ADD("(");
+            expr_print(out, root, e->args[0]);
+            ADD(" %s ", fn);
+            expr_print(out, root, e->args[1]);
+            ADD(")");
+        } else {
+            ADD("%s(", fn);
+            list_print(out, root, e->args, e->arg_count, ", ");
+            ADD(")");
+        }
+        break;
+    }
+    case EX_CAST:
+        ADD("(");
+        expr_print(out, root, e->args[0]);
+        ADD(")::%s", ltype_name(e->type, type, sizeof type));
+        break;
+    case EX_AND:
+    case EX_OR:
+        ADD("(");
+        list_print(out, root, e->args, e->arg_count, e->kind == EX_AND ? " AND " : " OR ");
+        ADD(")");
+        break;
+    case EX_NOT:
+        ADD("(NOT ");
+        expr_print(out, root, e->args[0]);
+        ADD(")");
+        break;
+    case EX_IS_NULL:
+    case EX_IS_NOT_NULL:
+    case EX_IS_TRUE:
+        ADD("(");
+        expr_print(out, root, e->args[0]);
+        ADD(" %s)", e->kind == EX_IS_NULL ? "IS NULL" : e->kind == EX_IS_TRUE ? "IS TRUE" : "IS NOT NULL");
+        break;
+    case EX_IS_DISTINCT:
+        ADD("(");
+        list_print(out, root, e->args, 2, " IS DISTINCT FROM ");
+        ADD(")");
+        break;
+    case EX_CASE:
+        ADD("CASE");
+        for (uint32_t i = 0; i + 1 < e->arg_count; i += 2) {
+            ADD(" WHEN ");
+            expr_print(out, root, e->args[i]);
+            ADD(" THEN ");
+            expr_print(out, root, e->args[i + 1]);
+        }
+        ADD(" ELSE ");
+        expr_print(out, root, e->args[e->arg_count - 1]);
+        ADD(" END");
+        break;
+    case EX_COALESCE:
+        ADD("COALESCE(");
+        list_print(out, root, e->args, e->arg_count, ", ");
+        ADD(")");
+        break;
+    case EX_IN:
+        ADD("(");
+        expr_print(out, root, e->args[0]);
+        ADD(" IN (");
+        list_print(out, root, e->args + 1, e->arg_count - 1, ", ");
+        ADD("))");
+        break;
+    case EX_SUBQUERY:
+        ADD("(subquery)");
+        break;
+    }
+}
+
+static void list_print(struct buf *out, const struct rel *root, struct expr *const *list, uint32_t count, const char *between)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (i)
+            ADD("%s", between);
+        expr_print(out, root, list[i]);
+    }
+}
+
+static void line(struct buf *out, uint32_t depth)
+{
+    ADD("%*s", (int)(depth * 2), "");
+}
+
+static void rel_print(struct buf *out, const struct rel *root, const struct rel *rel, const struct exec *exec, uint32_t depth)
+{
+    const char *title = NULL;
+    const struct xop *op = NULL;
+
+    line(out, depth);
+    if (depth)
+        ADD("->  ");
+    switch (rel->kind) {
+    case REL_SCAN:
+        if (rel->phys.index)
+            ADD("Index Scan using %s on %s", rel->phys.index->name, rel->table->name);
+        else
+            ADD("Seq Scan on %s", rel->table->name);
+        if (rel->alias && strcmp(rel->alias, rel->table->name) != 0)
+            ADD(" %s", rel->alias);
+        break;
+    case REL_FILE:
+        ADD("File Scan on %s", rel->path);
+        break;
+    case REL_SERIES:
+        title = "Function Scan on generate_series";
+        break;
+    case REL_VALUES:
+        title = rel->col_count ? "Values Scan" : "Result";
+        break;
+    case REL_FILTER:
+        title = "Filter";
+        break;
+    case REL_PROJECT:
+        title = "Project";
+        break;
+    case REL_JOIN:
+        ADD("%s%s Join", rel->phys.method == JM_HASH ? "Hash" : "Nested Loop", join_word(rel->join));
+        break;
+    case REL_AGG:
+        title = rel->col_count ? "HashAggregate" : "Aggregate";
+        break;
+    case REL_DISTINCT:
+        title = rel->key_count ? "Unique" : "HashAggregate";
+        break;
+    case REL_SORT:
+        title = rel->limit ? "Top-N Sort" : "Sort";
+        break;
+    case REL_LIMIT:
+        title = "Limit";
+        break;
+    case REL_SETOP:
+        title = rel->setop == SETOP_UNION && rel->all ? "Append" : "HashSetOp";
+        break;
+    case REL_CTE:
+        title = "With";
+        break;
+    case REL_CTE_REF:
+        ADD("CTE Scan on %s", rel->cte->name);
+        break;
+    case REL_INSERT:
+    case REL_UPDATE:
+    case REL_DELETE:
+        ADD("%s on %s", rel->kind == REL_INSERT ? "Insert" : rel->kind == REL_UPDATE ? "Update" : "Delete", rel->table->name);
+        break;
+    case REL_COPY_TO:
+        title = "Copy";
+        break;
+    }
+    if (title)
+        ADD("%s", title);
+    ADD("  (rows=%.0f)", rel->phys.rows);
+    if (exec) {
+        for (op = exec->all_ops; op && op->rel != rel; op = op->all_next) {
+        }
+        if (op)
+            ADD(" (actual rows=%llu time=%.3f ms)", (unsigned long long)atomic_load(&op->rows),
+                (double)atomic_load(&op->ns) / 1e6);
+    }
+    ADD("\n");
+    if (rel->phys.equi_count) {
+        line(out, depth + 2);
+        ADD("Hash Cond: ");
+        for (uint32_t i = 0; i < rel->phys.equi_count; i++) {
+            ADD(i ? " AND (" : "(");
+            expr_print(out, root, rel->phys.left_keys[i]);
+            ADD(" = ");
+            expr_print(out, root, rel->phys.right_keys[i]);
+            ADD(")");
+        }
+        ADD("\n");
+    }
+    if (rel->cond_count) {
+        line(out, depth + 2);
+        ADD(rel->kind == REL_JOIN ? "Join Filter: " : "Filter: ");
+        list_print(out, root, rel->conds, rel->cond_count, " AND ");
+        ADD("\n");
+    }
+    if (rel->kind == REL_AGG && rel->col_count) {
+        line(out, depth + 2);
+        ADD("Group Key: ");
+        for (uint32_t i = 0; i < rel->col_count; i++) {
+            ADD(i ? ", " : "");
+            expr_print(out, root, rel->cols[i].expr);
+        }
+        ADD("\n");
+    }
+    if (rel->key_count) {
+        line(out, depth + 2);
+        ADD("%s: ", rel->kind == REL_SORT ? "Sort Key" : "Key");
+        for (uint32_t i = 0; i < rel->key_count; i++) {
+            ADD(i ? ", " : "");
+            expr_print(out, root, rel->keys[i].expr);
+            ADD("%s", rel->keys[i].descending ? " DESC" : "");
+        }
+        ADD("\n");
+    }
+    for (uint32_t i = 0; i < rel->cte_count; i++) {
+        line(out, depth + 1);
+        ADD("CTE %s\n", rel->ctes[i]->name);
+        rel_print(out, root, rel->ctes[i]->rel, exec, depth + 2);
+    }
+    for (uint32_t i = 0; i < 2; i++)
+        if (rel->in[i])
+            rel_print(out, root, rel->in[i], exec, depth + 1);
+}
+
+kdk_status exec_explain(const struct bound_stmt *stmt, const struct exec *exec, struct buf *out, struct err *err)
+{
+    rel_print(out, stmt->root, stmt->root, exec, 0);
+    return buf_status(out, err);
+}
