@@ -49,36 +49,37 @@ static inline uint64_t kernel_pack(const uint8_t bytes[64])
 }
 
 /* The body of a kernel that makes a bitmap: `bits` of the rows for which TEST, an expression of `i`, holds. TEST is evaluated
- * without a branch: it must be safe on every row of the set. */
-#define KERNEL_BITMAP(TEST)                                                                    \
-    do {                                                                                       \
-        if (rows) {                                                                            \
-            uint8_t found[BATCH_ROWS];                                                         \
-            ASSERT(count <= BATCH_ROWS);                                                       \
-            memset(found, 0, align_up(count, 64));                                             \
-            for (uint32_t k_ = 0; k_ < n; k_++) {                                              \
-                uint32_t i = rows[k_];                                                         \
-                found[i] = (uint8_t)(TEST);                                                    \
-            }                                                                                  \
-            for (uint32_t w_ = 0; w_ < bits_words(count); w_++)                                \
-                bits[w_] = kernel_pack(found + w_ * 64);                                       \
-            break;                                                                             \
-        }                                                                                      \
-        uint8_t found[64];                                                                     \
-        uint32_t at_ = 0;                                                                      \
-        for (; at_ + 64 <= n; at_ += 64) {                                                     \
-            for (uint32_t k_ = 0; k_ < 64; k_++) {                                             \
-                uint32_t i = at_ + k_;                                                         \
-                found[k_] = (uint8_t)(TEST);                                                   \
-            }                                                                                  \
-            bits[at_ / 64] = kernel_pack(found);                                               \
-        }                                                                                      \
-        if (at_ < n) {                                                                         \
-            memset(found, 0, sizeof found);                                                    \
-            for (uint32_t i = at_; i < n; i++)                                                 \
-                found[i - at_] = (uint8_t)(TEST);                                              \
-            bits[at_ / 64] = kernel_pack(found);                                               \
-        }                                                                                      \
+ * without a branch: it must be safe on every row of the set. (Indexes are size_t: a 32-bit one might wrap, for all the compiler
+ * knows, and then x[i] is no run of values.) */
+#define KERNEL_BITMAP(TEST) \
+    do { \
+        if (rows) { \
+            uint8_t found[BATCH_ROWS]; \
+            ASSERT(count <= BATCH_ROWS); \
+            memset(found, 0, align_up(count, 64)); \
+            for (size_t k_ = 0; k_ < n; k_++) { \
+                size_t i = rows[k_]; \
+                found[i] = (uint8_t)(TEST); \
+            } \
+            for (size_t w_ = 0; w_ < bits_words(count); w_++) \
+                bits[w_] = kernel_pack(found + w_ * 64); \
+            break; \
+        } \
+        uint8_t found[64]; \
+        size_t at_ = 0; \
+        for (; at_ + 64 <= n; at_ += 64) { \
+            for (size_t k_ = 0; k_ < 64; k_++) { \
+                size_t i = at_ + k_; \
+                found[k_] = (uint8_t)(TEST); \
+            } \
+            bits[at_ / 64] = kernel_pack(found); \
+        } \
+        if (at_ < n) { \
+            memset(found, 0, sizeof found); \
+            for (size_t i = at_; i < n; i++) \
+                found[i - at_] = (uint8_t)(TEST); \
+            bits[at_ / 64] = kernel_pack(found); \
+        } \
     } while (0)
 
 #endif

@@ -134,6 +134,30 @@ static bool decimal_scan(const char *at, size_t left, struct decimal_text *out)
     return at == end;
 }
 
+static uint128 ten_to(uint32_t power) /* at most 38 */
+{
+    static const uint64_t tens[20] = {1ull,
+                                      10ull,
+                                      100ull,
+                                      1000ull,
+                                      10000ull,
+                                      100000ull,
+                                      1000000ull,
+                                      10000000ull,
+                                      100000000ull,
+                                      1000000000ull,
+                                      10000000000ull,
+                                      100000000000ull,
+                                      1000000000000ull,
+                                      10000000000000ull,
+                                      100000000000000ull,
+                                      1000000000000000ull,
+                                      10000000000000000ull,
+                                      100000000000000000ull,
+                                      1000000000000000000ull,
+                                      10000000000000000000ull};
+    return power < 20 ? tens[power] : (uint128)tens[19] * tens[power - 19];
+}
 kdk_status numeric_parse(struct ltype type, const char *text, size_t bytes, int128 *out,
                          struct err *err)
 {
@@ -162,16 +186,25 @@ kdk_status numeric_parse(struct ltype type, const char *text, size_t bytes, int1
     const char *point = memchr(t.digits, '.', t.digit_bytes);
     int64_t whole = point ? point - t.digits : (int64_t)t.digit_bytes;
     int64_t place = whole - 1 + t.exponent + (int64_t)scale;
-    uint128 v = 0, limit = 1;
-    for (uint32_t i = 0; i < precision; i++)
-        limit *= 10;
+    uint128 v = 0;
+    const uint128 limit = ten_to(precision), limit_tenth = ten_to(precision - 1);
     bool fits = true;
-    for (size_t i = 0; i < t.digit_bytes && fits; i++) {
+    size_t i = 0;
+    /* What is written as a rule: all fits 64 bits. */
+    for (uint64_t small = 0; place >= 0 && i < t.digit_bytes && i < 18; i++) {
+        if (t.digits[i] != '.') {
+            small = small * 10 + (uint64_t)(t.digits[i] - '0');
+            place--;
+        }
+        v = small;
+    }
+    fits = v < limit;
+    for (; i < t.digit_bytes && fits; i++) {
         if (t.digits[i] == '.')
             continue;
         uint32_t digit = (uint32_t)(t.digits[i] - '0');
         if (place >= 0) {
-            fits = v < limit / 10; /* Exactly when v * 10 + 9 is below the limit. */
+            fits = v < limit_tenth; /* Exactly when v * 10 + 9 is below the limit. */
             v = v * 10 + digit;
         } else if (place == -1 && digit >= 5)
             v++;
@@ -179,7 +212,7 @@ kdk_status numeric_parse(struct ltype type, const char *text, size_t bytes, int1
     }
     /* Zeros that the exponent adds after the last digit. */
     for (; v && fits && place >= 0; place--) {
-        fits = v < limit / 10;
+        fits = v < limit_tenth;
         v *= 10;
     }
     if (!fits || v >= limit) {

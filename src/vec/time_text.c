@@ -553,8 +553,27 @@ static kdk_status outcome_error(enum outcome outcome, const char *type, const ch
     return status;
 }
 
+/* YYYY-MM-DD, as files have it: the same answer without the tokens. False: not of that form, or not a date. */
+static bool iso_date(const char *text, int64_t *days)
+{
+    uint32_t v[8];
+    bool good = text[4] == '-' && text[7] == '-';
+    static const uint8_t at[8] = {0, 1, 2, 3, 5, 6, 8, 9};
+    for (int i = 0; i < 8; i++) {
+        v[i] = (uint32_t)(text[at[i]] - '0');
+        good &= v[i] <= 9;
+    }
+    uint32_t year = v[0] * 1000 + v[1] * 100 + v[2] * 10 + v[3], month = v[4] * 10 + v[5], day = v[6] * 10 + v[7];
+    if (!good || year < 1 || month < 1 || month > 12 || day < 1 || day > calendar_month_days(year, month))
+        return false;
+    *days = calendar_days(year, month, day);
+    return true;
+}
+
 kdk_status date_parse(const char *text, size_t bytes, int64_t *out, struct err *err)
 {
+    if (bytes == 10 && iso_date(text, out))
+        return KDK_OK;
     struct fields f = {0};
     int64_t days, time_us;
     enum outcome outcome = fields_read(text, bytes, &f, &days, &time_us);
@@ -570,8 +589,29 @@ kdk_status date_parse(const char *text, size_t bytes, int64_t *out, struct err *
         *out = days;
     return KDK_OK;
 }
+/* HH:MM:SS with everything in range. */
+static bool iso_time(const char *text, int64_t *us)
+{
+    uint32_t v[6];
+    bool good = text[2] == ':' && text[5] == ':';
+    static const uint8_t at[6] = {0, 1, 3, 4, 6, 7};
+    for (int i = 0; i < 6; i++) {
+        v[i] = (uint32_t)(text[at[i]] - '0');
+        good &= v[i] <= 9;
+    }
+    uint32_t hour = v[0] * 10 + v[1], minute = v[2] * 10 + v[3], second = v[4] * 10 + v[5];
+    *us = hour * US_PER_HOUR + minute * US_PER_MINUTE + second * US_PER_SECOND;
+    return good && hour < 24 && minute < 60 && second < 60;
+}
+
 kdk_status timestamp_parse(const char *text, size_t bytes, int64_t *out, struct err *err)
 {
+    int64_t iso_days, iso_us, fraction = 0;
+    if (bytes >= 19 && bytes <= 26 && (text[10] == ' ' || text[10] == 'T') && iso_date(text, &iso_days) &&
+        iso_time(text + 11, &iso_us) &&
+        (bytes == 19 || (text[19] == '.' && fraction_of(text + 20, bytes - 20, &fraction))) &&
+        timestamp_join(iso_days, iso_us + fraction, out))
+        return KDK_OK;
     struct fields f = {0};
     int64_t days, time_us;
     enum outcome outcome = fields_read(text, bytes, &f, &days, &time_us);

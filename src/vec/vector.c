@@ -164,7 +164,7 @@ struct datum vec_get(const struct vec *v, uint32_t row)
     case VF_LAZY:
         break;
     }
-    ASSERT(!"a lazy vector has no values yet");
+    ASSERT(v->form != VF_LAZY);
     return DATUM_NULL;
 }
 void vec_put(struct vec *v, uint32_t row, const struct datum *value, uint32_t count)
@@ -282,7 +282,7 @@ void vec_gather(const struct vec *in, const struct sel *sel, struct vec *out)
     case VF_LAZY:
         break;
     }
-    ASSERT(!"a lazy vector must be loaded first");
+    ASSERT(in->form != VF_LAZY);
 }
 
 /* Runs BODY for each row of `sel`, a constant NULL list giving the loop without the indirection. */
