@@ -2,6 +2,7 @@
 #ifndef KDK_EXEC_FN_BODY_H
 #define KDK_EXEC_FN_BODY_H
 
+#include "catalog/fn_field.h"
 #include "exec/eval.h"
 
 /* One call. The bound node has the types: of argument i call->expr->args[i]->type, of the result call->expr->type. */
@@ -57,5 +58,8 @@ int value_compare(struct ltype a_type, const struct datum *a, struct ltype b_typ
 /* Unicode's simple case mapping, for the scripts that have one within two bytes. */
 uint32_t fn_lower(uint32_t code);
 uint32_t fn_upper(uint32_t code);
+
+/* A field of a finite date and time of day, in units of 10^-6. */
+int128 fn_date_field(enum date_field field, int64_t days, int64_t us);
 
 #endif

@@ -132,7 +132,7 @@ static int64_t shown(int64_t year)
 }
 
 /* The field in units of 10^-6. `us` is the time of day. */
-static int128 field_of(enum date_field field, int64_t days, int64_t us)
+int128 fn_date_field(enum date_field field, int64_t days, int64_t us)
 {
     struct civil c = calendar_civil(days);
     int32_t iso_year;
@@ -228,7 +228,7 @@ static bool extract(struct fn_call *call, const struct datum *args, struct datum
         *out = DATUM_NULL;
         return true;
     }
-    return num_rescale(field_of(field, days, us), 6, call->expr->type.scale, &out->w) ||
+    return num_rescale(fn_date_field(field, days, us), 6, call->expr->type.scale, &out->w) ||
            fn_fail(call, KDK_OUT_OF_RANGE, "value overflows numeric format");
 }
 FN_BODY(EXTRACT_DATE)
@@ -248,7 +248,7 @@ static bool date_part(struct fn_call *call, const struct datum *args, struct dat
     if (!split(call, args, &field, &days, &us, &finite))
         return false;
     if (finite) {
-        out->f = num_to_double(field_of(field, days, us), 6);
+        out->f = num_to_double(fn_date_field(field, days, us), 6);
     } else if (field == DF_YEAR || field == DF_DECADE || field == DF_CENTURY || field == DF_MILLENNIUM ||
                field == DF_ISOYEAR || field == DF_EPOCH) {
         out->f = args[1].i < 0 ? -HUGE_VAL : HUGE_VAL;
