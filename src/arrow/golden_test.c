@@ -108,7 +108,7 @@ static struct json *parse(struct parser *p)
             j->items[j->count] = parse(p);
             j->items[j->count++]->key = key;
             skip(p);
-            if (*p->at == ',')
+            if (p->at < p->end && *p->at == ',')
                 p->at++;
         }
         p->at++;
@@ -118,6 +118,8 @@ static struct json *parse(struct parser *p)
         const char *from = p->at;
         while (p->at < p->end && strchr("+-.0123456789eE", *p->at))
             p->at++;
+        if (!CHECK(p->at > from)) /* No JSON: give up on the rest. */
+            p->at = p->end;
         j->kind = '0';
         j->text = arena_strndup(p->arena, from, (size_t)(p->at - from));
         j->bytes = (size_t)(p->at - from);
@@ -531,7 +533,9 @@ static bool stream_equals(struct arrow_stream *stream, const struct json *root,
             break;
         if (i < batches->count) {
             expected = json_batch(root, want, batches->items[i], &arena);
-            same = arrow_array_equal(want, expected, got, &why);
+            /* A mutant may hold a code that its dictionary has not. */
+            same = arrow_array_check(want, expected, &err) == KDK_OK &&
+                   arrow_array_equal(want, expected, got, &why);
             arrow_array_unref(expected);
         }
         arrow_array_unref(got);
@@ -552,7 +556,7 @@ static bool stream_equals(struct arrow_stream *stream, const struct json *root,
 
 static bool set_equals(const char *base, const struct json *root, bool loud)
 {
-    char path[1024];
+    char path[1100];
     struct arrow_memory memory;
     struct arrow_stream *stream = NULL;
     struct arrow_file *file = NULL;
@@ -586,16 +590,28 @@ static bool set_equals(const char *base, const struct json *root, bool loud)
     return same;
 }
 
+/* base.json, or base.json.gz as the sets are published. */
 static const struct json *load_json(const char *base, struct arena *arena)
 {
-    char path[1024];
-    struct arrow_memory memory;
+    char path[1100];
+    struct arrow_memory memory = {0};
     struct parser parser;
     const struct json *root;
 
     snprintf(path, sizeof path, "%s.json", base);
-    if (!CHECK(sample_load(path, &memory)))
-        return NULL;
+    if (!sample_load(path, &memory)) {
+        struct buf text = {0};
+        char chunk[4096];
+        size_t got;
+        FILE *pipe;
+        snprintf(path, sizeof path, "gzip -dc '%s.json.gz'", base);
+        pipe = popen(path, "r");
+        while (pipe && (got = fread(chunk, 1, sizeof chunk, pipe)) > 0)
+            buf_add(&text, chunk, got);
+        CHECK(pipe && pclose(pipe) == 0);
+        memory.bytes = text.len;
+        memory.data = (const uint8_t *)buf_take(&text);
+    }
     parser = (struct parser){(const char *)memory.data,
                              (const char *)memory.data + memory.bytes, arena};
     root = parse(&parser);
@@ -603,7 +619,37 @@ static const struct json *load_json(const char *base, struct arena *arena)
     return root;
 }
 
-/* Changes the value of the first slot that is not NULL of a column without children; whether there was one. */
+/* Whether a list of fields has a type that is refused. */
+static bool has_refused(const struct json *fields)
+{
+    for (size_t i = 0; fields && i < fields->count; i++) {
+        const char *type = text_of(get(fields->items[i], "type"), "name");
+        if (strcmp(type, "union") == 0 || strcmp(type, "runendencoded") == 0 ||
+            has_refused(get(fields->items[i], "children")))
+            return true;
+    }
+    return false;
+}
+
+/* Both forms of a set with such a type are KDK_UNSUPPORTED. */
+static void check_refused(const char *base)
+{
+    char path[1100];
+    struct arrow_memory memory;
+    struct err err = {0};
+
+    for (int file = 0; file < 2; file++) {
+        snprintf(path, sizeof path, "%s.%s", base, file ? "arrow_file" : "stream");
+        if (!CHECK(sample_load(path, &memory)))
+            continue;
+        CHECK_EQ(sample_read(memory.data, memory.bytes, file, NULL, NULL, &err),
+                 KDK_UNSUPPORTED);
+        mem_free((void *)(uintptr_t)memory.data);
+    }
+}
+
+/* Changes the value of the first slot that is not NULL, or makes it NULL, in a column without children; whether there
+ * was one. */
 static bool mutate(struct json *column, struct arena *arena)
 {
     struct json *validity = get(column, "VALIDITY"), *data = get(column, "DATA");
@@ -622,6 +668,11 @@ static bool mutate(struct json *column, struct arena *arena)
         v->text[v->bytes - 1] = v->text[v->bytes - 1] == '1' ? '2' : '1';
         return true;
     }
+    for (size_t i = 0; validity && i < validity->count; i++)
+        if (validity->items[i]->text[0] == '1') {
+            validity->items[i]->text[0] = '0';
+            return true;
+        }
     return false;
 }
 
@@ -638,34 +689,38 @@ static size_t leaves(struct json *columns, struct json **out, size_t count)
     return count;
 }
 
-/* Each leaf of the first batch and of each dictionary is changed in turn. Codes may change to one of an equal entry, and
- * an entry may be used by no row: those sets must fail for most. */
+/* Each leaf of the first batch is changed in turn. At the top all mutants must fail; below, a value may lie under a NULL, and
+ * a code may have changed to that of an equal entry. */
 static void check_mutants(const char *base)
 {
     struct arena arena = {0};
     size_t count, failed = 0, mutants = 0;
-    struct json *columns[256];
-    const struct json *root = load_json(base, &arena);
-    bool dictionaries = get(root, "dictionaries") && get(root, "dictionaries")->count;
+    struct json *leaf[256];
+    const struct json *root = load_json(base, &arena), *batches = get(root, "batches");
+    const struct json *fields = get(get(root, "schema"), "fields");
 
-    count = leaves(get(get(root, "batches")->items[0], "columns"), columns, 0);
+    count = batches->count ? leaves(get(batches->items[0], "columns"), leaf, 0) : 0;
     for (size_t i = 0; i < count; i++) {
         struct arena again = {0};
         struct json *mutant[256];
         const struct json *copy = load_json(base, &again);
+        const struct json *columns = get(get(copy, "batches")->items[0], "columns");
+        bool sure = false;
         leaves(get(get(copy, "batches")->items[0], "columns"), mutant, 0);
+        for (size_t k = 0; k < columns->count; k++)
+            sure |= columns->items[k] == mutant[i] && !get(fields->items[k], "dictionary");
         if (mutate(mutant[i], &again)) {
+            bool noticed = !set_equals(base, copy, false);
             mutants++;
-            failed += !set_equals(base, copy, false);
+            failed += noticed;
+            CHECK(noticed || !sure);
         }
         arena_deinit(&again);
     }
-    if (dictionaries)
-        CHECK(failed > 0);
-    else
-        CHECK_EQ(failed, mutants);
-    if (int_of(get(root, "batches")->items[0], "count") > 0)
-        CHECK(mutants > 0);
+    CHECK(failed * 2 >= mutants);
+    for (size_t i = 0; i < count; i++)
+        if (get(leaf[i], "VALIDITY") && get(leaf[i], "VALIDITY")->count)
+            CHECK(mutants > 0);
     arena_deinit(&arena);
 }
 
@@ -680,13 +735,16 @@ TEST(arrow_golden, every_set_equals_its_json_and_no_mutant_of_it)
         while (dir && (entry = readdir(dir))) {
             struct arena arena = {0};
             char base[1024];
-            size_t bytes = strlen(entry->d_name);
             const struct json *root;
-            if (bytes < 5 || strcmp(entry->d_name + bytes - 5, ".json") != 0)
+            const char *end = strstr(entry->d_name, ".json");
+            if (!end || (strcmp(end, ".json") != 0 && strcmp(end, ".json.gz") != 0))
                 continue;
-            snprintf(base, sizeof base, "%s/%.*s", folder, (int)bytes - 5, entry->d_name);
+            snprintf(base, sizeof base, "%s/%.*s", folder, (int)(end - entry->d_name),
+                     entry->d_name);
             root = load_json(base, &arena);
-            if (!CHECK(set_equals(base, root, true)))
+            if (has_refused(get(get(root, "schema"), "fields")))
+                check_refused(base);
+            else if (!CHECK(set_equals(base, root, true)))
                 fprintf(stderr, "%s\n", base);
             else
                 check_mutants(base);

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "check.h"
+#include "os/os.h"
 
 static const enum arrow_codec codecs[] = {ARROW_CODEC_NONE, ARROW_CODEC_LZ4_FRAME,
                                           ARROW_CODEC_ZSTD};
@@ -480,4 +481,24 @@ TEST(arrow_ipc, foreign_formats_are_named)
     CHECK(strstr(err.message, "does not begin as an Arrow file") != NULL);
     CHECK_EQ(sample_read("", 0, true, NULL, NULL, &err), KDK_CORRUPT);
     CHECK_EQ(sample_read("", 0, false, NULL, NULL, &err), KDK_CORRUPT);
+}
+
+TEST(arrow_ipc, files_of_the_system_are_sources)
+{
+    const char *path = KDK_SOURCE_DIR "/test/data/arrow/generated_primitive.arrow_file";
+    struct os_file *opened = NULL;
+    struct arrow_source source;
+    struct arrow_file *file = NULL;
+    struct arrow_array *batch = NULL;
+    struct err err = {0};
+
+    if (!CHECK_EQ(os_open(os_real(), path, OS_READ, &opened, &err), KDK_OK))
+        return;
+    CHECK_EQ(arrow_source_of_file(opened, &source, &err), KDK_OK);
+    CHECK_EQ(arrow_file_open(&source, &file, &err), KDK_OK);
+    CHECK_EQ(arrow_file_read(file, 0, NULL, 0, &batch, NULL, &err), KDK_OK);
+    CHECK_EQ(batch->length, 17);
+    arrow_array_unref(batch);
+    arrow_file_close(file);
+    os_close(opened);
 }
