@@ -18,6 +18,8 @@
 
 #define NODE_SLOTS KDK_PICK(64u, 4u) /* Items of a leaf, children of an inner node. At least 4. */
 
+#define DEPTH_MAX  KDK_PICK(16u, 40u)  /* Levels: more than there can be items for. */
+
 #define VERSION_OBSOLETE 1ull
 #define VERSION_LOCKED   2ull
 
@@ -314,6 +316,12 @@ struct path {
     struct node *node, *parent;
     uint64_t version, parent_version;
     uint32_t place;          /* Of the node in its parent. */
+    uint32_t depth;          /* Nodes above the parent: above[depth - 1] is the grandparent. */
+    struct step {
+        struct node *node;
+        uint64_t version;
+        uint32_t place;
+    } above[DEPTH_MAX];
     const struct memtree_item *low, *high; /* Separators around the leaf; NULL: open. */
 };
 
@@ -321,7 +329,9 @@ struct path {
 static bool descend(struct memtree *tree, const struct memtree_probe *probe, uint64_t prefix, bool below,
                     bool stop_full, struct path *path)
 {
-    memset(path, 0, sizeof *path);
+    path->parent = NULL;
+    path->low = path->high = NULL;
+    path->depth = 0;
     struct node *node = atomic_load_explicit(&tree->root, memory_order_acquire);
     uint64_t version = node_read(node);
     if (version & VERSION_OBSOLETE ||
@@ -349,6 +359,11 @@ static bool descend(struct memtree *tree, const struct memtree_probe *probe, uin
         uint64_t child_version = node_read(child);
         if (child_version & VERSION_OBSOLETE || !node_still(node, version))
             return false;
+        if (path->parent) {
+            ASSERT(path->depth < DEPTH_MAX);
+            path->above[path->depth++] =
+                (struct step){path->parent, path->parent_version, path->place};
+        }
         path->parent = node;
         path->parent_version = version;
         path->place = i;
@@ -415,6 +430,56 @@ static const struct memtree_item *inner_remove(struct node *parent, uint32_t i)
     return sep;
 }
 
+/* The leaf is about to be empty: locks the nearest node above that has another child, and the inner nodes between, which
+ * have none. *top is its place in the path, counted from the root; false: something changed, start over. When no node above
+ * has another child, nothing is locked and *top is -1. */
+static bool lock_chain(const struct path *path, int *top)
+{
+    const int last = (int)path->depth; /* The parent's place. */
+    int from = last;
+    *top = -1;
+    for (;; from--) {
+        const struct node *node = from == last ? path->parent : path->above[from].node;
+        if (node_count(node) > 1)
+            break;
+        if (from == 0)
+            return true;
+    }
+    for (int i = from; i <= last; i++) {
+        struct node *node = i == last ? path->parent : path->above[i].node;
+        uint64_t version = i == last ? path->parent_version : path->above[i].version;
+        if (node_lock(node, version))
+            continue;
+        while (--i >= from)
+            node_unlock(i == last ? path->parent : path->above[i].node);
+        return false;
+    }
+    *top = from;
+    return true;
+}
+
+static void unlock_chain(const struct path *path, int top)
+{
+    for (int i = top; i >= 0 && i <= (int)path->depth; i++)
+        node_unlock(i == (int)path->depth ? path->parent : path->above[i].node);
+}
+
+/* Takes the empty leaf (locked) and the chain above it out of the tree. */
+static void unlink_chain(struct memtree *tree, const struct path *path, int top)
+{
+    const int last = (int)path->depth;
+    struct node *node = top == last ? path->parent : path->above[top].node;
+    const struct memtree_item *sep = inner_remove(node, top == last ? path->place : path->above[top].place);
+    node_unlock_obsolete(path->node);
+    for (int i = top + 1; i <= last; i++)
+        node_unlock_obsolete(i == last ? path->parent : path->above[i].node);
+    node_unlock(node);
+    tree->retire(tree->context, &path->node->block);
+    for (int i = top + 1; i <= last; i++)
+        tree->retire(tree->context, &(i == last ? path->parent : path->above[i].node)->block);
+    tree->retire(tree->context, &separator_of(sep)->block);
+}
+
 bool memtree_remove(struct memtree *tree, const struct memtree_item *item)
 {
     const struct memtree_probe probe = probe_of(item);
@@ -423,7 +488,7 @@ bool memtree_remove(struct memtree *tree, const struct memtree_item *item)
     for (;; os_spin()) {
         if (!descend(tree, &probe, prefix, false, false, &path))
             continue;
-        struct node *leaf = path.node, *parent = path.parent;
+        struct node *leaf = path.node;
         uint32_t count = node_count(leaf);
         uint32_t at = node_search(leaf, MIN(count, NODE_SLOTS), &probe, prefix, false);
         bool found = at < count && item_at(leaf, at) == item;
@@ -431,32 +496,21 @@ bool memtree_remove(struct memtree *tree, const struct memtree_item *item)
             continue;
         if (!found)
             return false;
-        bool unlink = false;
-        if (count == 1 && parent) {
-            if (!node_lock(parent, path.parent_version))
-                continue;
-            unlink = node_count(parent) > 1;
-            if (!unlink)
-                node_unlock(parent);
-        }
+        int top = -1;
+        if (count == 1 && path.parent && !lock_chain(&path, &top))
+            continue;
         if (!node_lock(leaf, path.version)) {
-            if (unlink)
-                node_unlock(parent);
+            unlock_chain(&path, top);
             continue;
         }
         for (uint32_t k = at; k + 1 < count; k++)
             slot_move(leaf, k, leaf, k + 1);
         count_put(leaf, count - 1);
         atomic_fetch_sub_explicit(&tree->count, 1, memory_order_relaxed);
-        if (!unlink) {
+        if (top < 0)
             node_unlock(leaf);
-            return true;
-        }
-        const struct memtree_item *sep = inner_remove(parent, path.place);
-        node_unlock_obsolete(leaf);
-        node_unlock(parent);
-        tree->retire(tree->context, &leaf->block);
-        tree->retire(tree->context, &separator_of(sep)->block);
+        else
+            unlink_chain(tree, &path, top);
         return true;
     }
 }

@@ -9,7 +9,7 @@
  *   M1  All items of a node's child i are >= separator i-1 and < separator i.
  *   M2  A node is changed only under its lock; its version differs afterwards.
  *   M3  What a reader may hold (nodes, separators, items) is unlinked first and freed by the owner's deferred frees.
- *   M4  Levels: 0 is a leaf; every path has the same length. Leaves may be empty where they are a parent's only child.
+ *   M4  Levels: 0 is a leaf; every path has the same length. No leaf is empty, unless all are.
  * Threads  All calls but new, free and check from any thread, each inside a guard of the owner's deferred frees.
  */
 #ifndef KDK_TREE_MEMTREE_H
