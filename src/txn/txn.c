@@ -74,7 +74,8 @@ struct txnman {
     struct guard guards[OS_THREADS_MAX];
 
     struct latch defer_latch;         /* Guards the lists. */
-    struct part_list committed;       /* To be tidied. */
+    struct txn_part *committed_first, *committed_last; /* To be tidied. */
+    uint64_t committed_count;
     struct part_list retired;         /* To be freed. */
     struct garbage_list later;        /* Waits for a timestamp. */
     struct garbage_list garbage;      /* To be freed. */
@@ -120,6 +121,28 @@ static struct txn_garbage *garbage_pop(struct garbage_list *list)
     return garbage;
 }
 
+/* Keeps the list in the order of timestamps. Those who commit at once come nearly in order, so the walk is short. */
+static void part_push_sorted(struct txnman *man, struct txn_part *part)
+{
+    struct txn_part *before = man->committed_last;
+    while (before && before->timestamp > part->timestamp)
+        before = before->prev;
+    part->prev = before;
+    part->next = before ? before->next : man->committed_first;
+    *(before ? &before->next : &man->committed_first) = part;
+    *(part->next ? &part->next->prev : &man->committed_last) = part;
+    man->committed_count++;
+}
+
+static struct txn_part *part_pop_sorted(struct txnman *man)
+{
+    struct txn_part *part = man->committed_first;
+    man->committed_first = part->next;
+    *(part->next ? &part->next->prev : &man->committed_last) = NULL;
+    man->committed_count--;
+    return part;
+}
+
 /* ----------------------------------------------------------------- manager ---- */
 
 kdk_status txnman_new(struct os *os, uint64_t published, struct txnman **out, struct err *err)
@@ -135,7 +158,6 @@ kdk_status txnman_new(struct os *os, uint64_t published, struct txnman **out, st
     latch_init(&man->commit_latch, OS_RANK_COMMIT);
     latch_init(&man->publish_latch, OS_RANK_LEAF);
     latch_init(&man->defer_latch, OS_RANK_LEAF);
-    man->committed.tail = &man->committed.head;
     man->retired.tail = &man->retired.head;
     man->later.tail = &man->later.head;
     man->garbage.tail = &man->garbage.head;
@@ -433,7 +455,10 @@ static void parts_defer(struct txn *txn, uint64_t timestamp, bool tidy)
         part->timestamp = timestamp;
         if (!tidy)
             part->era = atomic_fetch_add_explicit(&man->era, 1, memory_order_acq_rel);
-        part_push(tidy ? &man->committed : &man->retired, part);
+        if (tidy)
+            part_push_sorted(man, part);
+        else
+            part_push(&man->retired, part);
         part = next;
     }
     latch_release(&man->defer_latch);
@@ -531,6 +556,7 @@ kdk_status txn_commit(struct txn *txn, struct err *err)
             status = err_set(err, KDK_IO, "an earlier commit could not be written to the log");
         }
     }
+    parts_defer(txn, timestamp, true);
     if (status == KDK_OK) {
         publish(man, timestamp);
         if (!published_wait(man, timestamp, OS_FOREVER))
@@ -538,7 +564,6 @@ kdk_status txn_commit(struct txn *txn, struct err *err)
     }
     if (status != KDK_OK)
         poison(man);
-    parts_defer(txn, timestamp, true);
     slot_release(txn);
     reclaim_sometimes(man);
     return status;
@@ -607,9 +632,9 @@ static void tidy_parts(struct txnman *man, uint64_t oldest)
 {
     struct part_list due = {.tail = &due.head};
     latch_acquire(&man->defer_latch);
-    /* Parts are pushed shortly after they are published, so nearly in order; a late one delays others, no more. */
-    while (man->committed.head && man->committed.head->timestamp <= oldest)
-        part_push(&due, part_pop(&man->committed));
+    /* Parts were pushed before they were published, so all up to `oldest` are here. */
+    while (man->committed_first && man->committed_first->timestamp <= oldest)
+        part_push(&due, part_pop_sorted(man));
     struct garbage_list keep = {.tail = &keep.head};
     while (man->later.head) {
         struct txn_garbage *one = garbage_pop(&man->later);
@@ -661,7 +686,7 @@ static uint64_t deferred_count(struct txnman *man)
 {
     latch_acquire(&man->defer_latch);
     uint64_t count =
-        man->committed.count + man->retired.count + man->later.count + man->garbage.count;
+        man->committed_count + man->retired.count + man->later.count + man->garbage.count;
     latch_release(&man->defer_latch);
     return count;
 }

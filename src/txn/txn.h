@@ -150,7 +150,8 @@ struct txn_part_ops {
 struct txn_part {
     const struct txn_part_ops *ops;
     const void *key;       /* What it is about: the table. */
-    struct txn_part *next; /* Of the transaction; then of the list of those to be tidied. */
+    struct txn_part *next; /* Of the transaction; then of the list of those to be tidied, by timestamp. */
+    struct txn_part *prev;
     uint64_t timestamp;    /* Once committed. */
     uint64_t era;          /* Once retired. */
 };
@@ -173,7 +174,7 @@ struct txn_garbage {
 };
 /* It was unlinked: calls free once no guard can see it. Any thread, also inside a guard. */
 void txn_retire(struct txnman *man, struct txn_garbage *garbage);
-/* Likewise, but first waits until no snapshot is older than `timestamp`. */
+/* Likewise, but first waits until no snapshot is older than `timestamp`, and until the parts up to it were tidied. */
 void txn_retire_at(struct txnman *man, struct txn_garbage *garbage, uint64_t timestamp);
 /* Does what can be done now; runs by itself every few ends of transactions. Not inside a guard. Returns how many parts and pieces of garbage still wait. */
 uint64_t txnman_reclaim(struct txnman *man);

@@ -1,0 +1,513 @@
+/* index.c - indexes in memory: entries, keys, uniqueness, cursors.
+ *
+ * An entry says: some version of this row has this key. It is placed after the version (in flight) is in the record, and taken out when no
+ * snapshot can see a version with the key, so every version that a snapshot may see has one (T4). For a row whose key never changed
+ * while it was in memory, an entry that the snapshot sees is the row's only one, and right for every version. Rows with RECORD_KEYED are
+ * looked at: the entry counts if the version that the statement sees has its key. The flag is set before the entry of the new key
+ * exists (T5), so a cursor that meets that entry meets the flag.
+ *
+ * Uniqueness: the row and its entry come first, the probe after them, at the end of the statement. Of two who place the same key at once at
+ * least one probes after both entries are there and sees the other.
+ */
+#include "table/table_int.h"
+
+#include "base/mem.h"
+
+#define POINT_ITEMS  8u
+#define CURSOR_ITEMS KDK_PICK(64u, 3u)
+
+/* --------------------------------------------------------------- structure ---- */
+
+void index_retire_block(void *context, struct memtree_block *block)
+{
+    struct index *index = context;
+    static_assert(sizeof(struct txn_garbage) <= sizeof block->link, "the tree's blocks have room for the link");
+    struct txn_garbage *garbage = (struct txn_garbage *)block;
+    garbage->free = (void (*)(struct txn_garbage *))mem_free;
+    txn_retire(index->table->store->man, garbage);
+}
+
+kdk_status index_new(struct table *table, const struct tindex *def, struct index **out, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct index *index = NULL;
+    TRY_ASSERT(def->column_count <= COUNT_OF(def->columns));
+    TRY_MEM(index = MEM_NEW(struct index));
+    index->def = *def;
+    index->table = table;
+    TRY(memtree_new(index_retire_block, index, &index->tree, err));
+    *out = index;
+    index = NULL;
+out:
+    index_free(index);
+    return status;
+}
+
+static void item_free(void *context, const struct memtree_item *item)
+{
+    (void)context;
+    mem_free(entry_of(item));
+}
+
+void index_free(struct index *index)
+{
+    if (!index)
+        return;
+    memtree_free(index->tree, item_free, NULL);
+    mem_free(index);
+}
+
+struct index *index_find(struct table *table, uint32_t id)
+{
+    struct index_set *set = atomic_load_explicit(&table->indexes, memory_order_acquire);
+    for (uint32_t i = 0; i < set->count; i++) {
+        struct index *index = set_index(set, i);
+        if (index && index->def.id == id)
+            return index;
+    }
+    return NULL;
+}
+
+kdk_status index_key(struct index *index, const struct image *image, struct buf *key, bool *has_null, struct err *err)
+{
+    buf_clear(key);
+    *has_null = false;
+    for (uint32_t k = 0; k < index->def.column_count; k++) {
+        const uint32_t c = index->def.columns[k];
+        struct datum value = image_get(index->table, image, c);
+        *has_null |= value.null;
+        struct ltype type = c < image->layout->count ? image->layout->fields[c].type
+                                                     : table_newest(index->table)->fields[c].type;
+        if (key_add(key, type, &value, index->def.descending[k], index->def.nulls_first[k]) != KDK_OK)
+            return err_nomem(err);
+    }
+    if (key->len > TREE_KEY_BYTES_MAX) {
+        char room[32];
+        return err_set(err, KDK_LIMIT, "index row size %zu exceeds maximum %u for index \"%s\"", key->len,
+                       (unsigned)TREE_KEY_BYTES_MAX, name_of_index(index, room));
+    }
+    return KDK_OK;
+}
+
+kdk_status entry_new(struct index *index, enum entry_op op, rowid id, const struct buf *key, bool has_null,
+                     struct txn *txn, struct entry **out, struct err *err)
+{
+    struct entry *entry = mem_alloc(offsetof(struct entry, item.key) + key->len);
+    if (!entry)
+        return err_nomem(err);
+    atomic_init(&entry->stamp, txn->number | TXN_UNCOMMITTED);
+    entry->next = NULL;
+    entry->index = index;
+    entry->command = txn->command;
+    entry->op = (uint8_t)op;
+    entry->has_null = has_null;
+    entry->item.id = id;
+    entry->item.seq = atomic_fetch_add_explicit(&index->table->next_seq, 1, memory_order_relaxed);
+    entry->item.bytes = (uint32_t)key->len;
+    if (key->len)
+        memcpy(entry->item.key, key->data, key->len);
+    *out = entry;
+    return KDK_OK;
+}
+
+static bool key_equal(const struct memtree_item *item, const void *key, size_t bytes)
+{
+    return item->bytes == bytes && (bytes == 0 || memcmp(item->key, key, bytes) == 0);
+}
+
+/* ------------------------------------------------------------------ tidying ---- */
+
+void part_tidy_entries(struct part *part)
+{
+    struct txnman *man = part->table->store->man;
+    for (struct entry *minus = part->minus; minus; minus = minus->next) {
+        /* What this ended came before it: all entries of (key, row) with a smaller sequence number, since a row has one writer at a
+         * time. All are committed: theirs were older writers of the row, or this one. */
+        const struct memtree_item *items[POINT_ITEMS];
+        struct memtree_probe probe = {minus->item.key, minus->item.bytes, false, minus->item.id, 0};
+        uint32_t n;
+        txn_enter(man);
+        do {
+            n = memtree_scan(minus->index->tree, &probe, false, items, POINT_ITEMS);
+            for (uint32_t i = 0; i < n; i++) {
+                struct entry *entry = entry_of(items[i]);
+                if (items[i]->id != minus->item.id || !key_equal(items[i], minus->item.key, minus->item.bytes) ||
+                    items[i]->seq >= minus->item.seq) {
+                    n = 0;
+                    break;
+                }
+                /* Nobody else takes out a committed entry. */
+                if (memtree_remove(minus->index->tree, &entry->item)) {
+                    entry->next = part->dead;
+                    part->dead = entry;
+                }
+            }
+        } while (n == POINT_ITEMS);
+        txn_leave(man);
+    }
+}
+
+/* --------------------------------------------------------------- uniqueness ---- */
+
+static kdk_status unique_error(struct index *index, const struct memtree_item *item, bool building, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct arena arena = {0};
+    struct buf names = {0}, texts = {0};
+    struct cursor cursor = cursor_of(item->key, item->bytes);
+    const struct layout *layout = table_newest(index->table);
+    char room[32];
+    for (uint32_t k = 0; k < index->def.column_count; k++) {
+        struct datum value;
+        struct ltype type = layout->fields[index->def.columns[k]].type;
+        TRY(key_read(&cursor, type, index->def.descending[k], index->def.nulls_first[k], &arena, &value, err));
+        if (k) {
+            buf_add_str(&names, ", ");
+            buf_add_str(&texts, ", ");
+        }
+        buf_add_str(&names, name_of_column(index->table, index->def.columns[k], room));
+        if (value.null)
+            buf_add_str(&texts, "null");
+        else
+            TRY(datum_print(type, &value, &texts));
+    }
+    TRY(buf_status(&names, err));
+    TRY(buf_status(&texts, err));
+    if (building)
+        status = err_set(err, KDK_UNIQUE, "could not create unique index \"%s\"", name_of_index(index, room));
+    else
+        status = err_set(err, KDK_UNIQUE, "duplicate key value violates unique constraint \"%s\"",
+                         name_of_index(index, room));
+    err_detail(err, "Key (%s)=(%s) %s.", names.data, texts.data, building ? "is duplicated" : "already exists");
+out:
+    buf_deinit(&names);
+    buf_deinit(&texts);
+    arena_deinit(&arena);
+    return status;
+}
+
+static kdk_status has_key(struct index *index, const struct image *image, const struct memtree_item *item, struct buf *key,
+                          bool *out, struct err *err)
+{
+    bool has_null;
+    kdk_status status = index_key(index, image, key, &has_null, err);
+    *out = status == KDK_OK && key_equal(item, key->data, key->len);
+    return status;
+}
+
+/* Does row `id` stand against the key of `item`? In its newest state, or in the one it may go back to. */
+static kdk_status probe_row(struct txn *txn, struct part *part, struct index *index, rowid id,
+                            const struct memtree_item *item, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct image image;
+    bool now = false, before = false, found;
+    image_init(&image);
+    struct record *record = rowmap_get(index->table, id);
+    if (!record)
+        goto out;
+    TRY(record_copy(index->table, record, &image, err));
+    const uint64_t header = image.header;
+    if (!(META_FLAGS(image.meta) & RECORD_DELETED))
+        TRY(has_key(index, &image, item, &part->key, &now, err));
+    if (!(header & TXN_UNCOMMITTED) || TXN_VALUE(header) == txn->number) {
+        if (now)
+            status = unique_error(index, item, false, err);
+        goto out;
+    }
+    TRY(image_before_txn(index->table, &image, &found, err));
+    if (found)
+        TRY(has_key(index, &image, item, &part->key, &before, err));
+    if (now && before)
+        status = unique_error(index, item, false, err);
+    else if (now || before)
+        status = conflict_set(txn, 0, TXN_VALUE(header), err);
+out:
+    image_deinit(&image);
+    return status;
+}
+
+static kdk_status check_entry(struct txn *txn, struct part *part, struct entry *entry, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    const struct memtree_item *items[POINT_ITEMS], *mine = &entry->item;
+    struct memtree_probe probe = {mine->key, mine->bytes, false, 0, 0};
+    uint32_t n;
+    rowid last = mine->id;
+    txn_enter(txn->man);
+    do {
+        n = memtree_scan(entry->index->tree, &probe, false, items, POINT_ITEMS);
+        for (uint32_t i = 0; i < n; i++) {
+            if (!key_equal(items[i], mine->key, mine->bytes))
+                goto out;
+            if (items[i]->id == mine->id || items[i]->id == last)
+                continue;
+            last = items[i]->id;
+            TRY(probe_row(txn, part, entry->index, last, mine, err));
+        }
+        if (n) {
+            probe.id = items[n - 1]->id;
+            probe.seq = items[n - 1]->seq + 1;
+        }
+    } while (n == POINT_ITEMS);
+out:
+    txn_leave(txn->man);
+    return status;
+}
+
+kdk_status part_check_unique(struct part *part, struct txn *txn, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    for (struct entry *entry = part->plus; entry != part->checked; entry = entry->next)
+        if (entry->index->def.unique && !entry->has_null)
+            TRY(check_entry(txn, part, entry, err));
+    part->checked = part->plus;
+out:
+    if (status != KDK_OK)
+        txn->failed = true; /* What breaks the rule is in place. */
+    return status;
+}
+
+kdk_status table_statement_end(struct txn *txn, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    for (struct txn_part *part = txn->parts; part; part = part->next)
+        if (part->ops == &table_part_ops)
+            TRY(part_check_unique((struct part *)part, txn, err));
+out:
+    return status;
+}
+
+kdk_status index_check_built(struct txn *txn, struct index *index, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    const struct memtree_item *items[POINT_ITEMS];
+    struct memtree_probe probe = {(const uint8_t *)"", 0, false, 0, 0};
+    uint32_t n;
+    txn_enter(txn->man);
+    do {
+        /* One item of overlap between rounds. */
+        n = memtree_scan(index->tree, &probe, false, items, POINT_ITEMS);
+        for (uint32_t i = 1; i < n; i++)
+            if (!entry_of(items[i])->has_null && key_equal(items[i], items[i - 1]->key, items[i - 1]->bytes))
+                TRY(unique_error(index, items[i], true, err));
+        if (n) {
+            const struct memtree_item *last = items[n - 1];
+            probe = (struct memtree_probe){last->key, last->bytes, false, last->id, last->seq};
+        }
+    } while (n == POINT_ITEMS);
+out:
+    txn_leave(txn->man);
+    return status;
+}
+
+/* ------------------------------------------------------------------ lookups ---- */
+
+/* Is the entry the one of the version that the statement sees? Rows that the statement does not see may pass: the caller reads the row. */
+static kdk_status entry_counts(struct txn *txn, struct index *index, const struct memtree_item *item, bool *out, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    const struct entry *entry = entry_of(item);
+    *out = false;
+    if (!txn_sees(txn, atomic_load_explicit(&entry->stamp, memory_order_acquire), entry->command))
+        return KDK_OK;
+    struct record *record = rowmap_get(index->table, item->id);
+    if (!record)
+        return KDK_OK;
+    uint64_t meta = atomic_load_explicit(&record->meta, memory_order_acquire);
+    if (!(META_FLAGS(meta) & RECORD_KEYED)) {
+        *out = true;
+        return KDK_OK;
+    }
+    struct image image;
+    struct buf key = {0};
+    image_init(&image);
+    TRY(record_copy(index->table, record, &image, err));
+    TRY(image_resolve(txn, index->table, &image, out, err));
+    if (*out)
+        TRY(has_key(index, &image, item, &key, out, err));
+out:
+    buf_deinit(&key);
+    image_deinit(&image);
+    return status;
+}
+
+kdk_status index_point(struct txn *txn, struct table *table, uint32_t index_id, const void *key, size_t key_bytes, rowid *ids,
+                       uint32_t max, uint32_t *count, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    const struct memtree_item *items[POINT_ITEMS];
+    struct memtree_probe probe = {key, (uint32_t)key_bytes, false, 0, 0};
+    rowid last = 0;
+    uint32_t n;
+    *count = 0;
+    txn_enter(txn->man);
+    struct index *index = index_find(table, index_id);
+    TRY_ASSERT(index != NULL);
+    do {
+        n = memtree_scan(index->tree, &probe, false, items, *count ? POINT_ITEMS : 2);
+        const uint32_t wanted = *count ? POINT_ITEMS : 2;
+        for (uint32_t i = 0; i < n; i++) {
+            bool counts;
+            if (!key_equal(items[i], key, key_bytes))
+                goto out;
+            if (items[i]->id == last)
+                continue;
+            TRY(entry_counts(txn, index, items[i], &counts, err));
+            if (!counts)
+                continue;
+            last = items[i]->id;
+            if (*count < max)
+                ids[*count] = last;
+            if (++*count > max)
+                goto out;
+        }
+        if (n < wanted)
+            break;
+        probe.id = items[n - 1]->id;
+        probe.seq = items[n - 1]->seq + 1;
+    } while (true);
+out:
+    txn_leave(txn->man);
+    return status;
+}
+
+/* A cursor copies keys and ids of some items at a time, so that it holds no guard between calls. */
+struct index_cursor {
+    struct txn *txn;
+    struct index *index;
+    const uint8_t *lower, *upper; /* In the arena; NULL: open. */
+    uint32_t lower_bytes, upper_bytes;
+    bool backwards, done;
+    struct buf keys;        /* Of the items at hand, */
+    uint32_t key_at[CURSOR_ITEMS + 1]; /* beginning here. */
+    rowid ids[CURSOR_ITEMS];
+    uint32_t count, next;
+    struct buf from;        /* Where to go on: the last item seen, */
+    uint64_t from_id, from_seq;
+    bool started;
+    struct buf yielded;     /* The last (key, id) given out. */
+    rowid yielded_id;
+};
+
+kdk_status index_open(struct txn *txn, struct table *table, uint32_t index_id, const void *lower, size_t lower_bytes,
+                      const void *upper, size_t upper_bytes, bool backwards, struct arena *arena,
+                      struct index_cursor **out, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct index_cursor *cursor;
+    TRY_MEM(cursor = ARENA_NEW(arena, struct index_cursor));
+    cursor->txn = txn;
+    txn_enter(txn->man);
+    cursor->index = index_find(table, index_id);
+    txn_leave(txn->man);
+    TRY_ASSERT(cursor->index != NULL);
+    cursor->backwards = backwards;
+    if (lower) {
+        TRY_MEM(cursor->lower = arena_dup(arena, lower, MAX(lower_bytes, 1)));
+        cursor->lower_bytes = (uint32_t)lower_bytes;
+    }
+    if (upper) {
+        TRY_MEM(cursor->upper = arena_dup(arena, upper, MAX(upper_bytes, 1)));
+        cursor->upper_bytes = (uint32_t)upper_bytes;
+    }
+    *out = cursor;
+out:
+    return status;
+}
+
+static bool past_bound(const struct index_cursor *cursor, const struct memtree_item *item)
+{
+    if (cursor->backwards) {
+        if (!cursor->lower)
+            return false;
+        int c = memcmp(item->key, cursor->lower, MIN(item->bytes, cursor->lower_bytes));
+        return c < 0 || (c == 0 && item->bytes < cursor->lower_bytes);
+    }
+    return cursor->upper && memcmp(item->key, cursor->upper, MIN(item->bytes, cursor->upper_bytes)) > 0;
+}
+
+static kdk_status cursor_fill(struct index_cursor *cursor, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    const struct memtree_item *items[CURSOR_ITEMS];
+    struct memtree_probe probe;
+    static const uint8_t empty[1];
+    if (cursor->started)
+        probe = (struct memtree_probe){(const uint8_t *)cursor->from.data, (uint32_t)cursor->from.len, false,
+                                       cursor->from_id, cursor->from_seq + !cursor->backwards};
+    else if (cursor->backwards)
+        probe = (struct memtree_probe){cursor->upper ? cursor->upper : empty, cursor->upper_bytes, true, 0, 0};
+    else
+        probe = (struct memtree_probe){cursor->lower ? cursor->lower : empty, cursor->lower_bytes, false, 0, 0};
+    if (!probe.key)
+        probe.key = empty;
+    buf_clear(&cursor->keys);
+    cursor->count = cursor->next = 0;
+    txn_enter(cursor->txn->man);
+    uint32_t n = memtree_scan(cursor->index->tree, &probe, cursor->backwards, items, CURSOR_ITEMS);
+    cursor->done = n < CURSOR_ITEMS;
+    for (uint32_t i = 0; i < n; i++) {
+        bool counts;
+        if (past_bound(cursor, items[i])) {
+            cursor->done = true;
+            break;
+        }
+        TRY(entry_counts(cursor->txn, cursor->index, items[i], &counts, err));
+        if (!counts || (cursor->yielded_id == items[i]->id &&
+                        key_equal(items[i], cursor->yielded.data, cursor->yielded.len)))
+            continue;
+        cursor->key_at[cursor->count] = (uint32_t)cursor->keys.len;
+        cursor->ids[cursor->count++] = items[i]->id;
+        cursor->yielded_id = items[i]->id;
+        buf_clear(&cursor->yielded);
+        buf_add(&cursor->yielded, items[i]->key, items[i]->bytes);
+        buf_add(&cursor->keys, items[i]->key, items[i]->bytes);
+    }
+    cursor->key_at[cursor->count] = (uint32_t)cursor->keys.len;
+    if (n) {
+        const struct memtree_item *last = items[n - 1];
+        buf_clear(&cursor->from);
+        buf_add(&cursor->from, last->key, last->bytes);
+        cursor->from_id = last->id;
+        cursor->from_seq = last->seq;
+        cursor->started = true;
+    }
+    TRY(buf_status(&cursor->keys, err));
+    TRY(buf_status(&cursor->yielded, err));
+    TRY(buf_status(&cursor->from, err));
+out:
+    txn_leave(cursor->txn->man);
+    return status;
+}
+
+kdk_status index_next(struct index_cursor *cursor, rowid *id, const uint8_t **key, size_t *key_bytes, struct err *err)
+{
+    *id = 0;
+    while (cursor->next == cursor->count) {
+        if (cursor->done)
+            return KDK_OK;
+        kdk_status status = cursor_fill(cursor, err);
+        if (status != KDK_OK) {
+            cursor->done = true;
+            cursor->count = cursor->next = 0;
+            return status;
+        }
+    }
+    uint32_t i = cursor->next++;
+    *id = cursor->ids[i];
+    if (key) {
+        *key = (const uint8_t *)cursor->keys.data + cursor->key_at[i];
+        *key_bytes = cursor->key_at[i + 1] - cursor->key_at[i];
+    }
+    return KDK_OK;
+}
+
+void index_close(struct index_cursor *cursor)
+{
+    if (!cursor)
+        return;
+    buf_deinit(&cursor->keys);
+    buf_deinit(&cursor->from);
+    buf_deinit(&cursor->yielded);
+}

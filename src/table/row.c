@@ -1,0 +1,617 @@
+/* row.c - inserting, changing, deleting and reading single rows.
+ *
+ * A change is prepared completely (values, keys, undo, entries, all memory) from a copy of the newest version, then the record is locked by a
+ * compare-and-swap from the header of that copy, published, and the new index entries are placed. Only the last step can still fail,
+ * for want of memory: then the transaction is marked as failed.
+ */
+#include "table/table_int.h"
+
+#include "base/mem.h"
+
+/* A change being prepared. */
+struct change {
+    struct undo *undo, *lock_undo;
+    struct entry *plus, *minus;
+    struct record *moved_to;
+    struct swap *swaps;  /* Strings made so far, of `swap_count`. */
+    uint32_t swap_count;
+    bool keyed;
+};
+
+static void change_discard(struct table *table, rowid id, struct change *change)
+{
+    for (uint32_t k = 0; k < change->swap_count; k++)
+        mem_free(change->swaps[k].fresh);
+    mem_free(change->swaps);
+    mem_free(change->undo);
+    mem_free(change->lock_undo);
+    mem_free(change->moved_to);
+    while (change->plus) {
+        struct entry *next = change->plus->next;
+        mem_free(change->plus);
+        change->plus = next;
+    }
+    while (change->minus) {
+        struct entry *next = change->minus->next;
+        mem_free(change->minus);
+        change->minus = next;
+    }
+    (void)table;
+    (void)id;
+    memset(change, 0, sizeof *change);
+}
+
+static kdk_status not_null_error(struct table *table, uint32_t column, struct err *err)
+{
+    char table_room[32], column_room[32];
+    return err_set(err, KDK_NOT_NULL, "null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+                   name_of_column(table, column, column_room), name_of_table(table, table_room));
+}
+
+/* Room for a row's words. */
+static kdk_status image_room(struct image *image, const struct layout *layout, struct err *err)
+{
+    image->layout = layout;
+    image->words = image->small;
+    if (layout->words > SMALL_WORDS) {
+        image->large = mem_alloc(size_mul(layout->words, 8));
+        if (!image->large)
+            return err_nomem(err);
+        image->large_words = layout->words;
+        image->words = image->large;
+    }
+    memset(image->words, 0, (size_t)layout->words * 8);
+    return KDK_OK;
+}
+
+static bool string_dup(const struct datum *value, char **out)
+{
+    *out = NULL;
+    if (value->null || value->s.len <= STR_INLINE)
+        return true;
+    *out = mem_dup(value->s.data, value->s.len);
+    return *out != NULL;
+}
+
+/* Entries are placed where readers meet them; from here on failing means that the transaction has. */
+static kdk_status entries_place(struct txn *txn, struct part *part, struct change *change, struct err *err)
+{
+    while (change->minus) {
+        struct entry *entry = change->minus;
+        change->minus = entry->next;
+        entry->next = part->minus;
+        part->minus = entry;
+    }
+    while (change->plus) {
+        struct entry *entry = change->plus;
+        kdk_status status = memtree_insert(entry->index->tree, &entry->item, err);
+        if (status != KDK_OK) {
+            txn->failed = true;
+            return status;
+        }
+        change->plus = entry->next;
+        entry->next = part->plus;
+        part->plus = entry;
+    }
+    return KDK_OK;
+}
+
+/* Adds the entries for the key of `image` (or, for a minus, notes that they end) of one index. */
+static kdk_status change_entry(struct txn *txn, struct change *change, struct index *index, enum entry_op op, rowid id,
+                               const struct buf *key, bool has_null, struct err *err)
+{
+    struct entry *entry = NULL, **list = op == ENTRY_PLUS ? &change->plus : &change->minus;
+    kdk_status status = entry_new(index, op, id, key, has_null, txn, &entry, err);
+    if (status != KDK_OK)
+        return status;
+    entry->next = *list;
+    *list = entry;
+    return KDK_OK;
+}
+
+static bool index_lives(struct index *index)
+{
+    return index && atomic_load_explicit(&index->dropped, memory_order_acquire) == 0;
+}
+
+/* ------------------------------------------------------------------- insert ---- */
+
+static kdk_status part_note_insert(struct part *part, rowid id, struct err *err)
+{
+    struct id_range *last = part->range_count ? &part->ranges[part->range_count - 1] : NULL;
+    if (last && last->first + last->count == id) {
+        last->count++;
+        return KDK_OK;
+    }
+    if (part->range_count == part->range_cap) {
+        uint32_t cap = part->range_cap * 2;
+        bool first = part->ranges == part->first_ranges;
+        struct id_range *ranges = mem_realloc(first ? NULL : part->ranges, size_mul(cap, sizeof *ranges));
+        if (!ranges)
+            return err_nomem(err);
+        if (first)
+            memcpy(ranges, part->first_ranges, sizeof part->first_ranges);
+        part->ranges = ranges;
+        part->range_cap = cap;
+    }
+    part->ranges[part->range_count++] = (struct id_range){id, 1};
+    return KDK_OK;
+}
+
+static kdk_status part_marker(struct txn *txn, struct part *part, struct undo **out, struct err *err)
+{
+    if (!part->marker || part->marker->command != txn->command) {
+        struct undo *marker = part->marker ? MEM_NEW(struct undo) : &part->first_marker;
+        if (!marker)
+            return err_nomem(err);
+        marker->kind = UNDO_INSERT;
+        marker->command = txn->command;
+        marker->txn_next = part->marker;
+        part->marker = marker;
+    }
+    *out = part->marker;
+    return KDK_OK;
+}
+
+static kdk_status insert_one(struct txn *txn, struct part *part, const struct layout *layout,
+                             struct index_set *indexes, const struct datum *values, rowid id, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct table *table = part->table;
+    struct change change = {0};
+    struct image image;
+    struct undo *marker;
+    struct group *group;
+    struct record *record = NULL;
+    _Atomic uintptr_t *slot;
+
+    image_init(&image);
+    TRY(image_room(&image, layout, err));
+    TRY(part_marker(txn, part, &marker, err));
+    if (layout->strings)
+        TRY_MEM(change.swaps = MEM_ARRAY(struct swap, layout->strings));
+    for (uint32_t c = 0; c < layout->count; c++) {
+        const struct field *field = &layout->fields[c];
+        const char *text = NULL;
+        if (values[c].null) {
+            if (field->not_null)
+                TRY(not_null_error(table, c, err));
+            bit_set(image.words, c);
+            continue;
+        }
+        if (field->kind == FIELD_STR) {
+            char *copy;
+            if (!string_dup(&values[c], &copy))
+                TRY(err_nomem(err));
+            change.swaps[change.swap_count++].fresh = copy;
+            text = copy;
+        }
+        field_put(field, c, image.words, &values[c], text);
+    }
+    TRY(rowmap_place(table, id, layout, &group, &slot, &record, err));
+    for (uint32_t i = 0; i < indexes->count; i++) {
+        struct index *index = set_index(indexes, i);
+        bool has_null;
+        if (!index_lives(index))
+            continue;
+        TRY(index_key(index, &image, &part->key, &has_null, err));
+        TRY(change_entry(txn, &change, index, ENTRY_PLUS, id, &part->key, has_null, err));
+    }
+    TRY(part_note_insert(part, id, err));
+
+    for (uint32_t c = 0; c < layout->count; c++)
+        bounds_widen(table, &layout->fields[c], &values[c]);
+    group_enter(group);
+    atomic_store_explicit(&record->undo, marker, memory_order_relaxed);
+    atomic_store_explicit(&record->meta, META(layout->number, 0, 0), memory_order_relaxed);
+    for (uint32_t k = 0; k < layout->words; k++)
+        atomic_store_explicit(&record->words[k], image.words[k], memory_order_relaxed);
+    atomic_store_explicit(&record->header, txn->number | TXN_UNCOMMITTED, memory_order_relaxed);
+    atomic_store_explicit(slot, (uintptr_t)record, memory_order_release);
+    record = NULL;
+    change.swap_count = 0; /* The record owns its strings. */
+    part->delta++;
+    TRY(entries_place(txn, part, &change, err));
+out:
+    if (record)
+        rowmap_release(table, id, record, true);
+    change_discard(table, id, &change);
+    image_deinit(&image);
+    return status;
+}
+
+kdk_status table_insert(struct txn *txn, struct table *table, const struct datum *values, rowid *out, struct err *err)
+{
+    struct part *part;
+    kdk_status status = part_get(txn, table, &part, err);
+    if (status != KDK_OK)
+        return status;
+    rowid id = atomic_fetch_add_explicit(&table->next_id, 1, memory_order_relaxed);
+    txn_enter(txn->man);
+    status = insert_one(txn, part, table_newest(table),
+                        atomic_load_explicit(&table->indexes, memory_order_acquire), values, id, err);
+    txn_leave(txn->man);
+    if (status == KDK_OK && out)
+        *out = id;
+    return status;
+}
+
+kdk_status table_insert_batch(struct txn *txn, struct table *table, struct batch *batch, rowid *ids, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct part *part;
+    struct datum *values = NULL;
+    TRY(part_get(txn, table, &part, err));
+    const struct layout *layout = table_newest(table);
+    TRY_ASSERT(batch->column_count == layout->count);
+    TRY_MEM(values = MEM_ARRAY(struct datum, MAX(layout->count, 1)));
+    for (uint32_t c = 0; c < layout->count; c++)
+        if (batch->columns[c].form == VF_LAZY)
+            TRY(batch->columns[c].load(&batch->columns[c], &batch->sel, batch->count, err));
+    rowid id = atomic_fetch_add_explicit(&table->next_id, batch->sel.count, memory_order_relaxed);
+    for (uint32_t k = 0; k < batch->sel.count; k++) {
+        uint32_t row = SEL_ROW(&batch->sel, k);
+        for (uint32_t c = 0; c < layout->count; c++)
+            values[c] = vec_get(&batch->columns[c], row);
+        txn_enter(txn->man);
+        status = insert_one(txn, part, layout, atomic_load_explicit(&table->indexes, memory_order_acquire),
+                            values, id + k, err);
+        txn_leave(txn->man);
+        if (status != KDK_OK) {
+            txn->failed |= k > 0;
+            goto out;
+        }
+        if (ids)
+            ids[k] = id + k;
+    }
+out:
+    mem_free(values);
+    return status;
+}
+
+/* ----------------------------------------------------------- update, delete ---- */
+
+/* May the statement change this version? *skip: there is nothing that it sees, or it did so already. */
+static kdk_status judge(struct txn *txn, const struct image *image, bool *skip, struct err *err)
+{
+    const uint64_t header = image->header;
+    *skip = false;
+    if (header & TXN_UNCOMMITTED) {
+        if (TXN_VALUE(header) != txn->number)
+            return conflict_set(txn, 0, TXN_VALUE(header), err);
+        *skip = image->undo->command == txn->command;
+    } else if (TXN_VALUE(header) > txn->snapshot) {
+        return conflict_set(txn, TXN_VALUE(header), 0, err);
+    }
+    if (META_FLAGS(image->meta) & RECORD_DELETED)
+        *skip = true;
+    return KDK_OK;
+}
+
+static struct undo *undo_new(uint32_t words, uint32_t swaps, uint32_t columns)
+{
+    size_t bytes = sizeof(struct undo) + words * 8ull + swaps * sizeof(struct swap) + words * 2ull + columns * 2ull;
+    struct undo *undo = mem_zalloc(bytes);
+    if (!undo)
+        return NULL;
+    uint8_t *at = (uint8_t *)(undo + 1);
+    undo->old = (const uint64_t *)at;
+    undo->swaps = (const struct swap *)(at += words * 8ull);
+    undo->word = (const uint16_t *)(at += swaps * sizeof(struct swap));
+    undo->columns = (const uint16_t *)(at += words * 2ull);
+    undo->word_count = (uint16_t)words;
+    undo->swap_count = (uint16_t)swaps;
+    undo->column_count = (uint16_t)columns;
+    return undo;
+}
+
+/* The arrays of an undo record that is not linked yet. */
+#define UNDO_EDIT(TYPE, ARRAY) ((TYPE *)(uintptr_t)(ARRAY))
+
+static bool index_touched(const struct index *index, const uint32_t *columns, uint32_t count)
+{
+    for (uint32_t k = 0; k < index->def.column_count; k++)
+        for (uint32_t i = 0; i < count; i++)
+            if (index->def.columns[k] == columns[i])
+                return true;
+    return false;
+}
+
+/* The entries that come and go when `old` becomes `next`; NULL: the row goes. */
+static kdk_status change_entries(struct txn *txn, struct part *part, struct change *change, rowid id, const struct image *old,
+                                 const struct image *next, const uint32_t *columns, uint32_t count, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct index_set *set = atomic_load_explicit(&part->table->indexes, memory_order_acquire);
+    for (uint32_t i = 0; i < set->count; i++) {
+        struct index *index = set_index(set, i);
+        bool null_old, null_next;
+        if (!index_lives(index) || (next && !index_touched(index, columns, count)))
+            continue;
+        TRY(index_key(index, old, &part->key, &null_old, err));
+        if (next) {
+            TRY(index_key(index, next, &part->key2, &null_next, err));
+            if (part->key.len == part->key2.len &&
+                (part->key.len == 0 || memcmp(part->key.data, part->key2.data, part->key.len) == 0))
+                continue;
+            change->keyed = true;
+            TRY(change_entry(txn, change, index, ENTRY_PLUS, id, &part->key2, null_next, err));
+        }
+        TRY(change_entry(txn, change, index, ENTRY_MINUS, id, &part->key, null_old, err));
+    }
+out:
+    return status;
+}
+
+/* The row as it is to be, in the newest layout, in `next`; strings made for it in change->swaps. */
+static kdk_status change_values(struct table *table, struct change *change, const struct image *old, struct image *next,
+                                const struct layout *layout, const uint32_t *columns, const struct datum *values,
+                                uint32_t count, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    TRY(image_room(next, layout, err));
+    if (layout->strings + old->layout->strings)
+        TRY_MEM(change->swaps = MEM_ARRAY(struct swap, layout->strings + old->layout->strings));
+    if (old->layout == layout) {
+        memcpy(next->words, old->words, (size_t)layout->words * 8);
+    } else {
+        for (uint32_t c = 0; c < layout->count; c++) {
+            struct datum value = image_get(table, old, c);
+            const bool had = c < old->layout->count;
+            const bool is_string = layout->fields[c].kind == FIELD_STR && !value.null && value.s.len > STR_INLINE;
+            const char *text = is_string ? value.s.data : NULL;
+            if (layout->fields[c].kind == FIELD_NONE) {
+                /* Dropped: its string goes with the older record. */
+                if (had && old->layout->fields[c].kind == FIELD_STR && !value.null && value.s.len > STR_INLINE)
+                    change->swaps[change->swap_count++].old = (char *)(uintptr_t)value.s.data;
+                value.null = true;
+            } else if (is_string && !had) {
+                /* A missing value belongs to the layout: the record needs one of its own. */
+                char *copy;
+                if (!string_dup(&value, &copy))
+                    TRY(err_nomem(err));
+                change->swaps[change->swap_count++].fresh = copy;
+                text = copy;
+            }
+            field_put(&layout->fields[c], c, next->words, &value, text);
+        }
+    }
+    for (uint32_t k = 0; k < count; k++) {
+        const uint32_t c = columns[k];
+        TRY_ASSERT(c < layout->count);
+        const struct field *field = &layout->fields[c];
+        if (values[k].null && field->not_null)
+            TRY(not_null_error(table, c, err));
+        char *copy = NULL;
+        if (field->kind == FIELD_STR) {
+            struct datum had = field_get(field, c, next->words);
+            struct swap *swap = &change->swaps[change->swap_count];
+            if (!string_dup(&values[k], &copy))
+                TRY(err_nomem(err));
+            if (!had.null && had.s.len > STR_INLINE) {
+                /* A missing value just copied was made for nothing. */
+                bool made = c >= old->layout->count;
+                for (uint32_t s = 0; made && s < change->swap_count; s++)
+                    if (change->swaps[s].fresh == had.s.data)
+                        swap = &change->swaps[s];
+                if (made)
+                    mem_free(swap->fresh);
+                else
+                    swap->old = (char *)(uintptr_t)had.s.data;
+            }
+            swap->fresh = copy;
+            if (swap == &change->swaps[change->swap_count])
+                change->swap_count++;
+        }
+        field_put(field, c, next->words, &values[k], copy);
+    }
+out:
+    return status;
+}
+
+/* What undo is needed for `old` to become `next`. */
+static kdk_status change_undo(struct txn *txn, struct change *change, rowid id, struct record *record,
+                              const struct image *old, const struct image *next, const uint32_t *columns,
+                              uint32_t count, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    const bool moves = next && next->layout != old->layout;
+    uint32_t words = 0;
+    if (next && !moves)
+        for (uint32_t w = 0; w < next->layout->words; w++)
+            words += next->words[w] != old->words[w];
+    struct undo *undo = undo_new(words, change->swap_count, count);
+    TRY_MEM(change->undo = undo);
+    undo->id = id;
+    undo->record = record;
+    undo->command = txn->command;
+    undo->kind = !next ? UNDO_DELETE : moves ? UNDO_MOVED : UNDO_UPDATE;
+    undo->before = old->header;
+    undo->meta_before = old->meta;
+    undo->next = old->undo;
+    undo->counted = !(old->header & TXN_UNCOMMITTED);
+    if (change->swap_count)
+        memcpy(UNDO_EDIT(struct swap, undo->swaps), change->swaps, change->swap_count * sizeof(struct swap));
+    for (uint32_t k = 0; k < count; k++)
+        UNDO_EDIT(uint16_t, undo->columns)[k] = (uint16_t)columns[k];
+    for (uint32_t w = 0, k = 0; words && w < next->layout->words; w++)
+        if (next->words[w] != old->words[w]) {
+            UNDO_EDIT(uint64_t, undo->old)[k] = old->words[w];
+            UNDO_EDIT(uint16_t, undo->word)[k++] = (uint16_t)w;
+        }
+    if (!moves)
+        goto out;
+    /* The older record gets undo of its own, which changes nothing: whoever still holds it sees a row in flight. */
+    TRY_MEM(change->lock_undo = undo_new(0, 0, 0));
+    *change->lock_undo = *undo;
+    change->lock_undo->kind = UNDO_UPDATE;
+    change->lock_undo->word_count = change->lock_undo->swap_count = change->lock_undo->column_count = 0;
+    undo->counted = false;
+    undo->next = NULL;
+    undo->moved = record;
+    undo->before = txn->number | TXN_UNCOMMITTED; /* Of the older record, as long as this stands. */
+    TRY_MEM(change->moved_to = mem_zalloc(sizeof(struct record) + (size_t)next->layout->words * 8));
+    undo->record = change->moved_to;
+out:
+    return status;
+}
+
+/* Locks the record if it is still what `old` shows. */
+static bool record_lock(struct record *record, _Atomic uintptr_t *slot, const struct image *old)
+{
+    uint64_t header = old->header;
+    if (!atomic_compare_exchange_strong_explicit(&record->header, &header, header | TXN_LOCKED,
+                                                 memory_order_acq_rel, memory_order_relaxed))
+        return false;
+    if (atomic_load_explicit(slot, memory_order_acquire) == (uintptr_t)record &&
+        atomic_load_explicit(&record->meta, memory_order_acquire) == old->meta &&
+        atomic_load_explicit(&record->undo, memory_order_acquire) == old->undo)
+        return true;
+    atomic_store_explicit(&record->header, old->header, memory_order_release);
+    return false;
+}
+
+static void undo_push(struct part *part, struct undo *undo)
+{
+    undo->txn_next = part->undo;
+    part->undo = undo;
+}
+
+/* The locked record becomes the new version. */
+static void publish(struct txn *txn, struct part *part, struct change *change, struct record *record,
+                    _Atomic uintptr_t *slot, const struct image *old, const struct image *next)
+{
+    const uint64_t mine = txn->number | TXN_UNCOMMITTED;
+    struct undo *undo = change->undo;
+    uint32_t flags = META_FLAGS(old->meta) | (change->keyed ? RECORD_KEYED : 0) | (next ? 0 : RECORD_DELETED);
+    if (change->moved_to) {
+        struct record *fresh = change->moved_to;
+        atomic_store_explicit(&fresh->undo, undo, memory_order_relaxed);
+        atomic_store_explicit(&fresh->meta, META(next->layout->number, flags, 0), memory_order_relaxed);
+        for (uint32_t w = 0; w < next->layout->words; w++)
+            atomic_store_explicit(&fresh->words[w], next->words[w], memory_order_relaxed);
+        atomic_store_explicit(&fresh->header, mine, memory_order_relaxed);
+        atomic_store_explicit(&record->undo, change->lock_undo, memory_order_release);
+        undo_push(part, change->lock_undo);
+        undo_push(part, undo);
+        atomic_store_explicit(slot, (uintptr_t)fresh, memory_order_release);
+    } else {
+        atomic_store_explicit(&record->undo, undo, memory_order_release);
+        for (uint32_t k = 0; k < undo->word_count; k++)
+            atomic_store_explicit(&record->words[undo->word[k]], next->words[undo->word[k]], memory_order_release);
+        uint64_t meta = META(META_LAYOUT(old->meta), flags, META_RESTORES(old->meta));
+        if (meta != old->meta)
+            atomic_store_explicit(&record->meta, meta, memory_order_release);
+        undo_push(part, undo);
+    }
+    atomic_store_explicit(&record->header, mine, memory_order_release);
+    change->undo = change->lock_undo = NULL;
+    change->moved_to = NULL;
+    change->swap_count = 0;
+}
+
+/* One try; *again: the row changed under our hands. `values` NULL: delete. */
+static kdk_status change_row(struct txn *txn, struct part *part, rowid id, const uint32_t *columns,
+                             const struct datum *values, uint32_t count, bool *changed, bool *again, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct table *table = part->table;
+    struct change change = {0};
+    struct image old, next;
+    bool skip;
+    image_init(&old);
+    image_init(&next);
+    struct image *to = values ? &next : NULL;
+    struct group *group = rowmap_group(table, id);
+    _Atomic uintptr_t *slot = group ? group_slot(group, id) : NULL;
+    struct record *record = slot_record(slot);
+    if (!record)
+        goto out;
+    TRY(record_copy(table, record, &old, err));
+    TRY(judge(txn, &old, &skip, err));
+    if (skip)
+        goto out;
+    const struct layout *layout = table_newest(table);
+    if (to)
+        TRY(change_values(table, &change, &old, to, layout, columns, values, count, err));
+    TRY(change_undo(txn, &change, id, record, &old, to, columns, values ? count : 0, err));
+    TRY(change_entries(txn, part, &change, id, &old, to, columns, count, err));
+    for (uint32_t k = 0; to && k < count; k++)
+        bounds_widen(table, &layout->fields[columns[k]], &values[k]);
+
+    const bool counted = !(old.header & TXN_UNCOMMITTED);
+    if (counted)
+        group_enter(group);
+    if (!record_lock(record, slot, &old)) {
+        if (counted)
+            group_leave(group);
+        *again = true;
+        goto out;
+    }
+    publish(txn, part, &change, record, slot, &old, to);
+    *changed = true;
+    if (!to)
+        part->delta--;
+    TRY(entries_place(txn, part, &change, err));
+out:
+    change_discard(table, id, &change);
+    image_deinit(&old);
+    image_deinit(&next);
+    return status;
+}
+
+static kdk_status change_loop(struct txn *txn, struct table *table, rowid id, const uint32_t *columns,
+                              const struct datum *values, uint32_t count, bool *changed, struct err *err)
+{
+    struct part *part;
+    bool again = true;
+    *changed = false;
+    kdk_status status = part_get(txn, table, &part, err);
+    while (status == KDK_OK && again) {
+        again = false;
+        txn_enter(txn->man);
+        status = change_row(txn, part, id, columns, values, count, changed, &again, err);
+        txn_leave(txn->man);
+    }
+    return status;
+}
+
+kdk_status table_update(struct txn *txn, struct table *table, rowid id, const uint32_t *columns, const struct datum *values,
+                        uint32_t count, bool *changed, struct err *err)
+{
+    static const struct datum none = {0};
+    return change_loop(txn, table, id, columns, values ? values : &none, count, changed, err);
+}
+
+kdk_status table_delete(struct txn *txn, struct table *table, rowid id, bool *changed, struct err *err)
+{
+    return change_loop(txn, table, id, NULL, NULL, 0, changed, err);
+}
+
+/* --------------------------------------------------------------------- read ---- */
+
+kdk_status table_get(struct txn *txn, struct table *table, rowid id, const uint32_t *columns, uint32_t count,
+                     struct datum *out, bool *found, struct arena *arena, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct image image;
+    (void)arena; /* The snapshot keeps the strings of what it sees. */
+    image_init(&image);
+    *found = false;
+    txn_enter(txn->man);
+    struct record *record = rowmap_get(table, id);
+    if (!record)
+        goto out;
+    TRY(record_copy(table, record, &image, err));
+    TRY(image_resolve(txn, table, &image, found, err));
+    for (uint32_t k = 0; *found && k < count; k++) {
+        if (columns[k] == SCAN_ROWID)
+            out[k] = (struct datum){.i = (int64_t)id};
+        else
+            out[k] = image_get(table, &image, columns[k]);
+    }
+out:
+    txn_leave(txn->man);
+    image_deinit(&image);
+    return status;
+}

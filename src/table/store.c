@@ -1,0 +1,267 @@
+/* store.c - opening and closing, names, statistics, the walk over everything. */
+#include "table/table_int.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+
+#define FIRST_ID 1000u
+
+kdk_status store_open(const struct store_options *options, struct store **out, struct store_report *report,
+                      struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct store *store = NULL;
+    if (report)
+        *report = (struct store_report){.created = true};
+    if (options->dir)
+        TRY(err_set(err, KDK_UNSUPPORTED, "databases in directories are not supported yet"));
+    TRY_MEM(store = MEM_NEW(struct store));
+    store->os = options->os;
+    atomic_init(&store->next_id, FIRST_ID);
+    latch_init(&store->latch, OS_RANK_TABLE);
+    TRY(txnman_new(options->os, 0, &store->man, err));
+    if (options->read_only)
+        txnman_set_read_only(store->man, "it was opened read-only");
+    *out = store;
+    store = NULL;
+out:
+    mem_free(store);
+    return status;
+}
+
+kdk_status store_close(struct store *store, bool checkpoint, struct err *err)
+{
+    (void)err;
+    (void)checkpoint;
+    if (!store)
+        return KDK_OK;
+    /* Parts and garbage hold tables; they go first. */
+    txnman_free(store->man);
+    while (store->tables) {
+        struct table *table = store->tables;
+        store->tables = table->next;
+        table_unref(table);
+    }
+    mem_free(store);
+    return KDK_OK;
+}
+
+struct txnman *store_txnman(struct store *store)
+{
+    return store->man;
+}
+
+uint64_t store_new_id(struct store *store)
+{
+    return atomic_fetch_add_explicit(&store->next_id, 1, memory_order_relaxed);
+}
+
+/* -------------------------------------------------------------------- names ---- */
+
+void store_set_names(struct store *store, const struct table_names *names)
+{
+    store->names_room = *names;
+    atomic_store_explicit(&store->names, &store->names_room, memory_order_release);
+}
+
+const char *name_of_table(struct table *table, char room[32])
+{
+    const struct table_names *names = atomic_load_explicit(&table->store->names, memory_order_acquire);
+    const char *name = names && names->table ? names->table(names->context, table->id) : NULL;
+    if (!name)
+        snprintf(room, 32, "table %u", table->id);
+    return name ? name : room;
+}
+
+const char *name_of_column(struct table *table, uint32_t column, char room[32])
+{
+    const struct table_names *names = atomic_load_explicit(&table->store->names, memory_order_acquire);
+    const char *name = names && names->column ? names->column(names->context, table->id, column) : NULL;
+    if (!name)
+        snprintf(room, 32, "column %u", column + 1);
+    return name ? name : room;
+}
+
+const char *name_of_index(struct index *index, char room[32])
+{
+    const struct table_names *names = atomic_load_explicit(&index->table->store->names, memory_order_acquire);
+    const char *name = names && names->index ? names->index(names->context, index->def.id) : NULL;
+    if (!name)
+        snprintf(room, 32, "index %u", index->def.id);
+    return name ? name : room;
+}
+
+/* --------------------------------------------------------------- statistics ---- */
+
+uint64_t table_row_count(struct table *table)
+{
+    int64_t live = atomic_load_explicit(&table->live, memory_order_relaxed);
+    return live > 0 ? (uint64_t)live : 0;
+}
+
+uint64_t table_epoch(struct table *table)
+{
+    return atomic_load_explicit(&table->epoch, memory_order_acquire);
+}
+
+bool table_column_bounds(struct table *table, uint32_t column, int128 *lo, int128 *hi)
+{
+    const struct layout *layout = table_newest(table);
+    const struct bounds *bounds = column < layout->count ? layout->fields[column].bounds : NULL;
+    if (!bounds || atomic_load_explicit(&bounds->unknown, memory_order_acquire))
+        return false;
+    int64_t low = atomic_load_explicit(&bounds->lo, memory_order_acquire);
+    int64_t high = atomic_load_explicit(&bounds->hi, memory_order_acquire);
+    *lo = low;
+    *hi = high;
+    return low <= high;
+}
+
+uint64_t table_column_distinct(struct table *table, uint32_t column)
+{
+    /* A key of one column tells; for others nothing is known. */
+    uint64_t rows = 0;
+    txn_enter(table->store->man);
+    struct index_set *set = atomic_load_explicit(&table->indexes, memory_order_acquire);
+    for (uint32_t i = 0; i < set->count; i++) {
+        struct index *index = set_index(set, i);
+        if (index && index->def.unique && index->def.column_count == 1 && index->def.columns[0] == column)
+            rows = table_row_count(table);
+    }
+    txn_leave(table->store->man);
+    return rows;
+}
+
+/* --------------------------------------------------------- checkpoint, check ---- */
+
+kdk_status store_checkpoint(struct store *store, bool freeze, struct table *table, struct err *err)
+{
+    (void)store; /* In memory there is nothing to pour into. */
+    (void)freeze;
+    (void)table;
+    (void)err;
+    return KDK_OK;
+}
+
+struct check {
+    struct txn *txn;
+    void (*report)(void *context, const char *line);
+    void *context;
+    uint64_t problems;
+};
+
+static KDK_PRINTF(2, 3) void check_problem(struct check *check, const char *format, ...)
+{
+    char line[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    check->problems++;
+    if (check->report)
+        check->report(check->context, line);
+}
+
+/* The index has exactly one entry for each row that the snapshot sees, under the key of its version. */
+static kdk_status check_index(struct check *check, struct index *index, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct table *table = index->table;
+    struct arena arena = {0};
+    struct index_cursor *cursor = NULL;
+    struct buf key = {0};
+    struct image image;
+    rowid id;
+    uint64_t rows = 0, entries = 0;
+    bool found, has_null;
+    image_init(&image);
+    const uint64_t end = atomic_load_explicit(&table->next_id, memory_order_acquire);
+    for (id = 1; id < end; id++) {
+        rowid candidates[2];
+        uint32_t count;
+        txn_enter(check->txn->man);
+        struct record *record = rowmap_get(table, id);
+        found = false;
+        if (record)
+            status = record_copy(table, record, &image, err);
+        if (record && status == KDK_OK)
+            status = image_resolve(check->txn, table, &image, &found, err);
+        if (status == KDK_OK && found)
+            status = index_key(index, &image, &key, &has_null, err);
+        txn_leave(check->txn->man);
+        TRY(status);
+        if (!found)
+            continue;
+        rows++;
+        if (!index->def.unique || has_null)
+            continue;
+        TRY(index_point(check->txn, table, index->def.id, key.data ? key.data : "", key.len, candidates, 2, &count, err));
+        bool there = false;
+        for (uint32_t k = 0; k < MIN(count, 2); k++)
+            there |= candidates[k] == id;
+        if (!there)
+            check_problem(check, "index %u lacks row %llu of table %u", index->def.id, (unsigned long long)id, table->id);
+    }
+    TRY(index_open(check->txn, table, index->def.id, NULL, 0, NULL, 0, false, &arena, &cursor, err));
+    for (;;) {
+        TRY(index_next(cursor, &id, NULL, NULL, err));
+        if (!id)
+            break;
+        TRY(table_get(check->txn, table, id, NULL, 0, NULL, &found, &arena, err));
+        entries += found;
+    }
+    if (entries != rows)
+        check_problem(check, "index %u has %llu entries for %llu rows of table %u", index->def.id,
+                      (unsigned long long)entries, (unsigned long long)rows, table->id);
+out:
+    index_close(cursor);
+    arena_deinit(&arena);
+    buf_deinit(&key);
+    image_deinit(&image);
+    return status;
+}
+
+kdk_status store_check(struct store *store, void (*report)(void *context, const char *line), void *context,
+                       uint64_t *problems, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct check check = {.report = report, .context = context};
+    struct table *table = NULL, *next;
+    TRY(txn_begin(store->man, TXN_SNAPSHOT, true, &check.txn, err));
+    txn_statement_begin(check.txn);
+    latch_acquire(&store->latch);
+    table = store->tables;
+    if (table)
+        table_ref(table);
+    latch_release(&store->latch);
+    while (table) {
+        struct index_set *set;
+        for (uint32_t i = 0;; i++) {
+            /* What the snapshot may use is not freed while it lives; the set may be replaced. */
+            txn_enter(store->man);
+            set = atomic_load_explicit(&table->indexes, memory_order_acquire);
+            struct index *index = i < set->count ? set_index(set, i) : NULL;
+            bool more = i < set->count;
+            txn_leave(store->man);
+            if (!more)
+                break;
+            if (index && atomic_load_explicit(&table->ddl_timestamp, memory_order_acquire) <= check.txn->snapshot &&
+                !atomic_load_explicit(&table->ddl_owner, memory_order_acquire))
+                TRY(check_index(&check, index, err));
+        }
+        latch_acquire(&store->latch);
+        next = table->next;
+        if (next)
+            table_ref(next);
+        latch_release(&store->latch);
+        table_unref(table);
+        table = next;
+    }
+out:
+    if (table)
+        table_unref(table);
+    txn_rollback(check.txn);
+    *problems = check.problems;
+    return status;
+}
