@@ -10,6 +10,7 @@
 
 kdk_status ddl_begin(struct txn *txn, struct table *table, struct part **out, struct err *err)
 {
+    const uint64_t writer = atomic_load_explicit(&table->last_writer, memory_order_relaxed);
     kdk_status status = part_get(txn, table, out, err);
     if (status != KDK_OK)
         return status;
@@ -25,7 +26,6 @@ kdk_status ddl_begin(struct txn *txn, struct table *table, struct part **out, st
         return KDK_OK;
     if (owner == 0)
         atomic_store_explicit(&table->ddl_owner, 0, memory_order_seq_cst);
-    uint64_t writer = atomic_load_explicit(&table->last_writer, memory_order_relaxed);
     if (writers == 1)
         return conflict_set(txn, youngest, 0, err);
     return conflict_set(txn, 0, writer == txn->number ? 0 : writer, err);

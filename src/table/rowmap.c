@@ -176,6 +176,7 @@ void rowmap_release(struct table *table, rowid id, struct record *record, bool l
         mem_free(record);
     if (last && atomic_fetch_add_explicit(&sub->dead, 1, memory_order_acq_rel) + 1 == SUBPAGE_ROWS) {
         atomic_store_explicit(&group->sub[i / SUBPAGE_ROWS], NULL, memory_order_release);
+        sub->garbage.free = subpage_free;
         txn_retire(table->store->man, &sub->garbage);
     }
 }

@@ -222,46 +222,52 @@ out:
     return status;
 }
 
+static kdk_status check_table(struct check *check, struct table *table, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    for (uint32_t i = 0;; i++) {
+        txn_enter(check->txn->man);
+        struct index_set *set = atomic_load_explicit(&table->indexes, memory_order_acquire);
+        const bool more = i < set->count;
+        struct index *index = more ? set_index(set, i) : NULL;
+        txn_leave(check->txn->man);
+        if (!more)
+            break;
+        /* What the snapshot may use stays while it lives; what came later it cannot judge. */
+        if (index && atomic_load_explicit(&table->ddl_timestamp, memory_order_acquire) <= check->txn->snapshot &&
+            !atomic_load_explicit(&table->ddl_owner, memory_order_acquire))
+            TRY(check_index(check, index, err));
+    }
+out:
+    return status;
+}
+
 kdk_status store_check(struct store *store, void (*report)(void *context, const char *line), void *context,
                        uint64_t *problems, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct check check = {.report = report, .context = context};
-    struct table *table = NULL, *next;
+    struct table **tables = NULL;
+    size_t count = 0, k = 0;
     TRY(txn_begin(store->man, TXN_SNAPSHOT, true, &check.txn, err));
     txn_statement_begin(check.txn);
     latch_acquire(&store->latch);
-    table = store->tables;
-    if (table)
+    for (struct table *table = store->tables; table; table = table->next)
+        count++;
+    tables = MEM_ARRAY(struct table *, MAX(count, 1));
+    for (struct table *table = tables ? store->tables : NULL; table; table = table->next) {
         table_ref(table);
-    latch_release(&store->latch);
-    while (table) {
-        struct index_set *set;
-        for (uint32_t i = 0;; i++) {
-            /* What the snapshot may use is not freed while it lives; the set may be replaced. */
-            txn_enter(store->man);
-            set = atomic_load_explicit(&table->indexes, memory_order_acquire);
-            struct index *index = i < set->count ? set_index(set, i) : NULL;
-            bool more = i < set->count;
-            txn_leave(store->man);
-            if (!more)
-                break;
-            if (index && atomic_load_explicit(&table->ddl_timestamp, memory_order_acquire) <= check.txn->snapshot &&
-                !atomic_load_explicit(&table->ddl_owner, memory_order_acquire))
-                TRY(check_index(&check, index, err));
-        }
-        latch_acquire(&store->latch);
-        next = table->next;
-        if (next)
-            table_ref(next);
-        latch_release(&store->latch);
-        table_unref(table);
-        table = next;
+        tables[k++] = table;
     }
+    latch_release(&store->latch);
+    TRY_MEM(tables);
+    for (size_t i = 0; i < count; i++)
+        TRY(check_table(&check, tables[i], err));
 out:
-    if (table)
-        table_unref(table);
     txn_rollback(check.txn);
+    while (k > 0)
+        table_unref(tables[--k]);
+    mem_free(tables);
     *problems = check.problems;
     return status;
 }

@@ -1,0 +1,700 @@
+/* table_test.c - rows, versions, indexes, scans and definitions, one behaviour at a time. */
+#include "table/table_int.h"
+
+#include "base/mem.h"
+#include "check.h"
+#include "table/table_test.h"
+
+TEST(table, rows_come_back_as_they_went_in)
+{
+    struct fixture f;
+    fixture_open(&f);
+    struct txn *t = begin(&f);
+    const char *long_text = "a string that is longer than twelve bytes";
+    CHECK_EQ(insert(&f, t, 1, 10, "short"), 1);
+    CHECK_EQ(insert(&f, t, 2, INT64_MIN, long_text), 2);
+    struct datum nulls[3] = {{.i = 3}, DATUM_NULL, DATUM_NULL};
+    rowid id;
+    CHECK_EQ(table_insert(t, f.table, nulls, &id, &f.err), KDK_OK);
+    statement(t);
+    const uint32_t all[] = {0, 1, 2, SCAN_ROWID};
+    struct datum out[4];
+    bool found;
+    CHECK_EQ(table_get(t, f.table, 2, all, 4, out, &found, &f.arena, &f.err), KDK_OK);
+    CHECK(found);
+    CHECK_EQ(out[0].i, 2);
+    CHECK_EQ(out[1].i, INT64_MIN);
+    CHECK_EQ(out[2].s.len, strlen(long_text));
+    CHECK_MEM(str_data(&out[2].s), long_text, strlen(long_text));
+    CHECK_EQ(out[3].i, 2);
+    CHECK_EQ(table_get(t, f.table, 3, all, 3, out, &found, &f.arena, &f.err), KDK_OK);
+    CHECK(found && !out[0].null && out[1].null && out[2].null);
+    CHECK_EQ(table_get(t, f.table, 99, all, 3, out, &found, &f.arena, &f.err), KDK_OK);
+    CHECK(!found);
+    commit(&f, t);
+    CHECK_EQ(table_row_count(f.table), 3);
+    fixture_close(&f);
+}
+
+TEST(table, every_type_at_its_extremes)
+{
+    static const struct {
+        struct ltype type;
+        int64_t lo, hi;
+    } cases[] = {
+        {LTYPE(BOOLEAN), 0, 1},
+        {LTYPE(TINYINT), INT8_MIN, INT8_MAX},
+        {LTYPE(SMALLINT), INT16_MIN, INT16_MAX},
+        {LTYPE(INTEGER), INT32_MIN, INT32_MAX},
+        {LTYPE(BIGINT), INT64_MIN, INT64_MAX},
+        {LTYPE(DATE), INT32_MIN, INT32_MAX},
+        {LTYPE(TIMESTAMP), INT64_MIN, INT64_MAX},
+        {LTYPE_NUM(9, 2), -999999999, 999999999},
+        {LTYPE_NUM(18, 2), -999999999999999999, 999999999999999999},
+        {LTYPE_NUM(38, 2), INT64_MIN, INT64_MAX},
+    };
+    enum { N = COUNT_OF(cases) };
+    struct fixture f;
+    struct tcolumn columns[N + 2];
+    struct datum lo[N + 2], hi[N + 2], out[N + 2];
+    uint32_t numbers[N + 2];
+    bool found;
+    for (uint32_t c = 0; c < N + 2; c++) {
+        columns[c] = (struct tcolumn){.missing = DATUM_NULL};
+        columns[c].type = c < N ? cases[c].type : c == N ? LTYPE(REAL) : LTYPE(DOUBLE);
+        memset(&lo[c], 0, sizeof lo[c]);
+        memset(&hi[c], 0, sizeof hi[c]);
+        numbers[c] = c;
+        if (c >= N) {
+            lo[c].f = -1.5;
+            hi[c].f = 0.25;
+        } else if (columns[c].type.id == LT_NUMERIC) {
+            lo[c].w = cases[c].lo * (columns[c].type.precision == 38 ? (int128)1000000 : 1);
+            hi[c].w = cases[c].hi;
+        } else {
+            lo[c].i = cases[c].lo;
+            hi[c].i = cases[c].hi;
+        }
+    }
+    fixture_open(&f);
+    struct txn *t = begin(&f);
+    struct table *wide;
+    rowid a, b;
+    CHECK_EQ(table_create(t, f.store, 7, columns, N + 2, &wide, &f.err), KDK_OK);
+    statement(t);
+    CHECK_EQ(table_insert(t, wide, lo, &a, &f.err), KDK_OK);
+    CHECK_EQ(table_insert(t, wide, hi, &b, &f.err), KDK_OK);
+    commit(&f, t);
+    t = begin(&f);
+    for (uint32_t round = 0; round < 2; round++) {
+        CHECK_EQ(table_get(t, wide, round ? b : a, numbers, N + 2, out, &found, &f.arena, &f.err), KDK_OK);
+        for (uint32_t c = 0; found && c < N + 2; c++)
+            CHECK_EQ(datum_compare(columns[c].type, &out[c], round ? &hi[c] : &lo[c]), 0);
+    }
+    /* The same by a scan of the settled group. */
+    struct table_scan *scan;
+    struct scan_reader *reader;
+    struct batch batch;
+    struct ltype types[N + 2];
+    bool more;
+    for (uint32_t c = 0; c < N + 2; c++)
+        types[c] = columns[c].type;
+    CHECK_EQ(batch_init(&batch, types, N + 2, &f.arena, &f.err), KDK_OK);
+    CHECK_EQ(table_scan_open(t, wide, numbers, N + 2, NULL, 0, &f.arena, &scan, &f.err), KDK_OK);
+    CHECK_EQ(scan_reader_new(scan, &f.arena, &reader, &f.err), KDK_OK);
+    CHECK_EQ(scan_reader_next(reader, &batch, &more, &f.err), KDK_OK);
+    CHECK(more);
+    CHECK_EQ(batch.count, 2);
+    for (uint32_t c = 0; c < N + 2; c++) {
+        struct datum v0 = vec_get(&batch.columns[c], 0), v1 = vec_get(&batch.columns[c], 1);
+        CHECK_EQ(datum_compare(columns[c].type, &v0, &lo[c]), 0);
+        CHECK_EQ(datum_compare(columns[c].type, &v1, &hi[c]), 0);
+    }
+    CHECK_EQ(scan_reader_next(reader, &batch, &more, &f.err), KDK_OK);
+    CHECK(!more && batch.count == 0);
+    scan_reader_free(reader);
+    table_scan_close(scan);
+    commit(&f, t);
+    int128 low, high;
+    CHECK(table_column_bounds(wide, 2, &low, &high));
+    CHECK_EQ(low, INT16_MIN);
+    CHECK_EQ(high, INT16_MAX);
+    CHECK(!table_column_bounds(wide, 9, &low, &high)); /* Beyond 64 bits. */
+    CHECK(!table_column_bounds(wide, 10, &low, &high));
+    fixture_close(&f);
+}
+
+TEST(table, a_snapshot_stays_while_others_write)
+{
+    struct fixture f;
+    fixture_open(&f);
+    struct txn *t = begin(&f);
+    insert(&f, t, 1, 10, "the first long enough string");
+    insert(&f, t, 2, 20, "two");
+    commit(&f, t);
+    struct txn *old = begin(&f);
+    t = begin(&f);
+    CHECK_EQ(update(&f, t, 1, 1, 11, "the second long enough string"), KDK_OK);
+    CHECK_EQ(erase(&f, t, 2), KDK_OK);
+    CHECK_EQ(insert(&f, t, 3, 30, "three"), 3);
+    statement(t);
+    check_row(&f, t, 1, 1, 11, "the second long enough string");
+    check_row(&f, old, 1, 1, 10, "the first long enough string");
+    check_gone(&f, t, 2);
+    check_row(&f, old, 2, 2, 20, "two");
+    check_gone(&f, old, 3);
+    commit(&f, t);
+    check_row(&f, old, 1, 1, 10, "the first long enough string");
+    check_row(&f, old, 2, 2, 20, "two");
+    check_gone(&f, old, 3);
+    /* First updater wins. */
+    CHECK_EQ(update(&f, old, 1, 1, 12, "x"), KDK_SERIALIZATION);
+    CHECK_STR(f.err.message, "could not serialize access due to concurrent update");
+    CHECK_EQ(old->conflict.timestamp, txnman_published(f.man));
+    CHECK_EQ(erase(&f, old, 2), KDK_SERIALIZATION);
+    txn_rollback(old);
+    t = begin(&f);
+    check_row(&f, t, 1, 1, 11, "the second long enough string");
+    check_gone(&f, t, 2);
+    check_row(&f, t, 3, 3, 30, "three");
+    commit(&f, t);
+    CHECK_EQ(table_row_count(f.table), 2);
+    CHECK_EQ(txnman_reclaim(f.man), 0);
+    fixture_close(&f);
+}
+
+TEST(table, a_statement_does_not_see_itself)
+{
+    struct fixture f;
+    fixture_open(&f);
+    struct txn *t = begin(&f);
+    rowid id = insert(&f, t, 1, 10, "a");
+    check_gone(&f, t, id);
+    CHECK_EQ(update(&f, t, id, 1, 11, "b"), KDK_OK);
+    CHECK(!f.changed);
+    statement(t);
+    check_row(&f, t, id, 1, 10, "a");
+    CHECK_EQ(update(&f, t, id, 1, 12, "c"), KDK_OK);
+    CHECK(f.changed);
+    check_row(&f, t, id, 1, 10, "a");
+    CHECK_EQ(update(&f, t, id, 1, 13, "d"), KDK_OK);
+    CHECK(!f.changed);
+    CHECK_EQ(erase(&f, t, id), KDK_OK);
+    CHECK(!f.changed);
+    statement(t);
+    check_row(&f, t, id, 1, 12, "c");
+    CHECK_EQ(erase(&f, t, id), KDK_OK);
+    CHECK(f.changed);
+    check_row(&f, t, id, 1, 12, "c");
+    statement(t);
+    check_gone(&f, t, id);
+    commit(&f, t);
+    fixture_close(&f);
+}
+
+/* Rows and entries as before, by a deep look at records, headers, flags, and index items. */
+TEST(table, rollback_leaves_no_trace)
+{
+    struct fixture f;
+    fixture_open(&f);
+    struct txn *t = begin(&f);
+    for (int i = 1; i <= 40; i++)
+        insert(&f, t, i, i * 10, i % 2 ? "odd and longer than twelve" : NULL);
+    commit(&f, t);
+    txnman_reclaim(f.man);
+    struct buf before = {0}, after = {0};
+    struct mem_stats was, is;
+    dump(&f, &before);
+    mem_stats(&was);
+    for (int round = 0; round < 20; round++) {
+        t = begin(&f);
+        for (int command = 0; command < 4; command++) {
+            for (int i = 0; i < 10; i++) {
+                rowid id = (rowid)(1 + (round * 7 + command * 5 + i * 3) % 40);
+                if ((i + command) % 4 == 0)
+                    CHECK_EQ(erase(&f, t, id), KDK_OK);
+                else
+                    CHECK_EQ(update(&f, t, id, 1000 + i + command * 100, i, "another string, long as well"), KDK_OK);
+                insert(&f, t, 5000 + command * 100 + i, i, "and one more that will not stay");
+            }
+            statement(t);
+        }
+        txn_rollback(t);
+    }
+    while (txnman_reclaim(f.man))
+        ;
+    dump(&f, &after);
+    mem_stats(&is);
+    CHECK_STR(after.data, before.data);
+    CHECK(is.bytes <= was.bytes + before.cap * 2 + 4096);
+    buf_deinit(&before);
+    buf_deinit(&after);
+    check_store(&f);
+    fixture_close(&f);
+}
+
+TEST(table, not_null_is_refused)
+{
+    struct fixture f;
+    fixture_open(&f);
+    struct txn *t = begin(&f);
+    struct datum values[3] = {DATUM_NULL, {.i = 1}, DATUM_NULL};
+    rowid id;
+    CHECK_EQ(table_insert(t, f.table, values, &id, &f.err), KDK_NOT_NULL);
+    CHECK_STR(f.err.message, "null value in column \"column 1\" of relation \"table 1\" violates not-null constraint");
+    id = insert(&f, t, 1, 1, "x");
+    statement(t);
+    CHECK_EQ(table_update(t, f.table, id, (uint32_t[]){0}, values, 1, &f.changed, &f.err), KDK_NOT_NULL);
+    check_row(&f, t, id, 1, 1, "x");
+    commit(&f, t);
+    fixture_close(&f);
+}
+
+TEST(table, unique_keys_at_the_end_of_a_statement)
+{
+    struct fixture f;
+    fixture_open(&f);
+    struct txn *t = begin(&f);
+    for (int i = 1; i <= 5; i++)
+        insert(&f, t, i, i, "x");
+    CHECK_EQ(table_statement_end(t, &f.err), KDK_OK);
+    commit(&f, t);
+    /* update t set id = id + 1 */
+    t = begin(&f);
+    for (rowid id = 1; id <= 5; id++)
+        CHECK_EQ(update(&f, t, id, (int64_t)id + 1, 0, "x"), KDK_OK);
+    CHECK_EQ(table_statement_end(t, &f.err), KDK_OK);
+    statement(t);
+    CHECK_EQ(point(&f, t, 1), 0);
+    CHECK_EQ(point(&f, t, 2), 1);
+    CHECK_EQ(point(&f, t, 6), 5);
+    commit(&f, t);
+    t = begin(&f);
+    insert(&f, t, 6, 6, "x");
+    CHECK_EQ(table_statement_end(t, &f.err), KDK_UNIQUE);
+    CHECK_STR(f.err.message, "duplicate key value violates unique constraint \"index 1\"");
+    CHECK_STR(f.err.detail, "Key (column 1)=(6) already exists.");
+    CHECK_EQ(txn_commit(t, &f.err), KDK_IN_FAILED_TXN);
+    /* The commit checks what no statement end has. */
+    t = begin(&f);
+    insert(&f, t, 7, 6, "x");
+    insert(&f, t, 7, 6, "x");
+    CHECK_EQ(txn_commit(t, &f.err), KDK_UNIQUE);
+    /* A key whose row is gone is free; newer than the snapshot counts as well. */
+    struct txn *old = begin(&f);
+    t = begin(&f);
+    CHECK_EQ(erase(&f, t, 1), KDK_OK);
+    statement(t);
+    insert(&f, t, 2, 0, "again");
+    insert(&f, t, 9, 0, "new");
+    CHECK_EQ(table_statement_end(t, &f.err), KDK_OK);
+    commit(&f, t);
+    insert(&f, old, 9, 0, "late");
+    CHECK_EQ(table_statement_end(old, &f.err), KDK_UNIQUE);
+    txn_rollback(old);
+    /* In flight elsewhere: nobody knows yet. */
+    t = begin(&f);
+    old = begin(&f);
+    insert(&f, t, 20, 0, "a");
+    CHECK_EQ(table_statement_end(t, &f.err), KDK_OK);
+    insert(&f, old, 20, 0, "b");
+    CHECK_EQ(table_statement_end(old, &f.err), KDK_SERIALIZATION);
+    CHECK_EQ(old->conflict.number, t->number);
+    struct txn_conflict conflict = old->conflict;
+    txn_rollback(old);
+    CHECK(!txnman_wait(f.man, conflict, 1000));
+    commit(&f, t);
+    CHECK(txnman_wait(f.man, conflict, OS_FOREVER));
+    check_store(&f);
+    fixture_close(&f);
+}
+
+TEST(table, cursors_walk_both_ways_at_their_snapshot)
+{
+    struct fixture f;
+    fixture_open(&f);
+    struct txn *t = begin(&f);
+    for (int i = 0; i < 200; i++)
+        insert(&f, t, i * 2, i % 7, "x");
+    commit(&f, t);
+    struct txn *old = begin(&f);
+    t = begin(&f);
+    for (rowid id = 1; id <= 200; id++)
+        CHECK_EQ(id % 3 ? update(&f, t, id, 1000 - (int64_t)id, 0, "y") : erase(&f, t, id), KDK_OK);
+    commit(&f, t);
+    struct txn *now = begin(&f);
+    for (int backwards = 0; backwards < 2; backwards++) {
+        CHECK_EQ(range(&f, old, 100, 199, backwards), 50);
+        CHECK_EQ(f.walked[0], backwards ? 100 : 51);
+        CHECK_EQ(f.walked[49], backwards ? 51 : 100);
+        CHECK_EQ(range(&f, old, INT64_MIN, INT64_MAX, backwards), 200);
+        CHECK_EQ(range(&f, now, INT64_MIN, INT64_MAX, backwards), 134);
+        CHECK_EQ(f.walked[0], backwards ? 1 : 200);
+        CHECK_EQ(range(&f, now, 0, 799, backwards), 0);
+    }
+    CHECK_EQ(point(&f, old, 398), 200);
+    CHECK_EQ(point(&f, now, 398), 0);
+    CHECK_EQ(point(&f, now, 800), 200);
+    txn_rollback(old);
+    txn_rollback(now);
+    while (txnman_reclaim(f.man))
+        ;
+    CHECK_EQ(memtree_count(index_find(f.table, 1)->tree), 134);
+    check_store(&f);
+    fixture_close(&f);
+}
+
+TEST(table, deleted_rows_give_their_memory_back)
+{
+    struct fixture f;
+    struct mem_stats before, after;
+    fixture_open(&f);
+    for (int round = 0; round < 30; round++) {
+        if (round == 10)
+            mem_stats(&before);
+        struct txn *t = begin(&f);
+        rowid first = 0;
+        for (int i = 0; i < 500; i++) {
+            rowid id = insert(&f, t, round * 500 + i, 1, "a string that takes some memory by itself");
+            first = i ? first : id;
+        }
+        commit(&f, t);
+        t = begin(&f);
+        for (int i = 0; i < 500; i++)
+            CHECK_EQ(erase(&f, t, first + (rowid)i), KDK_OK);
+        commit(&f, t);
+        while (txnman_reclaim(f.man))
+            ;
+    }
+    mem_stats(&after);
+    CHECK(after.bytes < before.bytes + 64000);
+    CHECK_EQ(table_row_count(f.table), 0);
+    fixture_close(&f);
+}
+
+TEST(table, a_new_column_has_its_default_in_old_rows)
+{
+    struct fixture f;
+    fixture_open(&f);
+    struct txn *t = begin(&f);
+    for (int i = 1; i <= 3; i++)
+        insert(&f, t, i, i, "x");
+    commit(&f, t);
+    struct txn *old = begin(&f);
+    struct tcolumn columns[5];
+    memcpy(columns, f.columns, sizeof f.columns);
+    static const char text[] = "a default of more than twelve bytes";
+    columns[3] = (struct tcolumn){.type = LTYPE(TEXT), .missing = {.s = str_of(text, strlen(text))}};
+    columns[4] = (struct tcolumn){.type = LTYPE(INTEGER), .missing = {.i = 100000}};
+    /* Rolled back, then done. */
+    for (int round = 0; round < 2; round++) {
+        t = begin(&f);
+        CHECK_EQ(table_alter(t, f.table, columns, 5, &f.err), KDK_OK);
+        statement(t);
+        struct datum row[5] = {{.i = 50}, {.i = 5}, {.s = str_of("s", 1)}, {.s = str_of("t", 1)}, {.i = 6}};
+        CHECK_EQ(table_insert(t, f.table, row, NULL, &f.err), KDK_OK);
+        CHECK_EQ(table_update(t, f.table, 1, (uint32_t[]){1, 3}, row + 2 - 1, 2, &f.changed, &f.err), KDK_OK);
+        CHECK_EQ(table_update(t, f.table, 3, (uint32_t[]){1}, row + 1, 1, &f.changed, &f.err), KDK_OK);
+        statement(t);
+        CHECK_EQ(erase(&f, t, 3), KDK_OK);
+        if (round)
+            commit(&f, t);
+        else
+            txn_rollback(t);
+        txnman_reclaim(f.man);
+        if (!round) {
+            t = begin(&f);
+            check_row(&f, t, 1, 1, 1, "x");
+            check_row(&f, t, 3, 3, 3, "x");
+            commit(&f, t);
+        }
+    }
+    /* Who began before may not write; it reads what was. */
+    struct datum three[3] = {{.i = 60}, {.i = 5}, {.s = str_of("s", 1)}};
+    CHECK_EQ(table_insert(old, f.table, three, NULL, &f.err), KDK_SERIALIZATION);
+    check_row(&f, old, 1, 1, 1, "x");
+    check_row(&f, old, 3, 3, 3, "x");
+    t = begin(&f);
+    const uint32_t numbers[] = {0, 1, 3, 4};
+    struct datum out[4];
+    bool found;
+    CHECK_EQ(table_get(t, f.table, 2, numbers, 4, out, &found, &f.arena, &f.err), KDK_OK);
+    CHECK(found && out[0].i == 2 && out[3].i == 100000 && out[2].s.len == strlen(text));
+    CHECK_EQ(table_get(t, f.table, 1, numbers, 4, out, &found, &f.arena, &f.err), KDK_OK);
+    CHECK(found && out[0].i == 1 && out[1].i == 5 && out[3].i == 100000);
+    check_gone(&f, t, 3);
+    int128 lo, hi;
+    CHECK(table_column_bounds(f.table, 4, &lo, &hi));
+    CHECK_EQ(hi, 100000);
+    txn_rollback(old);
+    /* Dropping a column with long strings, then changing the row. */
+    columns[2].dropped = true;
+    statement(t);
+    CHECK_EQ(table_alter(t, f.table, columns, 5, &f.err), KDK_OK);
+    statement(t);
+    CHECK_EQ(table_update(t, f.table, 2, (uint32_t[]){3}, &(struct datum){.s = str_of(text, 20)}, 1, &f.changed, &f.err), KDK_OK);
+    statement(t);
+    CHECK_EQ(table_get(t, f.table, 2, (uint32_t[]){0, 2, 3}, 3, out, &found, &f.arena, &f.err), KDK_OK);
+    CHECK(found && out[0].i == 2 && out[1].null && out[2].s.len == 20);
+    commit(&f, t);
+    check_store(&f);
+    fixture_close(&f);
+}
+
+TEST(table, definitions_wait_for_no_one)
+{
+    struct fixture f;
+    fixture_open(&f);
+    struct txn *writer = begin(&f), *ddl = begin(&f);
+    insert(&f, writer, 1, 1, "x");
+    CHECK_EQ(table_alter(ddl, f.table, f.columns, 3, &f.err), KDK_SERIALIZATION);
+    CHECK_EQ(ddl->conflict.number, writer->number);
+    txn_rollback(ddl);
+    ddl = begin(&f);
+    commit(&f, writer);
+    /* There are rows that this one does not see. */
+    CHECK_EQ(table_alter(ddl, f.table, f.columns, 3, &f.err), KDK_SERIALIZATION);
+    CHECK_EQ(ddl->conflict.timestamp, txnman_published(f.man));
+    txn_rollback(ddl);
+    ddl = begin(&f);
+    CHECK_EQ(table_alter(ddl, f.table, f.columns, 3, &f.err), KDK_OK);
+    writer = begin(&f);
+    struct datum row[3] = {{.i = 2}, DATUM_NULL, DATUM_NULL};
+    CHECK_EQ(table_insert(writer, f.table, row, NULL, &f.err), KDK_SERIALIZATION);
+    CHECK_EQ(writer->conflict.number, ddl->number);
+    txn_rollback(writer);
+    commit(&f, ddl);
+    writer = begin(&f);
+    CHECK_EQ(table_insert(writer, f.table, row, NULL, &f.err), KDK_OK);
+    commit(&f, writer);
+    fixture_close(&f);
+}
+
+TEST(table, an_index_made_late_is_complete)
+{
+    struct fixture f;
+    fixture_open(&f);
+    struct txn *t = begin(&f);
+    for (int i = 1; i <= 300; i++)
+        insert(&f, t, i, i / 2, "x");
+    commit(&f, t);
+    t = begin(&f);
+    for (rowid id = 1; id <= 300; id += 3)
+        CHECK_EQ(erase(&f, t, id), KDK_OK);
+    commit(&f, t);
+    t = begin(&f);
+    struct tindex def = {.id = 5, .unique = true, .column_count = 1, .columns = {1}};
+    CHECK_EQ(table_index_create(t, f.table, &def, &f.err), KDK_UNIQUE);
+    CHECK_STR(f.err.message, "could not create unique index \"index 5\"");
+    CHECK_STR(f.err.detail, "Key (column 2)=(1) is duplicated.");
+    CHECK_EQ(txn_commit(t, &f.err), KDK_IN_FAILED_TXN);
+    CHECK(index_find(f.table, 5) == NULL);
+    t = begin(&f);
+    def.unique = false;
+    CHECK_EQ(update(&f, t, 2, 2, 77, "x"), KDK_OK);
+    statement(t);
+    CHECK_EQ(table_index_create(t, f.table, &def, &f.err), KDK_OK);
+    statement(t);
+    rowid ids[2];
+    uint32_t count;
+    struct buf key = {0};
+    CHECK_EQ(key_add(&key, LTYPE(BIGINT), &(struct datum){.i = 77}, false, false), KDK_OK);
+    CHECK_EQ(index_point(t, f.table, 5, key.data, key.len, ids, 2, &count, &f.err), KDK_OK);
+    CHECK_EQ(count, 2);
+    commit(&f, t);
+    check_store(&f);
+    t = begin(&f);
+    struct txn *old = begin(&f);
+    CHECK_EQ(table_index_drop(t, f.table, 5, &f.err), KDK_OK);
+    commit(&f, t);
+    CHECK_EQ(index_point(old, f.table, 5, key.data, key.len, ids, 1, &count, &f.err), KDK_OK);
+    CHECK_EQ(count, 2); /* More than one. */
+    txn_rollback(old);
+    while (txnman_reclaim(f.man))
+        ;
+    CHECK(index_find(f.table, 5) == NULL);
+    t = begin(&f);
+    insert(&f, t, 1000, 1, "x");
+    commit(&f, t);
+    buf_deinit(&key);
+    check_store(&f);
+    fixture_close(&f);
+}
+
+TEST(table, tables_come_and_go)
+{
+    struct fixture f;
+    fixture_open(&f);
+    for (int how = 0; how < 4; how++) {
+        struct txn *t = begin(&f);
+        struct table *made;
+        struct tindex def = {.id = 9, .unique = true, .column_count = 1, .columns = {0}};
+        CHECK_EQ(table_create(t, f.store, 2, f.columns, 3, &made, &f.err), KDK_OK);
+        CHECK_EQ(table_index_create(t, made, &def, &f.err), KDK_OK);
+        statement(t);
+        struct datum row[3] = {{.i = 2}, DATUM_NULL, {.s = str_of("some string that is long", 24)}};
+        CHECK_EQ(table_insert(t, made, row, NULL, &f.err), KDK_OK);
+        if (how == 0) {
+            txn_rollback(t);
+            continue;
+        }
+        if (how == 1) {
+            statement(t);
+            CHECK_EQ(table_drop(t, made, &f.err), KDK_OK);
+            commit(&f, t);
+            continue;
+        }
+        commit(&f, t);
+        if (how == 2)
+            continue; /* Closed with it. */
+        struct txn *old = begin(&f);
+        t = begin(&f);
+        CHECK_EQ(table_drop(t, made, &f.err), KDK_OK);
+        commit(&f, t);
+        txnman_reclaim(f.man);
+        bool found;
+        struct datum out;
+        CHECK_EQ(table_get(old, made, 1, (uint32_t[]){0}, 1, &out, &found, &f.arena, &f.err), KDK_OK);
+        CHECK(found && out.i == 2);
+        txn_rollback(old);
+        CHECK_EQ(txnman_reclaim(f.man), 0);
+    }
+    fixture_close(&f);
+}
+
+TEST(table, bounds_move_the_epoch_when_a_width_is_passed)
+{
+    struct fixture f;
+    fixture_open(&f);
+    struct txn *t = begin(&f);
+    int128 lo, hi;
+    CHECK(!table_column_bounds(f.table, 1, &lo, &hi));
+    insert(&f, t, 1, 5, "x");
+    uint64_t epoch = table_epoch(f.table);
+    insert(&f, t, 2, 100, "x");
+    CHECK_EQ(table_epoch(f.table), epoch);
+    insert(&f, t, 3, 1000, "x");
+    CHECK(table_epoch(f.table) > epoch);
+    CHECK(table_column_bounds(f.table, 1, &lo, &hi));
+    CHECK_EQ(lo, 5);
+    CHECK_EQ(hi, 1000);
+    CHECK(!table_column_bounds(f.table, 2, &lo, &hi));
+    commit(&f, t);
+    CHECK_EQ(table_column_distinct(f.table, 0), 3);
+    CHECK_EQ(table_column_distinct(f.table, 1), 0);
+    fixture_close(&f);
+}
+
+TEST(table, directories_are_refused_yet)
+{
+    struct store *store;
+    struct err err = {0};
+    struct store_report report;
+    CHECK_EQ(store_open(&(struct store_options){.os = os_real(), .dir = "/nowhere"}, &store, &report, &err), KDK_UNSUPPORTED);
+}
+
+TEST(table, read_only_transactions_write_nothing)
+{
+    struct fixture f;
+    fixture_open(&f);
+    struct txn *t;
+    CHECK_EQ(txn_begin(f.man, TXN_SNAPSHOT, true, &t, &f.err), KDK_OK);
+    statement(t);
+    struct datum row[3] = {{.i = 2}, DATUM_NULL, DATUM_NULL};
+    CHECK_EQ(table_insert(t, f.table, row, NULL, &f.err), KDK_READ_ONLY);
+    commit(&f, t);
+    fixture_close(&f);
+}
+
+/* A prepared point read allocates nothing. */
+TEST(table, point_reads_allocate_nothing)
+{
+    struct fixture f;
+    fixture_open(&f);
+    struct txn *t = begin(&f);
+    for (int i = 1; i <= 500; i++)
+        insert(&f, t, i, i, "some text that is not short");
+    commit(&f, t);
+    struct buf key = {0};
+    CHECK_EQ(key_add(&key, LTYPE(BIGINT), &(struct datum){.i = 321}, false, false), KDK_OK);
+    struct mem_stats before, after;
+    mem_stats(&before);
+    for (int i = 0; i < 100; i++) {
+        rowid ids[1];
+        uint32_t count;
+        struct datum out[3];
+        bool found;
+        t = begin(&f);
+        CHECK_EQ(index_point(t, f.table, 1, key.data, key.len, ids, 1, &count, &f.err), KDK_OK);
+        CHECK_EQ(count, 1);
+        CHECK_EQ(table_get(t, f.table, ids[0], (uint32_t[]){0, 1, 2}, 3, out, &found, &f.arena, &f.err), KDK_OK);
+        CHECK(found && out[1].i == 321);
+        commit(&f, t);
+    }
+    mem_stats(&after);
+    CHECK_EQ(after.calls, before.calls);
+    buf_deinit(&key);
+    fixture_close(&f);
+}
+
+/* Every allocation of a workload fails once: a clean error, then the same again. */
+static kdk_status workload(struct fixture *f)
+{
+    kdk_status status = KDK_OK;
+    struct err *err = &f->err;
+    struct txn *t = NULL;
+    struct table *made;
+    struct datum row[3] = {{.i = 1}, {.i = 2}, {.s = str_of("a string of more than twelve", 28)}};
+    const struct tindex def = {.id = 12, .unique = true, .column_count = 2, .columns = {2, 0}};
+    struct tcolumn more[4] = {f->columns[0], f->columns[1], f->columns[2], {.type = LTYPE(TEXT), .missing = row[2]}};
+    bool changed;
+    TRY(txn_begin(f->man, TXN_SNAPSHOT, false, &t, err));
+    txn_statement_begin(t);
+    TRY(table_create(t, f->store, 3, f->columns, 3, &made, err));
+    for (row[0].i = 1; row[0].i < 80; row[0].i += 3)
+        TRY(table_insert(t, made, row, NULL, err));
+    TRY(table_statement_end(t, err));
+    txn_statement_begin(t);
+    TRY(table_index_create(t, made, &def, err));
+    txn_statement_begin(t);
+    TRY(table_update(t, made, 2, (uint32_t[]){2, 0}, row + 1, 1, &changed, err));
+    row[0].i = 1000;
+    for (rowid id = 3; id < 20; id++, row[0].i++)
+        TRY(id % 2 ? table_update(t, made, id, (uint32_t[]){0}, row, 1, &changed, err) : table_delete(t, made, id, &changed, err));
+    TRY(table_statement_end(t, err));
+    txn_statement_begin(t);
+    TRY(table_alter(t, made, more, 4, err));
+    txn_statement_begin(t);
+    TRY(table_update(t, made, 1, (uint32_t[]){3}, row + 2, 1, &changed, err));
+    TRY(table_index_drop(t, made, 12, err));
+    TRY(table_drop(t, made, err));
+    struct txn *done = t;
+    t = NULL;
+    TRY(txn_commit(done, err));
+out:
+    txn_rollback(t);
+    return status;
+}
+
+TEST(table, out_of_memory_anywhere)
+{
+    uint64_t failed = 0;
+    for (uint64_t skip = 0;; skip++) {
+        struct fixture f;
+        fixture_open(&f);
+        mem_fail_after(skip, skip % 2);
+        kdk_status status = workload(&f);
+        bool hit = mem_fail_never() > 0;
+        check_store(&f);
+        if (!hit) {
+            CHECK_EQ(status, KDK_OK);
+            fixture_close(&f);
+            break;
+        }
+        CHECK_EQ(status, KDK_NOMEM);
+        CHECK_EQ(workload(&f), KDK_OK);
+        fixture_close(&f);
+        failed++;
+    }
+    CHECK(failed > 100);
+}
