@@ -44,8 +44,8 @@ struct os *sim_os(struct sim *sim);
  * Returns true when all ended, else false. After a cut the coroutines are gone without having been
  * unwound: what they had allocated is freed by sim_memory_reap(), when sim_memory_begin() was called
  * before. The system is off, every call fails, until sim_reboot() draws what survived; sim_fork() before that
- * gives further draws from the same cut. A schedule in which all wait for ever (or spin, 10 million times
- * in a row) is a deadlock: it ends like a cut, prints who waits and where (an address for addr2line), and
+ * gives further draws from the same cut. A schedule in which all wait for ever (or spin and poll with
+ * timeouts, some millions of times in a row, while nothing else happens) is a deadlock: it ends like a cut, prints who waits and where (an address for addr2line), and
  * is KDK_DEADLOCK in sim_last_error(). */
 bool sim_run(struct sim *sim, os_thread_fn main, void *context);
 /* How the last sim_run() ended: KDK_OK, also after a cut; or KDK_DEADLOCK, with who waits in err's detail. */

@@ -49,13 +49,15 @@
 #define SPIN_NS   10000
 #define SWITCH_NS 100
 
-/* Spins in a row, with nothing else happening, that are taken for a deadlock. */
-#define SPINS_MAX 10000000
+/* Spins and waits for a time, in a row, with nobody calling, waking or ending, that are taken for a
+ * deadlock: of those who poll it is one too. */
+#define SPINS_MAX 4000000
 
 /* ---- Switching stacks ---- */
 static void thread_begin(void) __attribute__((noreturn, used));
 
-#if defined(__x86_64__)
+/* KDK_SIM_UCONTEXT is for testing the other way here. */
+#if defined(__x86_64__) && !defined(KDK_SIM_UCONTEXT)
 /* Saves what the ABI says a call keeps, and the stack pointer in *save; then the reverse. */
 void kdk_sim_switch(void **save, void *load);
 __asm__(".text\n"
@@ -319,6 +321,10 @@ static void switch_to_any(struct sim *sim)
             deadlock(sim, "all wait for ever");
             return;
         }
+        if (++sim->idle_spins > SPINS_MAX) {
+            deadlock(sim, "all wait in turns for ever");
+            return;
+        }
         sim->now_ns = MAX(sim->now_ns, sim->next_deadline_ns);
         check_deadlines(sim);
     }
@@ -346,9 +352,9 @@ void sim_maybe_switch(struct sim_thread *self)
 void sim_yield(struct sim_thread *self)
 {
     struct sim *sim = self->sim;
+    self->where = __builtin_return_address(0);
     if (++sim->idle_spins > SPINS_MAX)
         deadlock(sim, "all spin for ever");
-    self->where = __builtin_return_address(0);
     sim->now_ns += SPIN_NS;
     check_deadlines(sim);
     if (sim->ready.count > 1)
@@ -364,7 +370,6 @@ void sim_spin(struct sim_thread *self)
 static void block(struct sim *sim, struct sim_thread *self, enum sim_thread_status status,
                   uint64_t deadline_ns)
 {
-    sim->idle_spins = 0;
     set_remove(&sim->ready, self);
     self->status = status;
     self->deadline_ns = deadline_ns;
@@ -416,6 +421,7 @@ void sim_wake(struct sim_thread *self, _Atomic uint32_t *word, uint32_t count)
         for (size_t i = 0; i < sim->idle.count; i++)
             if (sim->idle.items[i]->word == word && chosen-- == 0) {
                 make_ready(sim, sim->idle.items[i], false);
+                sim->idle_spins = 0;
                 break;
             }
         count--;
@@ -521,6 +527,7 @@ static void thread_begin(void)
     self->run(self->context);
     set_remove(&sim->ready, self);
     self->status = SIM_ENDED;
+    sim->idle_spins = 0;
     uint32_t number = self->state.self - 1;
     sim->selves[number / 64] &= ~(1ull << number % 64);
     for (size_t i = sim->idle.count; i-- > 0;)

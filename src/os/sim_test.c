@@ -536,6 +536,159 @@ TEST(sim, forks_have_futures_of_their_own)
     sim_free(sim);
 }
 
+/* ---- Random workloads against a model of what may survive ---- */
+enum { MODEL_SECTORS = 40, MODEL_NAMES = 6 };
+
+struct sector_model { /* What sectors and sizes were at the last sync, or at any moment since. */
+    bool may_be[MODEL_SECTORS][256];
+    bool size_may_be[MODEL_SECTORS + 1];
+    uint8_t now[MODEL_SECTORS];
+    unsigned size;
+};
+
+static void model_synced(struct sector_model *model)
+{
+    memset(model->may_be, 0, sizeof model->may_be);
+    memset(model->size_may_be, 0, sizeof model->size_may_be);
+    for (unsigned i = 0; i < MODEL_SECTORS; i++)
+        model->may_be[i][model->now[i]] = true;
+    model->size_may_be[model->size] = true;
+}
+
+static void model_set(struct sector_model *model, unsigned first, unsigned end, uint8_t byte)
+{
+    for (unsigned i = first; i < end; i++)
+        model->may_be[i][model->now[i] = byte] = true;
+}
+
+TEST(sim, random_files_survive_as_the_model_allows)
+{
+    for (uint64_t seed = 0; seed < 2 * SEEDS; seed++) {
+        struct sim *sim = sim_with(seed, 0);
+        struct err err = {0};
+        struct sector_model model = {0};
+        uint64_t random = hash_u64(seed + 1000);
+        uint8_t byte = 0;
+        struct os_file *file = open_or_die(sim_os(sim), "/f", OS_WRITE | OS_CREATE);
+        sync_dir(sim_os(sim), "/");
+        sync_file(file);
+        model_synced(&model);
+        for (int step = 0; step < 60; step++) {
+            random = hash_u64(random + 1);
+            unsigned at = (unsigned)(random % MODEL_SECTORS);
+            unsigned n = 1 + (unsigned)((random >> 16) % MIN(12u, MODEL_SECTORS - at));
+            switch (random >> 40 & 15) {
+            case 0:
+            case 1:
+                sync_file(file);
+                model_synced(&model);
+                break;
+            case 2:
+                CHECK_EQ(os_truncate(file, (uint64_t)at * SECTOR, &err), KDK_OK);
+                model_set(&model, at, MODEL_SECTORS, 0);
+                model.size_may_be[model.size = at] = true;
+                break;
+            case 3: /* Goes on with what survived. */
+                if (step > 50)
+                    break;
+                os_close(file);
+                sim_reboot(sim);
+                file = open_or_die(sim_os(sim), "/f", OS_WRITE);
+                int s[64];
+                int count = look(sim_os(sim), "/f", s);
+                if (CHECK(count >= 0 && count <= MODEL_SECTORS && model.size_may_be[count])) {
+                    for (int i = 0; i < count; i++)
+                        CHECK(s[i] >= 0 && model.may_be[i][s[i]]);
+                    for (unsigned i = 0; i < MODEL_SECTORS; i++)
+                        model.now[i] = i < (unsigned)count ? (uint8_t)s[i] : 0;
+                    model.size = (unsigned)count;
+                }
+                model_synced(&model);
+                break;
+            default:
+                fill(file, at, n, ++byte);
+                model_set(&model, at, at + n, byte);
+                if (at + n > model.size)
+                    model.size_may_be[model.size = at + n] = true;
+                break;
+            }
+        }
+        int s[64];
+        CHECK_EQ(look(sim_os(sim), "/f", s), model.size);
+        for (unsigned i = 0; i < model.size; i++)
+            CHECK_EQ(s[i], model.now[i]);
+        os_close(file);
+        sim_free(sim);
+    }
+}
+
+/* Files whose content, synced before their name, tells which they are. */
+TEST(sim, random_names_survive_as_the_model_allows)
+{
+    static const char *const paths[MODEL_NAMES] = {"/a", "/b", "/c", "/d/a", "/d/b", "/d/c"};
+    for (uint64_t seed = 0; seed < 2 * SEEDS; seed++) {
+        struct sim *sim = sim_with(seed, 0);
+        struct os *os = sim_os(sim);
+        struct err err = {0};
+        bool may_be[MODEL_NAMES][256] = {{false}};
+        uint8_t now[MODEL_NAMES] = {0}, byte = 0; /* 0: no such file. */
+        uint64_t random = hash_u64(seed + 2000);
+        CHECK_EQ(os_mkdir(os, "/d", &err), KDK_OK);
+        sync_dir(os, "/");
+        for (unsigned i = 0; i < MODEL_NAMES; i++)
+            may_be[i][0] = true;
+        for (int step = 0; step < 40; step++) {
+            random = hash_u64(random + 1);
+            unsigned a = (unsigned)(random % MODEL_NAMES), b = (unsigned)((random >> 16) % MODEL_NAMES);
+            switch (random >> 40 & 7) {
+            case 0: {
+                bool in_d = a >= 3;
+                sync_dir(os, in_d ? "/d" : "/");
+                for (unsigned i = in_d ? 3 : 0; i < (in_d ? 6u : 3u); i++) {
+                    memset(may_be[i], 0, sizeof may_be[i]);
+                    may_be[i][now[i]] = true;
+                }
+                break;
+            }
+            case 1:
+            case 2:
+                CHECK_EQ(os_rename(os, paths[a], paths[b], &err), now[a] ? KDK_OK : KDK_UNDEFINED_FILE);
+                if (now[a] && a != b) {
+                    may_be[b][now[b] = now[a]] = true;
+                    may_be[a][now[a] = 0] = true;
+                }
+                break;
+            case 3:
+                CHECK_EQ(os_remove(os, paths[a], &err), KDK_OK);
+                may_be[a][now[a] = 0] = true;
+                break;
+            default: {
+                struct os_file *file = open_or_die(os, paths[a], OS_WRITE | OS_CREATE);
+                if (now[a] == 0) {
+                    fill(file, 0, 1, ++byte);
+                    sync_file(file);
+                    may_be[a][now[a] = byte] = true;
+                }
+                os_close(file);
+                break;
+            }
+            }
+        }
+        sim_reboot(sim);
+        uint8_t seen[256] = {0};
+        for (unsigned i = 0; i < MODEL_NAMES; i++) {
+            int s[64], n = look(os, paths[i], s);
+            uint8_t found = n < 1 ? 0 : (uint8_t)s[0];
+            /* A file that is named before its data is there has no sector. */
+            CHECK(n == 0 || may_be[i][found]);
+            CHECK(found == 0 || seen[found]++ == 0);
+        }
+        CHECK_EQ(os_remove(os, "/a", &err), KDK_OK);
+        sync_dir(os, "/");
+        sim_free(sim);
+    }
+}
+
 /* ---- Coroutines ---- */
 enum { WORKERS = 3 };
 
@@ -736,6 +889,15 @@ static void spin_for_ever(void *context)
         os_spin();
 }
 
+static void poll_for_ever(void *context)
+{
+    struct work *work = context;
+    latch_acquire(&work->latch);
+    while (work->finished == 0)
+        cond_wait_ns(&work->done, &work->latch, 10000000);
+    latch_release(&work->latch);
+}
+
 TEST(sim, deadlocks_are_reported)
 {
     for (uint64_t seed = 0; seed < 10; seed++) {
@@ -757,6 +919,10 @@ TEST(sim, deadlocks_are_reported)
     struct sim *sim = sim_with(1, 0);
     struct work work = work_of(sim);
     CHECK(!sim_run(sim, spin_for_ever, &work));
+    CHECK_EQ(sim_last_error(sim, NULL), KDK_DEADLOCK);
+    sim_reboot(sim);
+    work = work_of(sim);
+    CHECK(!sim_run(sim, poll_for_ever, &work));
     CHECK_EQ(sim_last_error(sim, NULL), KDK_DEADLOCK);
     sim_free(sim);
 }
