@@ -396,6 +396,7 @@ bool sim_wait(struct sim_thread *self, _Atomic uint32_t *word, uint32_t expected
     struct sim *sim = self->sim;
     self->where = where;
     sim->now_ns += SWITCH_NS;
+    sim_maybe_switch(self); /* A wake that comes just before the wait must not be lost. */
     if (atomic_load_explicit(word, memory_order_relaxed) != expected)
         return true;
     /* Waits may end early; who relies on the contrary is found out here. */

@@ -898,6 +898,40 @@ static void poll_for_ever(void *context)
     latch_release(&work->latch);
 }
 
+/* The waiter has let the latch go and not begun to wait when the wake comes: over the seeds that
+ * happens, and is no deadlock. */
+static void set_and_wake(void *context)
+{
+    struct work *work = context;
+    latch_acquire(&work->latch);
+    work->finished = 1;
+    cond_broadcast(&work->done);
+    latch_release(&work->latch);
+}
+
+static void wait_until_set(void *context)
+{
+    struct work *work = context;
+    struct err err = {0};
+    struct os_thread *other;
+    CHECK_EQ(os_thread_new(os_here(), "wakes", set_and_wake, work, &other, &err), KDK_OK);
+    latch_acquire(&work->latch);
+    while (!work->finished)
+        cond_wait(&work->done, &work->latch);
+    latch_release(&work->latch);
+    os_thread_join(other);
+}
+
+TEST(sim, no_wake_is_lost)
+{
+    for (uint64_t seed = 0; seed < 5 * SEEDS; seed++) {
+        struct sim *sim = sim_with(seed, 0);
+        struct work work = work_of(sim);
+        CHECK(sim_run(sim, wait_until_set, &work));
+        sim_free(sim);
+    }
+}
+
 TEST(sim, deadlocks_are_reported)
 {
     for (uint64_t seed = 0; seed < 10; seed++) {

@@ -347,7 +347,7 @@ static void log_order(void *context)
     struct task_group gate, groups[4];
     struct task blocker = {.run = wait_for_flag, .context = &flag};
     static const enum task_priority priorities[4] = {TASK_BACKGROUND, TASK_NORMAL, TASK_NORMAL, TASK_SHORT};
-    struct letter letters[4];
+    struct letter letters[8]; /* Two for each group. */
     CHECK_EQ(sched_new(os_here(), 1, &sched, &err), KDK_OK);
     task_group_init(&gate, sched, TASK_SHORT, 0, NULL);
     task_submit(&gate, &blocker);
@@ -357,11 +357,14 @@ static void log_order(void *context)
         sched_stats(sched, &stats);
     } while (stats.runs == 0);
     for (int i = 0; i < 4; i++) {
-        letters[i] = (struct letter){{.run = write_letter}, log, (char)('a' + i),
-                                    priorities[i] == TASK_NORMAL ? 40 : 20};
-        letters[i].task.context = &letters[i];
         task_group_init(&groups[i], sched, priorities[i], 0, NULL);
-        task_submit(&groups[i], &letters[i].task);
+        for (int twice = 0; twice < 2; twice++) {
+            struct letter *letter = &letters[2 * i + twice];
+            *letter = (struct letter){{.run = write_letter}, log, (char)('a' + i),
+                                      priorities[i] == TASK_NORMAL ? 20 : 10};
+            letter->task.context = letter;
+            task_submit(&groups[i], &letter->task);
+        }
     }
     atomic_store(&flag, 1);
     do {
