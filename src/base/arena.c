@@ -62,10 +62,11 @@ void *arena_alloc_slow(struct arena *arena, size_t bytes, size_t alignment)
         return NULL;
     bytes = align_up(bytes, 8);
     size_t room = (size_t)(arena->end - arena->next);
-    size_t skip = (size_t)-(uintptr_t)arena->next & (alignment - 1);
+    size_t skip = (size_t) - (uintptr_t)arena->next & (alignment - 1);
     if (!arena->next || room < skip || room - skip < bytes) {
         size_t want = bytes + sizeof(struct arena_block) + (alignment > 16 ? alignment : 0);
-        size_t grown = arena->head ? MIN(arena->head->bytes * 2, ARENA_BLOCK_MAX) : ARENA_BLOCK_MIN;
+        size_t grown =
+            arena->head ? MIN(arena->head->bytes * 2, ARENA_BLOCK_MAX) : ARENA_BLOCK_MIN;
         size_t size = MAX(want, grown);
         if (arena->bytes_max) {
             if (arena->bytes + want > arena->bytes_max)
@@ -82,7 +83,7 @@ void *arena_alloc_slow(struct arena *arena, size_t bytes, size_t alignment)
         arena->bytes += size;
         arena->next = block_start(block);
         arena->end = block_end(block);
-        skip = (size_t)-(uintptr_t)arena->next & (alignment - 1);
+        skip = (size_t) - (uintptr_t)arena->next & (alignment - 1);
     }
     uint8_t *at = arena->next + skip;
     arena->next = at + bytes;

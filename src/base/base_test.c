@@ -385,9 +385,22 @@ TEST(utf8, every_scalar_value_round_trips)
 TEST(utf8, malformed_text_is_refused_where_it_begins)
 {
     static const char *const bad[] = {
-        "\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf", "\xed\xa0\x80",
-        "\xed\xbf\xbf", "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
-        "\xff", "\xe2\x82", "\xe2\x28\xa1", "\xf0\x9f\x98",
+        "\x80",
+        "\xbf",
+        "\xc0\x80",
+        "\xc1\xbf",
+        "\xe0\x80\x80",
+        "\xe0\x9f\xbf",
+        "\xed\xa0\x80",
+        "\xed\xbf\xbf",
+        "\xf0\x80\x80\x80",
+        "\xf0\x8f\xbf\xbf",
+        "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80",
+        "\xff",
+        "\xe2\x82",
+        "\xe2\x28\xa1",
+        "\xf0\x9f\x98",
     };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         char text[64];

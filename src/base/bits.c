@@ -15,7 +15,8 @@ uint64_t bits_count(const uint64_t *bits, size_t count)
     for (size_t i = 0; i < count / 64; i++)
         n += (uint64_t)__builtin_popcountll(bits[i]);
     if (count % 64)
-        n += (uint64_t)__builtin_popcountll(bits[count / 64] & ((1ull << (count % 64)) - 1));
+        n +=
+            (uint64_t)__builtin_popcountll(bits[count / 64] & ((1ull << (count % 64)) - 1));
     return n;
 }
 

@@ -28,7 +28,8 @@ kdk_status buf_reserve(struct buf *buf, size_t more)
     size_t want = size_add(size_add(buf->len, more), 1); /* The NUL. */
     if (want <= buf->cap)
         return KDK_OK;
-    size_t cap = MAX(MAX(want, size_mul(buf->cap, 2) == SIZE_MAX ? want : buf->cap * 2), BUF_CAP_MIN);
+    size_t cap = MAX(MAX(want, size_mul(buf->cap, 2) == SIZE_MAX ? want : buf->cap * 2),
+                     BUF_CAP_MIN);
     char *data = mem_realloc(buf->data, cap);
     if (!data) {
         buf->nomem = true;
@@ -70,10 +71,10 @@ kdk_status buf_add_char(struct buf *buf, char c)
     return buf_add(buf, &c, 1);
 }
 
-#define DEFINE_BUF_ADD(NAME, T)                                                                \
-    kdk_status buf_add_##NAME(struct buf *buf, T v)                                            \
-    {                                                                                          \
-        return buf_add(buf, &v, sizeof v);                                                     \
+#define DEFINE_BUF_ADD(NAME, T)                                                            \
+    kdk_status buf_add_##NAME(struct buf *buf, T v)                                        \
+    {                                                                                      \
+        return buf_add(buf, &v, sizeof v);                                                 \
     }
 DEFINE_BUF_ADD(u8, uint8_t)
 DEFINE_BUF_ADD(u16, uint16_t)
@@ -97,7 +98,8 @@ kdk_status buf_printfv(struct buf *buf, const char *format, va_list args)
     va_list again;
     va_copy(again, args);
     size_t room = buf->cap - buf->len;
-    int length = vsnprintf(buf->data ? buf->data + buf->len : NULL, buf->data ? room : 0, format, args);
+    int length = vsnprintf(buf->data ? buf->data + buf->len : NULL, buf->data ? room : 0,
+                           format, args);
     kdk_status status = KDK_OK;
     if (length < 0) { /* Only for a text of 2 GiB. */
         buf->nomem = true;
@@ -153,11 +155,11 @@ const uint8_t *cursor_bytes(struct cursor *c, size_t count)
     return at;
 }
 
-#define DEFINE_CURSOR(NAME, T)                                                                 \
-    T cursor_##NAME(struct cursor *c)                                                          \
-    {                                                                                          \
-        const uint8_t *at = cursor_bytes(c, sizeof(T));                                        \
-        return at ? get_##NAME(at) : 0;                                                        \
+#define DEFINE_CURSOR(NAME, T)                                                             \
+    T cursor_##NAME(struct cursor *c)                                                      \
+    {                                                                                      \
+        const uint8_t *at = cursor_bytes(c, sizeof(T));                                    \
+        return at ? get_##NAME(at) : 0;                                                    \
     }
 DEFINE_CURSOR(u8, uint8_t)
 DEFINE_CURSOR(u16, uint16_t)

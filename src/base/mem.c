@@ -15,7 +15,7 @@
 #include "base/base.h"
 #include "base/hash.h"
 
-#define MEM_ALIGNMENT 16
+#define MEM_ALIGNMENT     16
 #define MEM_ALIGNMENT_MAX ((size_t)2 << 20)
 
 /* Relaxed everywhere: the numbers are looked at, nothing is ordered by them. */
@@ -149,11 +149,12 @@ uint64_t mem_track_reap(void)
 /* ---- Counting ---- */
 static void count_in(size_t bytes)
 {
-    uint64_t now = atomic_fetch_add_explicit(&live_bytes, bytes, memory_order_relaxed) + bytes;
+    uint64_t now =
+        atomic_fetch_add_explicit(&live_bytes, bytes, memory_order_relaxed) + bytes;
     uint64_t peak = atomic_load_explicit(&peak_bytes, memory_order_relaxed);
-    while (now > peak &&
-           !atomic_compare_exchange_weak_explicit(&peak_bytes, &peak, now, memory_order_relaxed,
-                                                  memory_order_relaxed)) {
+    while (now > peak && !atomic_compare_exchange_weak_explicit(&peak_bytes, &peak, now,
+                                                                memory_order_relaxed,
+                                                                memory_order_relaxed)) {
     }
     atomic_fetch_add_explicit(&live_blocks, 1, memory_order_relaxed);
 }
@@ -173,7 +174,7 @@ void mem_stats(struct mem_stats *out)
 }
 
 /* ---- The allocator below: malloc, or the host's ---- */
-struct header { /* Ends where a hooked block begins. */
+struct header {    /* Ends where a hooked block begins. */
     size_t bytes;  /* As asked of the hook. */
     size_t before; /* From what the hook gave to the block. */
 };

@@ -23,8 +23,8 @@ void strmap_deinit(struct strmap *map)
 }
 
 /* The entry of the key, or the free one where it belongs. The map is not full. */
-static struct strmap_entry *find(const struct strmap *map, const char *key, size_t key_bytes,
-                                 uint64_t hash)
+static struct strmap_entry *find(const struct strmap *map, const char *key,
+                                 size_t key_bytes, uint64_t hash)
 {
     size_t mask = map->cap - 1, i = (size_t)hash & mask;
     for (;; i = (i + 1) & mask) {

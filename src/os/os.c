@@ -31,8 +31,8 @@ const char *os_file_path(const struct os_file *file)
     return file->path;
 }
 
-kdk_status os_read(struct os_file *file, uint64_t offset, void *into, size_t bytes, size_t *got,
-                   struct err *err)
+kdk_status os_read(struct os_file *file, uint64_t offset, void *into, size_t bytes,
+                   size_t *got, struct err *err)
 {
     return file->os->ops->read(file, offset, into, bytes, got, err);
 }

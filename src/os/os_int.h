@@ -6,13 +6,13 @@
 #include "os/os.h"
 
 struct os_ops {
-    kdk_status (*open)(struct os *os, const char *path, unsigned flags, struct os_file **out,
-                       struct err *err);
+    kdk_status (*open)(struct os *os, const char *path, unsigned flags,
+                       struct os_file **out, struct err *err);
     void (*close)(struct os_file *file);
     kdk_status (*read)(struct os_file *file, uint64_t offset, void *into, size_t bytes,
                        size_t *got, struct err *err);
-    kdk_status (*write)(struct os_file *file, uint64_t offset, const void *from, size_t bytes,
-                        struct err *err);
+    kdk_status (*write)(struct os_file *file, uint64_t offset, const void *from,
+                        size_t bytes, struct err *err);
     kdk_status (*sync)(struct os_file *file, struct err *err);
     kdk_status (*size)(struct os_file *file, uint64_t *bytes, struct err *err);
     kdk_status (*truncate)(struct os_file *file, uint64_t bytes, struct err *err);
@@ -33,8 +33,8 @@ struct os_ops {
     uint32_t (*cpu_count)(struct os *os);
     uint64_t (*memory_bytes)(struct os *os);
     uint32_t (*pid)(struct os *os);
-    kdk_status (*thread_new)(struct os *os, const char *name, os_thread_fn run, void *context,
-                             struct os_thread **out, struct err *err);
+    kdk_status (*thread_new)(struct os *os, const char *name, os_thread_fn run,
+                             void *context, struct os_thread **out, struct err *err);
     void (*thread_join)(struct os_thread *thread);
 };
 
@@ -63,7 +63,8 @@ struct os_state {
     struct sim_thread *coroutine; /* NULL on a thread of the machine. */
     uint32_t self;                /* os_self() plus one; 0: none yet. */
     void *locals[OS_LOCALS];
-    void *where; /* Who called the latch or condition that is about to wait; NULL: nobody. */
+    void
+        *where; /* Who called the latch or condition that is about to wait; NULL: nobody. */
     uint8_t held[OS_RANK_COUNT]; /* Latches held of each rank; debug builds only. */
 };
 

@@ -67,8 +67,8 @@ static kdk_status failed_at(struct err *err, int error, const char *doing,
 }
 
 /* ---- Files ---- */
-static kdk_status real_open(struct os *os, const char *path, unsigned flags, struct os_file **out,
-                            struct err *err)
+static kdk_status real_open(struct os *os, const char *path, unsigned flags,
+                            struct os_file **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct real_file *file = MEM_NEW(struct real_file);
@@ -128,8 +128,8 @@ static kdk_status real_read(struct os_file *file, uint64_t offset, void *into, s
     return KDK_OK;
 }
 
-static kdk_status real_write(struct os_file *file, uint64_t offset, const void *from, size_t bytes,
-                             struct err *err)
+static kdk_status real_write(struct os_file *file, uint64_t offset, const void *from,
+                             size_t bytes, struct err *err)
 {
     int fd = real_file(file)->fd;
     bool stream = false; /* Pipes have no offsets. */
@@ -177,8 +177,8 @@ static kdk_status real_truncate(struct os_file *file, uint64_t bytes, struct err
     return r == 0 ? KDK_OK : failed_at(err, errno, "truncate", file, bytes, 0);
 }
 
-static kdk_status real_stream_read(struct os_file *file, void *into, size_t bytes, size_t *got,
-                                   struct err *err)
+static kdk_status real_stream_read(struct os_file *file, void *into, size_t bytes,
+                                   size_t *got, struct err *err)
 {
     ssize_t n;
     *got = 0;
@@ -236,7 +236,8 @@ static kdk_status real_remove_dir(struct os *os, const char *path, struct err *e
     return rmdir(path) == 0 ? KDK_OK : failed(err, errno, "remove directory", path);
 }
 
-static kdk_status real_rename(struct os *os, const char *from, const char *to, struct err *err)
+static kdk_status real_rename(struct os *os, const char *from, const char *to,
+                              struct err *err)
 {
     (void)os;
     if (rename(from, to) == 0)
@@ -263,7 +264,8 @@ static kdk_status real_sync_dir(struct os *os, const char *path, struct err *err
     return r == 0 ? KDK_OK : failed(err, error, "sync directory", path);
 }
 
-static kdk_status real_kind(struct os *os, const char *path, enum os_kind *out, struct err *err)
+static kdk_status real_kind(struct os *os, const char *path, enum os_kind *out,
+                            struct err *err)
 {
     (void)os;
     struct stat st;
@@ -349,7 +351,8 @@ static void real_random(struct os *os, void *into, size_t bytes)
             bytes -= (size_t)n;
         } else if (errno != EINTR) {
             /* A kernel that refuses it: not secret, still different each time. */
-            uint64_t salt = real_now_ns(os) ^ (uint64_t)real_wall_us(os) << 20 ^ (uint64_t)getpid();
+            uint64_t salt =
+                real_now_ns(os) ^ (uint64_t)real_wall_us(os) << 20 ^ (uint64_t)getpid();
             for (size_t i = 0; i < bytes; i++)
                 at[i] = (uint8_t)hash_u64(salt + i);
             return;
@@ -400,8 +403,8 @@ static void each_cgroup(const char *name, void (*each)(const char *path, void *c
     }
     for (size_t length = group ? strlen(group) : 0;; length--) {
         if (length == 0 || group[length] == '/' || group[length] == '\0') {
-            snprintf(path, sizeof path, "/sys/fs/cgroup%.*s/%s", (int)length, group ? group : "",
-                     name);
+            snprintf(path, sizeof path, "/sys/fs/cgroup%.*s/%s", (int)length,
+                     group ? group : "", name);
             each(path, context);
         }
         if (length == 0)
@@ -473,8 +476,8 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-static kdk_status real_thread_new(struct os *os, const char *name, os_thread_fn run, void *context,
-                                  struct os_thread **out, struct err *err)
+static kdk_status real_thread_new(struct os *os, const char *name, os_thread_fn run,
+                                  void *context, struct os_thread **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct real_thread *thread = MEM_NEW(struct real_thread);
@@ -491,8 +494,9 @@ static kdk_status real_thread_new(struct os *os, const char *name, os_thread_fn 
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error != 0) {
         char text[128];
-        TRY(err_set(err, error == EAGAIN ? KDK_NOMEM : KDK_IO, "could not start thread \"%s\": %s",
-                    name, strerror_r(error, text, sizeof text)));
+        TRY(err_set(err, error == EAGAIN ? KDK_NOMEM : KDK_IO,
+                    "could not start thread \"%s\": %s", name,
+                    strerror_r(error, text, sizeof text)));
     }
     *out = &thread->thread;
     thread = NULL;
@@ -520,7 +524,8 @@ static pthread_key_t self_key;
 static void self_release(void *number)
 {
     uint32_t self = (uint32_t)(uintptr_t)number - 1;
-    atomic_fetch_and_explicit(&selves[self / 64], ~(1ull << self % 64), memory_order_release);
+    atomic_fetch_and_explicit(&selves[self / 64], ~(1ull << self % 64),
+                              memory_order_release);
     atomic_fetch_add_explicit(&self_freed, 1, memory_order_release);
     real_wake(&self_freed, 1);
 }
@@ -539,8 +544,9 @@ static uint32_t self_take(void)
         uint64_t taken = atomic_load_explicit(&selves[i], memory_order_relaxed);
         while (~taken) {
             uint32_t bit = (uint32_t)__builtin_ctzll(~taken);
-            if (atomic_compare_exchange_weak_explicit(&selves[i], &taken, taken | 1ull << bit,
-                                                      memory_order_acquire, memory_order_relaxed))
+            if (atomic_compare_exchange_weak_explicit(
+                    &selves[i], &taken, taken | 1ull << bit, memory_order_acquire,
+                    memory_order_relaxed))
                 return i * 64 + bit;
         }
     }
@@ -551,7 +557,8 @@ uint32_t real_self(struct os_state *state)
 {
     pthread_once(&self_once, self_make_key);
     uint32_t ticket = atomic_fetch_add_explicit(&self_tickets, 1, memory_order_relaxed);
-    for (uint32_t served; (served = atomic_load_explicit(&self_served, memory_order_acquire)) != ticket;)
+    for (uint32_t served;
+         (served = atomic_load_explicit(&self_served, memory_order_acquire)) != ticket;)
         real_wait(&self_served, served, OS_FOREVER);
     uint32_t self;
     for (;;) {
@@ -591,7 +598,8 @@ void real_sleep(uint64_t ns)
 
 bool real_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t timeout_ns)
 {
-    struct timespec limit = {(time_t)(timeout_ns / 1000000000u), (long)(timeout_ns % 1000000000u)};
+    struct timespec limit = {(time_t)(timeout_ns / 1000000000u),
+                             (long)(timeout_ns % 1000000000u)};
     long r = syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected,
                      timeout_ns == OS_FOREVER ? NULL : &limit, NULL, 0);
     return r == 0 || errno != ETIMEDOUT;
@@ -599,7 +607,8 @@ bool real_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t timeout_ns)
 
 void real_wake(_Atomic uint32_t *word, uint32_t count)
 {
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, (int)MIN(count, (uint32_t)INT_MAX), NULL, NULL, 0);
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, (int)MIN(count, (uint32_t)INT_MAX), NULL,
+            NULL, 0);
 }
 
 /* ---- The table ---- */

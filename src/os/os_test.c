@@ -55,7 +55,8 @@ TEST(real, files_keep_what_is_written)
     CHECK_EQ(os_size(file, &size, &err), KDK_OK);
     CHECK_EQ(size, 12);
     struct os_file *again = NULL;
-    CHECK_EQ(os_open(os, path, OS_WRITE | OS_CREATE | OS_EXCLUSIVE, &again, &err), KDK_DUPLICATE_FILE);
+    CHECK_EQ(os_open(os, path, OS_WRITE | OS_CREATE | OS_EXCLUSIVE, &again, &err),
+             KDK_DUPLICATE_FILE);
     CHECK(again == NULL);
 
     CHECK_EQ(os_lock(file, &err), KDK_OK);
@@ -223,7 +224,8 @@ static void run_threads(os_thread_fn run, struct shared *shared)
     struct os_thread *threads[THREADS];
     struct err err = {0};
     for (int i = 0; i < THREADS; i++)
-        if (!CHECK_EQ(os_thread_new(os_real(), "test", run, shared, &threads[i], &err), KDK_OK))
+        if (!CHECK_EQ(os_thread_new(os_real(), "test", run, shared, &threads[i], &err),
+                      KDK_OK))
             return;
     for (int i = 0; i < THREADS; i++)
         os_thread_join(threads[i]);
@@ -366,7 +368,8 @@ TEST(real, threads_wait_for_a_number)
     struct os_thread *threads[CROWD];
     struct err err = {0};
     for (int i = 0; i < CROWD; i++)
-        if (!CHECK_EQ(os_thread_new(os_real(), "crowd", stay_until_enough, &shared, &threads[i], &err),
+        if (!CHECK_EQ(os_thread_new(os_real(), "crowd", stay_until_enough, &shared,
+                                    &threads[i], &err),
                       KDK_OK))
             return;
     for (int i = 0; i < CROWD; i++)
@@ -386,7 +389,8 @@ static bool aborts(void (*mistake)(void))
         _exit(0);
     }
     int how = 0;
-    return CHECK(waitpid(child, &how, 0) == child) && !(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+    return CHECK(waitpid(child, &how, 0) == child) &&
+           !(WIFEXITED(how) && WEXITSTATUS(how) == 0);
 }
 
 static struct latch low, high;

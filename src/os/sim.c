@@ -11,20 +11,20 @@
 
 /* ---- The gate ---- */
 /* X(NAME, mutating, nanoseconds, text) */
-#define SIM_CALLS(X)                                                                           \
-    X(OPEN, 0, 2000, "open")                                                                   \
-    X(CREATE, 1, 5000, "create")                                                               \
-    X(READ, 0, 3000, "read")                                                                   \
-    X(WRITE, 1, 3000, "write")                                                                 \
-    X(SYNC, 1, 100000, "sync")                                                                 \
-    X(SIZE, 0, 500, "get the size of")                                                         \
-    X(TRUNCATE, 1, 3000, "truncate")                                                           \
-    X(LOCK, 0, 1000, "lock")                                                                   \
-    X(MKDIR, 1, 5000, "create directory")                                                      \
-    X(REMOVE, 1, 5000, "remove")                                                               \
-    X(RENAME, 1, 5000, "rename")                                                               \
-    X(SYNC_DIR, 1, 100000, "sync directory")                                                   \
-    X(KIND, 0, 1000, "look at")                                                                \
+#define SIM_CALLS(X)                                                                       \
+    X(OPEN, 0, 2000, "open")                                                               \
+    X(CREATE, 1, 5000, "create")                                                           \
+    X(READ, 0, 3000, "read")                                                               \
+    X(WRITE, 1, 3000, "write")                                                             \
+    X(SYNC, 1, 100000, "sync")                                                             \
+    X(SIZE, 0, 500, "get the size of")                                                     \
+    X(TRUNCATE, 1, 3000, "truncate")                                                       \
+    X(LOCK, 0, 1000, "lock")                                                               \
+    X(MKDIR, 1, 5000, "create directory")                                                  \
+    X(REMOVE, 1, 5000, "remove")                                                           \
+    X(RENAME, 1, 5000, "rename")                                                           \
+    X(SYNC_DIR, 1, 100000, "sync directory")                                               \
+    X(KIND, 0, 1000, "look at")                                                            \
     X(LIST, 0, 5000, "list")
 
 enum sim_call {
@@ -54,20 +54,22 @@ struct sim_file {
     bool writable;
 };
 
-static enum fate enter(struct sim *sim, enum sim_call call, const char *path, uint64_t path_hash,
-                       uint64_t offset, uint64_t bytes, uint64_t content, kdk_status *status,
-                       struct err *err)
+static enum fate enter(struct sim *sim, enum sim_call call, const char *path,
+                       uint64_t path_hash, uint64_t offset, uint64_t bytes,
+                       uint64_t content, kdk_status *status, struct err *err)
 {
     *status = KDK_OK;
     if (sim->on)
         sim_point(sim, sim->switch_once_in);
     if (!sim->on) {
-        *status = err_set(err, KDK_IO, "could not %s \"%s\": the power is off", calls[call].text, path);
+        *status = err_set(err, KDK_IO, "could not %s \"%s\": the power is off",
+                          calls[call].text, path);
         return FAILS;
     }
     sim->now_ns += calls[call].ns + sim_below(&sim->schedule, calls[call].ns);
     sim->calls_all++;
-    uint64_t what = hash_combine(hash_combine(path_hash, offset), hash_combine(bytes, content));
+    uint64_t what =
+        hash_combine(hash_combine(path_hash, offset), hash_combine(bytes, content));
     uint64_t who = sim->current->number;
     sim->trace = hash_combine(sim->trace, hash_combine(what, who << 8 | (uint64_t)call));
     if (calls[call].mutating && ++sim->calls_mutating == sim->cut_at)
@@ -76,8 +78,9 @@ static enum fate enter(struct sim *sim, enum sim_call call, const char *path, ui
                          (sim->fail_and_on && sim->calls_all > sim->fail_at))) {
         *status = err_set(err, sim->fail_status, "could not %s \"%s\": simulated failure",
                           calls[call].text, path);
-        err_detail(err, "call %llu, offset %llu, %llu bytes", (unsigned long long)sim->calls_all,
-                   (unsigned long long)offset, (unsigned long long)bytes);
+        err_detail(err, "call %llu, offset %llu, %llu bytes",
+                   (unsigned long long)sim->calls_all, (unsigned long long)offset,
+                   (unsigned long long)bytes);
         return FAILS;
     }
     return GOES_WELL;
@@ -100,26 +103,29 @@ static struct sim_file *sim_file(struct os_file *file)
     return (struct sim_file *)file;
 }
 
-static enum fate enter_file(struct os_file *file, enum sim_call call, uint64_t offset, uint64_t bytes,
-                            uint64_t content, kdk_status *status, struct err *err)
+static enum fate enter_file(struct os_file *file, enum sim_call call, uint64_t offset,
+                            uint64_t bytes, uint64_t content, kdk_status *status,
+                            struct err *err)
 {
     struct sim_file *self = sim_file(file);
     if (self->boot != self->sim->boots) {
-        *status = err_set(err, KDK_IO, "could not %s \"%s\": it was opened before the power was cut",
+        *status = err_set(err, KDK_IO,
+                          "could not %s \"%s\": it was opened before the power was cut",
                           calls[call].text, file->path);
         return FAILS;
     }
-    return enter(self->sim, call, file->path, self->path_hash, offset, bytes, content, status, err);
+    return enter(self->sim, call, file->path, self->path_hash, offset, bytes, content,
+                 status, err);
 }
 
-static enum fate enter_path(struct os *os, enum sim_call call, const char *path, uint64_t other,
-                            kdk_status *status, struct err *err)
+static enum fate enter_path(struct os *os, enum sim_call call, const char *path,
+                            uint64_t other, kdk_status *status, struct err *err)
 {
     return enter(sim_of(os), call, path, hash_path(path), other, 0, 0, status, err);
 }
 
-static kdk_status failed(struct err *err, kdk_status status, enum sim_call call, const char *path,
-                         const char *why)
+static kdk_status failed(struct err *err, kdk_status status, enum sim_call call,
+                         const char *path, const char *why)
 {
     return err_set(err, status, "could not %s \"%s\": %s", calls[call].text, path, why);
 }
@@ -130,8 +136,8 @@ static kdk_status missing(struct err *err, enum sim_call call, const char *path)
 }
 
 /* ---- Files ---- */
-static kdk_status open_file(struct os *os, const char *path, unsigned flags, struct os_file **out,
-                            struct err *err)
+static kdk_status open_file(struct os *os, const char *path, unsigned flags,
+                            struct os_file **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct sim *sim = sim_of(os);
@@ -155,8 +161,8 @@ static kdk_status open_file(struct os *os, const char *path, unsigned flags, str
     inode = sim_disk_find(&sim->disk, path); /* Others may have run. */
     if (fate == CUT) {
         if (!inode && sim_once_in(&sim->faults, 2))
-            TRY(sim_disk_create(&sim->disk, path, false, NULL, err));
-        TRY(cut(sim, path, err));
+            status = sim_disk_create(&sim->disk, path, false, NULL, err);
+        TRY(cut(sim, path, err)); /* Whatever that said. */
     }
     if (inode && inode->is_dir)
         TRY(failed(err, KDK_IO, call, path, "Is a directory"));
@@ -201,27 +207,29 @@ static kdk_status read_file(struct os_file *file, uint64_t offset, void *into, s
     return status;
 }
 
-static kdk_status write_file(struct os_file *file, uint64_t offset, const void *from, size_t bytes,
-                             struct err *err)
+static kdk_status write_file(struct os_file *file, uint64_t offset, const void *from,
+                             size_t bytes, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct sim_file *self = sim_file(file);
     struct sim *sim = self->sim;
     if (!self->writable)
         return failed(err, KDK_IO, CALL_WRITE, file->path, "Bad file descriptor");
-    enum fate fate = enter_file(file, CALL_WRITE, offset, bytes, hash_bytes(from, bytes), &status, err);
+    enum fate fate =
+        enter_file(file, CALL_WRITE, offset, bytes, hash_bytes(from, bytes), &status, err);
     if (fate == GOES_WELL)
         return sim_inode_write(&sim->disk, self->inode, offset, from, bytes, err);
     if (fate == CUT) { /* Written but not synced: the draw tears it. */
-        TRY(sim_inode_write(&sim->disk, self->inode, offset, from, bytes, err));
-        TRY(cut(sim, file->path, err));
-    } else if (sim->on && self->boot == sim->boots && bytes > 0 && sim_once_in(&sim->faults, 2)) {
+        status = sim_inode_write(&sim->disk, self->inode, offset, from, bytes, err);
+        status = cut(sim, file->path, err); /* Whether it fitted or not. */
+    } else if (sim->on && self->boot == sim->boots && bytes > 0 &&
+               sim_once_in(&sim->faults, 2)) {
         struct err ignored = {0}; /* The failure that counts is set already. */
         size_t part = (size_t)sim_below(&sim->faults, bytes + 1);
-        if (sim_inode_write(&sim->disk, self->inode, offset, from, part, &ignored) != KDK_OK)
+        if (sim_inode_write(&sim->disk, self->inode, offset, from, part, &ignored) !=
+            KDK_OK)
             return status;
     }
-out:
     return status;
 }
 
@@ -263,9 +271,9 @@ static kdk_status truncate_file(struct os_file *file, uint64_t bytes, struct err
     enum fate fate = enter_file(file, CALL_TRUNCATE, bytes, 0, 0, &status, err);
     TRY(status);
     if (fate == GOES_WELL || sim_once_in(&sim->faults, 2))
-        TRY(sim_inode_truncate(&sim->disk, self->inode, bytes, err));
+        status = sim_inode_truncate(&sim->disk, self->inode, bytes, err);
     if (fate == CUT)
-        TRY(cut(sim, file->path, err));
+        status = cut(sim, file->path, err);
 out:
     return status;
 }
@@ -276,7 +284,8 @@ static kdk_status stream_read(struct os_file *file, void *into, size_t bytes, si
     (void)into;
     (void)bytes;
     *got = 0;
-    return failed(err, KDK_UNSUPPORTED, CALL_READ, file->path, "the simulator has no streams");
+    return failed(err, KDK_UNSUPPORTED, CALL_READ, file->path,
+                  "the simulator has no streams");
 }
 
 static kdk_status lock_file(struct os_file *file, struct err *err)
@@ -302,9 +311,9 @@ static kdk_status make_dir(struct os *os, const char *path, struct err *err)
     if (fate == GOES_WELL && inode && !inode->is_dir)
         TRY(failed(err, KDK_DUPLICATE_FILE, CALL_MKDIR, path, "File exists"));
     if (!inode && (fate == GOES_WELL || sim_once_in(&sim->faults, 2)))
-        TRY(sim_disk_create(&sim->disk, path, true, NULL, err));
+        status = sim_disk_create(&sim->disk, path, true, NULL, err);
     if (fate == CUT)
-        TRY(cut(sim, path, err));
+        status = cut(sim, path, err);
 out:
     return status;
 }
@@ -316,20 +325,20 @@ static kdk_status remove_either(struct os *os, const char *path, bool dir, struc
     enum fate fate = enter_path(os, CALL_REMOVE, path, dir, &status, err);
     TRY(status);
     const struct sim_inode *inode = sim_disk_find(&sim->disk, path);
-    const char *why = !inode                               ? NULL
-                      : inode == sim->disk.root            ? "Device or resource busy"
-                      : dir && !inode->is_dir              ? "Not a directory"
-                      : !dir && inode->is_dir              ? "Is a directory"
+    const char *why = !inode                            ? NULL
+                      : inode == sim->disk.root         ? "Device or resource busy"
+                      : dir && !inode->is_dir           ? "Not a directory"
+                      : !dir && inode->is_dir           ? "Is a directory"
                       : dir && sim_dir_count(inode) > 0 ? "Directory not empty"
-                                                           : NULL;
+                                                        : NULL;
     if (fate == GOES_WELL && !inode && dir)
         TRY(missing(err, CALL_REMOVE, path));
     if (fate == GOES_WELL && why)
         TRY(failed(err, KDK_IO, CALL_REMOVE, path, why));
     if (inode && !why && (fate == GOES_WELL || sim_once_in(&sim->faults, 2)))
-        TRY(sim_disk_remove(&sim->disk, path, err));
+        status = sim_disk_remove(&sim->disk, path, err);
     if (fate == CUT)
-        TRY(cut(sim, path, err));
+        status = cut(sim, path, err);
 out:
     return status;
 }
@@ -344,7 +353,8 @@ static kdk_status remove_dir(struct os *os, const char *path, struct err *err)
     return remove_either(os, path, true, err);
 }
 
-static kdk_status rename_file(struct os *os, const char *from, const char *to, struct err *err)
+static kdk_status rename_file(struct os *os, const char *from, const char *to,
+                              struct err *err)
 {
     kdk_status status = KDK_OK;
     struct sim *sim = sim_of(os);
@@ -375,7 +385,8 @@ out:
     return status;
 }
 
-static kdk_status kind_of(struct os *os, const char *path, enum os_kind *out, struct err *err)
+static kdk_status kind_of(struct os *os, const char *path, enum os_kind *out,
+                          struct err *err)
 {
     kdk_status status;
     if (enter_path(os, CALL_KIND, path, 0, &status, err) != GOES_WELL)
@@ -413,7 +424,8 @@ out:
 
 static uint64_t now_ns(struct os *os)
 {
-    return sim_of(os)->now_ns += 50; /* Reading it takes time too: loops until a time end. */
+    /* Reading it takes time too: loops until a time end. */
+    return sim_of(os)->now_ns += 50;
 }
 
 static int64_t wall_us(struct os *os)
@@ -450,8 +462,8 @@ static uint32_t pid(struct os *os)
     return 1000 + (uint32_t)sim_of(os)->boots;
 }
 
-static kdk_status thread_new(struct os *os, const char *name, os_thread_fn run, void *context,
-                             struct os_thread **out, struct err *err)
+static kdk_status thread_new(struct os *os, const char *name, os_thread_fn run,
+                             void *context, struct os_thread **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct sim *sim = sim_of(os);
@@ -599,12 +611,13 @@ uint64_t sim_trace_hash(const struct sim *sim)
     return sim->trace;
 }
 
-kdk_status sim_flip(struct sim *sim, const char *path, uint64_t offset, uint8_t mask, struct err *err)
+kdk_status sim_flip(struct sim *sim, const char *path, uint64_t offset, uint8_t mask,
+                    struct err *err)
 {
     struct sim_inode *inode = sim_disk_find(&sim->disk, path);
     if (!inode || inode->is_dir || offset >= inode->size_now)
-        return err_set(err, KDK_UNDEFINED_FILE, "no byte %llu in \"%s\"", (unsigned long long)offset,
-                       path);
+        return err_set(err, KDK_UNDEFINED_FILE, "no byte %llu in \"%s\"",
+                       (unsigned long long)offset, path);
     return sim_inode_flip(inode, offset, mask, err);
 }
 

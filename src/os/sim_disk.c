@@ -78,14 +78,15 @@ static kdk_status page_mix(struct sim_page **to, const struct sim_page *from, ui
     TRY(page_own(to, err));
     for (unsigned s = 0; s < SIM_PAGE_SECTORS; s++)
         if (mask >> s & 1)
-            memcpy((*to)->bytes + s * SIM_SECTOR_BYTES, page_bytes(from) + s * SIM_SECTOR_BYTES,
-                   SIM_SECTOR_BYTES);
+            memcpy((*to)->bytes + s * SIM_SECTOR_BYTES,
+                   page_bytes(from) + s * SIM_SECTOR_BYTES, SIM_SECTOR_BYTES);
 out:
     return status;
 }
 
 /* Grows an array of `count` items to hold at least `want`, zeroing what is new. */
-static kdk_status grow(void **items, size_t item_bytes, size_t count, size_t cap, struct err *err)
+static kdk_status grow(void **items, size_t item_bytes, size_t count, size_t cap,
+                       struct err *err)
 {
     void *grown = mem_raw_zalloc(size_mul(cap, item_bytes));
     if (!grown)
@@ -97,7 +98,8 @@ static kdk_status grow(void **items, size_t item_bytes, size_t count, size_t cap
     return KDK_OK;
 }
 
-#define GROW(ITEMS, COUNT, CAP, ERR) grow((void **)&(ITEMS), sizeof *(ITEMS), COUNT, CAP, ERR)
+#define GROW(ITEMS, COUNT, CAP, ERR)                                                       \
+    grow((void **)&(ITEMS), sizeof *(ITEMS), COUNT, CAP, ERR)
 
 /* ---- Inodes ---- */
 static struct sim_inode *inode_new(struct sim_disk *disk, bool is_dir)
@@ -192,7 +194,8 @@ out:
     return status;
 }
 
-static kdk_status mark_dirty(struct sim_inode *inode, size_t page, uint8_t mask, struct err *err)
+static kdk_status mark_dirty(struct sim_inode *inode, size_t page, uint8_t mask,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     if (inode->dirty[page] == 0) {
@@ -218,8 +221,8 @@ static uint8_t sector_mask(size_t from, size_t to)
 }
 
 /* A part of one page changes: `from` NULL makes zeroes. */
-static kdk_status page_change(struct sim_disk *disk, struct sim_inode *inode, size_t page, size_t at,
-                              const uint8_t *from, size_t bytes, struct err *err)
+static kdk_status page_change(struct sim_disk *disk, struct sim_inode *inode, size_t page,
+                              size_t at, const uint8_t *from, size_t bytes, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint8_t mask = sector_mask(at, at + bytes);
@@ -244,13 +247,15 @@ out:
 
 static void size_change(struct sim_disk *disk, struct sim_inode *inode, uint64_t bytes)
 {
-    if (inode->size_disk != inode->size_now && sim_once_in(&disk->random, WRITEBACK_ONCE_IN))
+    if (inode->size_disk != inode->size_now &&
+        sim_once_in(&disk->random, WRITEBACK_ONCE_IN))
         inode->size_disk = inode->size_now;
     inode->size_now = bytes;
     inode_recharge(disk, inode);
 }
 
-size_t sim_inode_read(const struct sim_inode *inode, uint64_t offset, void *into, size_t bytes)
+size_t sim_inode_read(const struct sim_inode *inode, uint64_t offset, void *into,
+                      size_t bytes)
 {
     if (offset >= inode->size_now)
         return 0;
@@ -279,7 +284,9 @@ static uint64_t size_limit(const struct sim_disk *disk, const struct sim_inode *
     if (!disk->capacity)
         return INT64_MAX;
     uint64_t others = disk->used - inode->charged;
-    return disk->capacity > others ? (disk->capacity - others) & ~(uint64_t)(SIM_SECTOR_BYTES - 1) : 0;
+    return disk->capacity > others
+               ? (disk->capacity - others) & ~(uint64_t)(SIM_SECTOR_BYTES - 1)
+               : 0;
 }
 
 kdk_status sim_inode_write(struct sim_disk *disk, struct sim_inode *inode, uint64_t offset,
@@ -312,8 +319,8 @@ out:
     return status;
 }
 
-kdk_status sim_inode_truncate(struct sim_disk *disk, struct sim_inode *inode, uint64_t bytes,
-                              struct err *err)
+kdk_status sim_inode_truncate(struct sim_disk *disk, struct sim_inode *inode,
+                              uint64_t bytes, struct err *err)
 {
     kdk_status status = KDK_OK;
     if (bytes > inode->size_now && bytes > size_limit(disk, inode))
@@ -341,8 +348,8 @@ kdk_status sim_inode_sync(struct sim_inode *inode, struct err *err)
         size_t page = inode->dirty_pages[i];
         uint8_t lost = inode->lost[page];
         if (lost) {
-            TRY(page_mix(&inode->disk[page], inode->now[page], inode->dirty[page] & (uint8_t)~lost,
-                         err));
+            TRY(page_mix(&inode->disk[page], inode->now[page],
+                         inode->dirty[page] & (uint8_t)~lost, err));
             inode->dirty_pages[kept++] = (uint32_t)page;
         } else {
             page_set(&inode->disk[page], page_ref(inode->now[page]));
@@ -355,7 +362,8 @@ out:
     return status;
 }
 
-kdk_status sim_inode_sync_failed(struct sim_disk *disk, struct sim_inode *inode, struct err *err)
+kdk_status sim_inode_sync_failed(struct sim_disk *disk, struct sim_inode *inode,
+                                 struct err *err)
 {
     kdk_status status = KDK_OK;
     for (size_t i = 0; i < inode->dirty_count; i++) {
@@ -370,7 +378,8 @@ out:
     return status;
 }
 
-kdk_status sim_inode_flip(struct sim_inode *inode, uint64_t offset, uint8_t mask, struct err *err)
+kdk_status sim_inode_flip(struct sim_inode *inode, uint64_t offset, uint8_t mask,
+                          struct err *err)
 {
     kdk_status status = KDK_OK;
     size_t page = (size_t)(offset / SIM_PAGE_BYTES), at = (size_t)(offset % SIM_PAGE_BYTES);
@@ -408,7 +417,8 @@ static void entry_free(struct sim_disk *disk, struct sim_entry *entry)
 }
 
 /* Where `name` stands or would stand. */
-static size_t entry_index(const struct sim_inode *dir, const char *name, size_t bytes, bool *found)
+static size_t entry_index(const struct sim_inode *dir, const char *name, size_t bytes,
+                          bool *found)
 {
     size_t low = 0, high = dir->entry_count;
     *found = false;
@@ -430,7 +440,8 @@ static size_t entry_index(const struct sim_inode *dir, const char *name, size_t 
     return low;
 }
 
-static struct sim_entry *entry_get(const struct sim_inode *dir, const char *name, size_t bytes)
+static struct sim_entry *entry_get(const struct sim_inode *dir, const char *name,
+                                   size_t bytes)
 {
     bool found;
     size_t i = entry_index(dir, name, bytes, &found);
@@ -457,7 +468,8 @@ static kdk_status entry_make(struct sim_inode *dir, const char *name, size_t byt
     TRY_MEM(entry);
     entry->dir = dir;
     memcpy(entry->name, name, bytes);
-    memmove(dir->entries + i + 1, dir->entries + i, (dir->entry_count - i) * sizeof(struct sim_entry *));
+    memmove(dir->entries + i + 1, dir->entries + i,
+            (dir->entry_count - i) * sizeof(struct sim_entry *));
     dir->entries[i] = entry;
     dir->entry_count++;
     *out = entry;
@@ -465,7 +477,8 @@ out:
     return status;
 }
 
-static kdk_status make_pending(struct sim_disk *disk, struct sim_entry *entry, struct err *err)
+static kdk_status make_pending(struct sim_disk *disk, struct sim_entry *entry,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     if (entry->pending)
@@ -481,7 +494,8 @@ out:
     return status;
 }
 
-static void entry_point(struct sim_disk *disk, struct sim_entry *entry, struct sim_inode *inode)
+static void entry_point(struct sim_disk *disk, struct sim_entry *entry,
+                        struct sim_inode *inode)
 {
     struct sim_inode *old = entry->now;
     entry->now = inode_ref(inode);
@@ -515,7 +529,8 @@ static void entry_settle(struct sim_disk *disk, struct sim_entry *entry, bool ke
     size_t i = entry_index(dir, entry->name, strlen(entry->name), &found);
     ASSERT(found);
     dir->entry_count--;
-    memmove(dir->entries + i, dir->entries + i + 1, (dir->entry_count - i) * sizeof(struct sim_entry *));
+    memmove(dir->entries + i, dir->entries + i + 1,
+            (dir->entry_count - i) * sizeof(struct sim_entry *));
     mem_raw_free(entry);
 }
 
@@ -549,7 +564,8 @@ struct draw {
 static enum choice choose_drawn(void *context, const struct sim_entry *entry)
 {
     const struct draw *draw = context;
-    uint64_t key = entry->group ? entry->group : hash_bytes(entry->name, strlen(entry->name));
+    uint64_t key =
+        entry->group ? entry->group : hash_bytes(entry->name, strlen(entry->name));
     return hash_u64(key ^ draw->salt) % 16 < draw->survive_of_16 ? KEEP_NOW : KEEP_DISK;
 }
 
@@ -563,7 +579,8 @@ static struct draw draw_new(struct sim_disk *disk)
 {
     static const uint8_t shares[] = {0, 0, 16, 2, 8, 8, 14, 8};
     uint64_t r = sim_draw(&disk->random);
-    return (struct draw){.salt = hash_u64(r), .survive_of_16 = shares[r % COUNT_OF(shares)]};
+    return (struct draw){.salt = hash_u64(r),
+                         .survive_of_16 = shares[r % COUNT_OF(shares)]};
 }
 
 /* Before names change, the kernel may write back some earlier changes. */
@@ -588,7 +605,8 @@ static enum choice choose_dir(void *context, const struct sim_entry *entry)
     if (!entry->group)
         return LEAVE;
     for (size_t i = 0; i < sync->disk->pending_count; i++)
-        if (sync->disk->pending[i]->group == entry->group && sync->disk->pending[i]->dir == sync->dir)
+        if (sync->disk->pending[i]->group == entry->group &&
+            sync->disk->pending[i]->dir == sync->dir)
             return KEEP_NOW;
     return LEAVE;
 }
@@ -628,8 +646,8 @@ static bool next_name(const char **path, const char **name, size_t *bytes)
     }
 }
 
-struct sim_inode *sim_disk_parent(const struct sim_disk *disk, const char *path, const char **name,
-                                  size_t *bytes)
+struct sim_inode *sim_disk_parent(const struct sim_disk *disk, const char *path,
+                                  const char **name, size_t *bytes)
 {
     struct sim_inode *dir = disk->root;
     const char *next;
@@ -660,8 +678,8 @@ struct sim_inode *sim_disk_find(const struct sim_disk *disk, const char *path)
 
 static kdk_status no_such(struct err *err, const char *doing, const char *path)
 {
-    return err_set(err, KDK_UNDEFINED_FILE, "could not %s \"%s\": No such file or directory", doing,
-                   path);
+    return err_set(err, KDK_UNDEFINED_FILE,
+                   "could not %s \"%s\": No such file or directory", doing, path);
 }
 
 kdk_status sim_disk_create(struct sim_disk *disk, const char *path, bool is_dir,
@@ -711,7 +729,8 @@ out:
     return status;
 }
 
-kdk_status sim_disk_rename(struct sim_disk *disk, const char *from, const char *to, struct err *err)
+kdk_status sim_disk_rename(struct sim_disk *disk, const char *from, const char *to,
+                           struct err *err)
 {
     kdk_status status = KDK_OK;
     struct sim_entry *target = NULL;
@@ -726,7 +745,8 @@ kdk_status sim_disk_rename(struct sim_disk *disk, const char *from, const char *
     TRY(entry_make(to_dir, to_name, to_bytes, &target, err));
     if (target->now && (target->now->is_dir != source->now->is_dir ||
                         (target->now->is_dir && sim_dir_count(target->now) > 0)))
-        TRY(err_set(err, KDK_IO, "could not rename \"%s\": \"%s\" is in the way", from, to));
+        TRY(err_set(err, KDK_IO, "could not rename \"%s\": \"%s\" is in the way", from,
+                    to));
     TRY(make_pending(disk, source, err));
     TRY(make_pending(disk, target, err));
     if (source->now == target->now)
@@ -774,7 +794,8 @@ void sim_disk_deinit(struct sim_disk *disk)
 static kdk_status inode_copy(struct sim_disk *to, struct sim_inode *from, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct sim_inode *inode = from->is_dir && from->copy ? from->copy : inode_new(to, from->is_dir);
+    struct sim_inode *inode =
+        from->is_dir && from->copy ? from->copy : inode_new(to, from->is_dir);
     TRY_MEM(inode);
     from->copy = inode;
     inode->size_now = from->size_now;
@@ -820,7 +841,8 @@ kdk_status sim_disk_copy(const struct sim_disk *from, uint64_t seed, struct sim_
     for (size_t i = 0; i < from->pending_count; i++) {
         const struct sim_entry *entry = from->pending[i];
         if (entry->dir->copy)
-            TRY(make_pending(to, entry_get(entry->dir->copy, entry->name, strlen(entry->name)), err));
+            TRY(make_pending(
+                to, entry_get(entry->dir->copy, entry->name, strlen(entry->name)), err));
     }
     for (struct sim_inode *inode = to->first; inode; inode = inode->next)
         inode_recharge(to, inode);
@@ -851,7 +873,8 @@ static kdk_status inode_cut(struct sim_disk *disk, struct sim_inode *inode, stru
         inode->dirty[page] = inode->lost[page] = 0;
     }
     inode->dirty_count = 0;
-    uint64_t size = sim_below(&disk->random, 16) < draw.survive_of_16 ? inode->size_now : inode->size_disk;
+    uint64_t size = sim_below(&disk->random, 16) < draw.survive_of_16 ? inode->size_now
+                                                                      : inode->size_disk;
     /* Sectors past the end may have survived; nobody sees them, and growing shows zeroes. */
     inode->size_now = inode->page_cap * SIM_PAGE_BYTES;
     TRY(sim_inode_truncate(disk, inode, MIN(size, inode->size_now), err));

@@ -36,17 +36,17 @@ struct sim_page; /* Counted, copied when written while shared. NULL: all zeroes.
 /* A file or a directory. `now` is what calls see, `disk` what is surely on the platter; a page whose
  * `dirty` has no bit set is the same in both. */
 struct sim_inode {
-    uint32_t refs; /* Entries that name it, in either of their states, and open files. */
+    uint32_t refs;  /* Entries that name it, in either of their states, and open files. */
     uint32_t links; /* Entries that name it now. */
     uint32_t handles;
     bool is_dir;
-    const void *locked_by; /* The open file that has the lock. */
+    const void *locked_by;             /* The open file that has the lock. */
     struct sim_inode *next, *previous; /* All of the disk, in order of creation. */
     struct sim_inode *copy;            /* While forking. */
     /* File */
     struct sim_page **now, **disk;
-    uint8_t *dirty;  /* Sectors written and not synced. */
-    uint8_t *lost;   /* Of these, those whose sync failed: later syncs pass them over. */
+    uint8_t *dirty; /* Sectors written and not synced. */
+    uint8_t *lost;  /* Of these, those whose sync failed: later syncs pass them over. */
     uint32_t *dirty_pages; /* Pages with a bit in `dirty`. */
     size_t page_cap, dirty_count, dirty_cap;
     uint64_t size_now, size_disk;
@@ -57,10 +57,10 @@ struct sim_inode {
 };
 
 struct sim_entry {
-    struct sim_inode *dir;  /* Borrowed: the directory it stands in. */
+    struct sim_inode *dir;        /* Borrowed: the directory it stands in. */
     struct sim_inode *now, *disk; /* Counted; NULL: no such name. */
-    uint64_t group;         /* Renames tie entries: those of a group survive together. 0: alone. */
-    bool pending;           /* In the disk's list: now and disk may differ. */
+    uint64_t group; /* Renames tie entries: those of a group survive together. 0: alone. */
+    bool pending;   /* In the disk's list: now and disk may differ. */
     char name[];
 };
 
@@ -83,26 +83,30 @@ kdk_status sim_disk_cut(struct sim_disk *disk, struct err *err);
 /* The inode that `path` names, NULL if there is none. */
 struct sim_inode *sim_disk_find(const struct sim_disk *disk, const char *path);
 /* The directory that the last name of `path` stands in (NULL if there is none), and that name. */
-struct sim_inode *sim_disk_parent(const struct sim_disk *disk, const char *path, const char **name,
-                                  size_t *bytes);
+struct sim_inode *sim_disk_parent(const struct sim_disk *disk, const char *path,
+                                  const char **name, size_t *bytes);
 kdk_status sim_disk_create(struct sim_disk *disk, const char *path, bool is_dir,
                            struct sim_inode **out, struct err *err);
 kdk_status sim_disk_remove(struct sim_disk *disk, const char *path, struct err *err);
-kdk_status sim_disk_rename(struct sim_disk *disk, const char *from, const char *to, struct err *err);
+kdk_status sim_disk_rename(struct sim_disk *disk, const char *from, const char *to,
+                           struct err *err);
 void sim_disk_sync_dir(struct sim_disk *disk, struct sim_inode *dir);
 size_t sim_dir_count(const struct sim_inode *dir); /* Of names that are there now. */
 
 void sim_inode_open(struct sim_inode *inode);
 void sim_inode_close(struct sim_disk *disk, struct sim_inode *inode);
-size_t sim_inode_read(const struct sim_inode *inode, uint64_t offset, void *into, size_t bytes);
+size_t sim_inode_read(const struct sim_inode *inode, uint64_t offset, void *into,
+                      size_t bytes);
 kdk_status sim_inode_write(struct sim_disk *disk, struct sim_inode *inode, uint64_t offset,
                            const void *from, size_t bytes, struct err *err);
-kdk_status sim_inode_truncate(struct sim_disk *disk, struct sim_inode *inode, uint64_t bytes,
-                              struct err *err);
+kdk_status sim_inode_truncate(struct sim_disk *disk, struct sim_inode *inode,
+                              uint64_t bytes, struct err *err);
 kdk_status sim_inode_sync(struct sim_inode *inode, struct err *err);
 /* A sync that fails: some sectors reach the platter, the others never will. */
-kdk_status sim_inode_sync_failed(struct sim_disk *disk, struct sim_inode *inode, struct err *err);
-kdk_status sim_inode_flip(struct sim_inode *inode, uint64_t offset, uint8_t mask, struct err *err);
+kdk_status sim_inode_sync_failed(struct sim_disk *disk, struct sim_inode *inode,
+                                 struct err *err);
+kdk_status sim_inode_flip(struct sim_inode *inode, uint64_t offset, uint8_t mask,
+                          struct err *err);
 
 /* ---- Coroutines ---- */
 enum sim_thread_status { SIM_READY, SIM_WAITING, SIM_SLEEPING, SIM_JOINING, SIM_ENDED };
@@ -120,18 +124,18 @@ struct sim_thread {
     void *context;
     struct os_state state;
     struct sim_stack *stack;
-    void *machine; /* Its stack pointer, or ucontext_t, while it does not run. */
-    void *sanitizer; /* TSan's fiber. */
+    void *machine;    /* Its stack pointer, or ucontext_t, while it does not run. */
+    void *sanitizer;  /* TSan's fiber. */
     void *fake_stack; /* ASan's. */
     enum sim_thread_status status;
-    size_t index; /* In sim->ready while ready, else in sim->idle. */
-    _Atomic uint32_t *word;       /* Waiting for. */
-    struct sim_thread *joined;    /* Joining. */
-    uint64_t deadline_ns;         /* OS_FOREVER: none. */
+    size_t index;              /* In sim->ready while ready, else in sim->idle. */
+    _Atomic uint32_t *word;    /* Waiting for. */
+    struct sim_thread *joined; /* Joining. */
+    uint64_t deadline_ns;      /* OS_FOREVER: none. */
     bool timed_out;
-    void *where;                  /* Who called. */
-    uint32_t number;              /* In order of creation. */
-    struct sim_thread *next;      /* All. */
+    void *where;             /* Who called. */
+    uint32_t number;         /* In order of creation. */
+    struct sim_thread *next; /* All. */
     char name[32];
 };
 
@@ -145,7 +149,7 @@ struct sim {
     struct sim_options options;
     struct sim_disk disk;
     struct sim_random schedule, faults, numbers;
-    bool on;            /* The power. */
+    bool on; /* The power. */
     uint64_t boots;
     uint64_t now_ns;
     uint64_t trace;
@@ -175,8 +179,8 @@ static inline struct sim *sim_of(struct os *os)
 void sim_point(struct sim *sim, uint64_t n);
 /* Ends sim_run(): does not return inside a coroutine, else the power is off when it does. */
 void sim_power_off(struct sim *sim);
-kdk_status sim_thread_start(struct sim *sim, const char *name, os_thread_fn run, void *context,
-                            struct os_thread **out, struct err *err);
+kdk_status sim_thread_start(struct sim *sim, const char *name, os_thread_fn run,
+                            void *context, struct os_thread **out, struct err *err);
 void sim_thread_wait_end(struct os_thread *thread);
 void sim_sched_deinit(struct sim *sim);
 

@@ -187,7 +187,8 @@ static void switch_to(struct sim *sim, struct sim_thread *to)
 #if defined(SIM_ASAN)
     const void *bottom = to->stack ? to->stack->bottom : runner_bottom;
     size_t bytes = to->stack ? to->stack->bytes : runner_bytes;
-    __sanitizer_start_switch_fiber(from->status == SIM_ENDED ? NULL : &from->fake_stack, bottom, bytes);
+    __sanitizer_start_switch_fiber(from->status == SIM_ENDED ? NULL : &from->fake_stack,
+                                   bottom, bytes);
 #endif
 #if defined(SIM_TSAN)
     __tsan_switch_to_fiber(to->sanitizer, 0);
@@ -281,7 +282,8 @@ static void print_where(char *into, size_t bytes, void *where)
 
 static void deadlock(struct sim *sim, const char *what)
 {
-    static const char *const doing[] = {"is ready", "waits for", "sleeps", "joins", "has ended"};
+    static const char *const doing[] = {"is ready", "waits for", "sleeps", "joins",
+                                        "has ended"};
     char text[ERR_DETAIL_BYTES], where[80];
     size_t used = 0;
     text[0] = '\0';
@@ -289,14 +291,17 @@ static void deadlock(struct sim *sim, const char *what)
         if (t->status == SIM_ENDED)
             continue;
         print_where(where, sizeof where, t->where);
-        int n = snprintf(text + used, sizeof text - used, "%u \"%s\" %s", t->number, t->name,
-                         doing[t->status]);
+        int n = snprintf(text + used, sizeof text - used, "%u \"%s\" %s", t->number,
+                         t->name, doing[t->status]);
         if (n > 0 && t->status == SIM_WAITING && used + (size_t)n < sizeof text)
-            n += snprintf(text + used + n, sizeof text - used - (size_t)n, " %p", (void *)(uintptr_t)t->word);
+            n += snprintf(text + used + n, sizeof text - used - (size_t)n, " %p",
+                          (void *)(uintptr_t)t->word);
         else if (n > 0 && t->status == SIM_JOINING && used + (size_t)n < sizeof text)
-            n += snprintf(text + used + n, sizeof text - used - (size_t)n, " %u", t->joined->number);
+            n += snprintf(text + used + n, sizeof text - used - (size_t)n, " %u",
+                          t->joined->number);
         if (n > 0 && used + (size_t)n < sizeof text)
-            n += snprintf(text + used + n, sizeof text - used - (size_t)n, " at %s\n", where);
+            n += snprintf(text + used + n, sizeof text - used - (size_t)n, " at %s\n",
+                          where);
         used = MIN(sizeof text - 1, used + (size_t)MAX(n, 0));
     }
     err_set(&sim->error, KDK_DEADLOCK, "%s at call %llu of seed %llu", what,
@@ -337,7 +342,8 @@ void sim_point(struct sim *sim, uint64_t n)
 {
     sim->idle_spins = 0;
     check_deadlines(sim);
-    if (sim->current == &sim->runner || sim->ready.count < 2 || !sim_once_in(&sim->schedule, n))
+    if (sim->current == &sim->runner || sim->ready.count < 2 ||
+        !sim_once_in(&sim->schedule, n))
         return;
     switch_to_any(sim);
 }
@@ -445,7 +451,8 @@ static kdk_status stack_new(struct sim *sim, struct sim_stack **out, struct err 
         return KDK_OK;
     }
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t bytes = align_up(sim->options.stack_bytes ? sim->options.stack_bytes : STACK_BYTES, page);
+    size_t bytes =
+        align_up(sim->options.stack_bytes ? sim->options.stack_bytes : STACK_BYTES, page);
     struct sim_stack *stack = mem_raw_zalloc(sizeof *stack);
     TRY_MEM(stack);
     void *at = mmap(NULL, bytes + page, PROT_READ | PROT_WRITE,
@@ -477,7 +484,8 @@ static void thread_free(struct sim *sim, struct sim_thread *thread)
 {
 #if defined(SIM_ASAN)
     if (thread->stack && thread->machine) {
-        const uint8_t *from = stack_in_use(thread), *end = thread->stack->bottom + thread->stack->bytes;
+        const uint8_t *from = stack_in_use(thread),
+                      *end = thread->stack->bottom + thread->stack->bytes;
         __asan_unpoison_memory_region(from, (size_t)(end - from));
     }
 #endif
@@ -539,8 +547,8 @@ static void thread_begin(void)
     __builtin_unreachable();
 }
 
-kdk_status sim_thread_start(struct sim *sim, const char *name, os_thread_fn run, void *context,
-                            struct os_thread **out, struct err *err)
+kdk_status sim_thread_start(struct sim *sim, const char *name, os_thread_fn run,
+                            void *context, struct os_thread **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint32_t self = 0;

@@ -32,7 +32,9 @@ static void fill(struct os_file *file, unsigned first, unsigned sectors, uint8_t
     uint8_t bytes[64 * SECTOR];
     struct err err = {0};
     memset(bytes, byte, (size_t)sectors * SECTOR);
-    CHECK_EQ(os_write(file, (uint64_t)first * SECTOR, bytes, (size_t)sectors * SECTOR, &err), KDK_OK);
+    CHECK_EQ(
+        os_write(file, (uint64_t)first * SECTOR, bytes, (size_t)sectors * SECTOR, &err),
+        KDK_OK);
 }
 
 static void sync_file(struct os_file *file)
@@ -95,7 +97,8 @@ TEST(sim, files_behave_like_real_ones)
     CHECK_EQ(os_mkdir(os, "/d", &err), KDK_OK);
     CHECK_EQ(os_mkdir(os, "/d/", &err), KDK_OK);
     file = open_or_die(os, "/d/f", OS_WRITE | OS_CREATE | OS_EXCLUSIVE);
-    CHECK_EQ(os_open(os, "d/./f", OS_WRITE | OS_CREATE | OS_EXCLUSIVE, &again, &err), KDK_DUPLICATE_FILE);
+    CHECK_EQ(os_open(os, "d/./f", OS_WRITE | OS_CREATE | OS_EXCLUSIVE, &again, &err),
+             KDK_DUPLICATE_FILE);
     CHECK_EQ(os_open(os, "/d", OS_READ, &again, &err), KDK_IO);
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)hash_u64(i);
@@ -115,7 +118,9 @@ TEST(sim, files_behave_like_real_ones)
         } else if (step % 7 == 3) {
             sync_file(file);
         } else {
-            CHECK_EQ(os_write(file, at, step % 3 ? bytes : model + 19999, step % 3 ? n : 1, &err), KDK_OK);
+            CHECK_EQ(os_write(file, at, step % 3 ? bytes : model + 19999, step % 3 ? n : 1,
+                              &err),
+                     KDK_OK);
             memcpy(model + at, step % 3 ? bytes : model + 19999, step % 3 ? n : 1);
             length = MAX(length, at + (step % 3 ? n : 1));
             if (step % 3 && n == 0)
@@ -470,14 +475,16 @@ TEST(sim, capacity_failures_and_flips)
     struct err err = {0};
     int s[64];
     sim_set_disk_bytes(sim, 100 * SECTOR);
-    struct os_file *file = prepared(sim), *other = open_or_die(os, "/g", OS_WRITE | OS_CREATE);
+    struct os_file *file = prepared(sim),
+                   *other = open_or_die(os, "/g", OS_WRITE | OS_CREATE);
     fill(other, 0, 30, 2);
     uint8_t bytes[10 * SECTOR] = {0};
     CHECK_EQ(os_write(other, 30 * SECTOR, bytes, sizeof bytes, &err), KDK_FULL);
     CHECK_EQ(os_truncate(other, 50 * SECTOR, &err), KDK_FULL);
     fill(file, 0, 64, 3); /* Takes no more room. */
     CHECK_EQ(os_remove(os, "/f", &err), KDK_OK);
-    CHECK_EQ(os_write(other, 60 * SECTOR, bytes, sizeof bytes, &err), KDK_FULL); /* Still open. */
+    CHECK_EQ(os_write(other, 60 * SECTOR, bytes, sizeof bytes, &err),
+             KDK_FULL); /* Still open. */
     os_close(file);
     CHECK_EQ(os_write(other, 60 * SECTOR, bytes, sizeof bytes, &err), KDK_OK);
     sim_fail_at(sim, sim_calls_all(sim) + 2, true, KDK_FULL);
@@ -539,7 +546,8 @@ TEST(sim, forks_have_futures_of_their_own)
 /* ---- Random workloads against a model of what may survive ---- */
 enum { MODEL_SECTORS = 40, MODEL_NAMES = 6 };
 
-struct sector_model { /* What sectors and sizes were at the last sync, or at any moment since. */
+struct
+    sector_model { /* What sectors and sizes were at the last sync, or at any moment since. */
     bool may_be[MODEL_SECTORS][256];
     bool size_may_be[MODEL_SECTORS + 1];
     uint8_t now[MODEL_SECTORS];
@@ -555,7 +563,8 @@ static void model_synced(struct sector_model *model)
     model->size_may_be[model->size] = true;
 }
 
-static void model_set(struct sector_model *model, unsigned first, unsigned end, uint8_t byte)
+static void model_set(struct sector_model *model, unsigned first, unsigned end,
+                      uint8_t byte)
 {
     for (unsigned i = first; i < end; i++)
         model->may_be[i][model->now[i] = byte] = true;
@@ -596,7 +605,8 @@ TEST(sim, random_files_survive_as_the_model_allows)
                 file = open_or_die(sim_os(sim), "/f", OS_WRITE);
                 int s[64];
                 int count = look(sim_os(sim), "/f", s);
-                if (CHECK(count >= 0 && count <= MODEL_SECTORS && model.size_may_be[count])) {
+                if (CHECK(count >= 0 && count <= MODEL_SECTORS &&
+                          model.size_may_be[count])) {
                     for (int i = 0; i < count; i++)
                         CHECK(s[i] >= 0 && model.may_be[i][s[i]]);
                     for (unsigned i = 0; i < MODEL_SECTORS; i++)
@@ -625,7 +635,8 @@ TEST(sim, random_files_survive_as_the_model_allows)
 /* Files whose content, synced before their name, tells which they are. */
 TEST(sim, random_names_survive_as_the_model_allows)
 {
-    static const char *const paths[MODEL_NAMES] = {"/a", "/b", "/c", "/d/a", "/d/b", "/d/c"};
+    static const char *const paths[MODEL_NAMES] = {"/a",   "/b",   "/c",
+                                                   "/d/a", "/d/b", "/d/c"};
     for (uint64_t seed = 0; seed < 2 * SEEDS; seed++) {
         struct sim *sim = sim_with(seed, 0);
         struct os *os = sim_os(sim);
@@ -639,7 +650,8 @@ TEST(sim, random_names_survive_as_the_model_allows)
             may_be[i][0] = true;
         for (int step = 0; step < 40; step++) {
             random = hash_u64(random + 1);
-            unsigned a = (unsigned)(random % MODEL_NAMES), b = (unsigned)((random >> 16) % MODEL_NAMES);
+            unsigned a = (unsigned)(random % MODEL_NAMES),
+                     b = (unsigned)((random >> 16) % MODEL_NAMES);
             switch (random >> 40 & 7) {
             case 0: {
                 bool in_d = a >= 3;
@@ -652,7 +664,8 @@ TEST(sim, random_names_survive_as_the_model_allows)
             }
             case 1:
             case 2:
-                CHECK_EQ(os_rename(os, paths[a], paths[b], &err), now[a] ? KDK_OK : KDK_UNDEFINED_FILE);
+                CHECK_EQ(os_rename(os, paths[a], paths[b], &err),
+                         now[a] ? KDK_OK : KDK_UNDEFINED_FILE);
                 if (now[a] && a != b) {
                     may_be[b][now[b] = now[a]] = true;
                     may_be[a][now[a] = 0] = true;
@@ -752,7 +765,8 @@ static void start_workers(void *context)
     work->file = open_or_die(os_here(), "/w", OS_WRITE | OS_CREATE);
     CHECK_EQ(os_sync_dir(os_here(), "/", &err), KDK_OK);
     for (int i = 0; i < WORKERS; i++)
-        CHECK_EQ(os_thread_new(os_here(), "worker", worker, work, &threads[i], &err), KDK_OK);
+        CHECK_EQ(os_thread_new(os_here(), "worker", worker, work, &threads[i], &err),
+                 KDK_OK);
     latch_acquire(&work->latch);
     while (work->finished < WORKERS)
         cond_wait(&work->done, &work->latch);
@@ -778,7 +792,8 @@ TEST(sim, the_same_seed_has_the_same_history)
         for (int again = 0; again < 2; again++) {
             struct sim *sim = sim_with(seed, 0);
             struct work work = work_of(sim);
-            void *shift = mem_alloc(100 + (size_t)again * 5000); /* Addresses must not matter. */
+            void *shift =
+                mem_alloc(100 + (size_t)again * 5000); /* Addresses must not matter. */
             CHECK(sim_run(sim, start_workers, &work));
             mem_free(shift);
             CHECK_EQ(sim_last_error(sim, NULL), KDK_OK);
@@ -853,6 +868,13 @@ TEST(sim, cuts_and_failures_outside_a_run_are_statuses)
     CHECK_EQ(os_sync(file, &err), KDK_IO); /* Opened before. */
     CHECK(strstr(err.message, "/f") != NULL);
     os_close(file);
+    file = open_or_die(sim_os(sim), "/f", OS_WRITE);
+    sim_set_disk_bytes(sim, 64 * SECTOR); /* Cut and full at once: the cut counts. */
+    sim_cut_at(sim, sim_calls_mutating(sim) + 1);
+    CHECK_EQ(os_write(file, 64 * SECTOR, "x", 1, &err), KDK_IO);
+    CHECK_EQ(os_sync(file, &err), KDK_IO);
+    os_close(file);
+    sim_reboot(sim);
     int s[64];
     CHECK_EQ(look(sim_os(sim), "/f", s), 64);
     sim_free(sim);
@@ -873,7 +895,8 @@ static void lock_forwards(void *context)
     struct work *work = context;
     struct err err = {0};
     struct os_thread *other;
-    CHECK_EQ(os_thread_new(os_here(), "backwards", lock_backwards, work, &other, &err), KDK_OK);
+    CHECK_EQ(os_thread_new(os_here(), "backwards", lock_backwards, work, &other, &err),
+             KDK_OK);
     latch_acquire(&work->latch);
     os_sleep_ns(1000000);
     rwlatch_write(&work->rwlatch);
@@ -1009,7 +1032,9 @@ static void many_threads(void *context)
     struct err err = {0};
     int count = 0;
     while (count < OS_THREADS_MAX - 1)
-        if (!CHECK_EQ(os_thread_new(os_here(), "t", touch, context, &threads[count++], &err), KDK_OK))
+        if (!CHECK_EQ(
+                os_thread_new(os_here(), "t", touch, context, &threads[count++], &err),
+                KDK_OK))
             return;
     while (count > 0)
         os_thread_join(threads[--count]);

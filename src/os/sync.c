@@ -46,8 +46,8 @@ void latch_check_sync(void)
 }
 #else
 static const bool may_sync[] = {
-#define yes true
-#define no false
+#define yes                  true
+#define no                   false
 #define MAY_SYNC(NAME, SYNC) SYNC,
     OS_LATCH_RANKS(MAY_SYNC)
 #undef MAY_SYNC
@@ -113,8 +113,8 @@ void latch_init(struct latch *latch, enum os_rank rank)
 bool latch_try(struct latch *latch)
 {
     uint32_t free = LATCH_FREE;
-    if (!atomic_compare_exchange_strong_explicit(&latch->word, &free, LATCH_TAKEN,
-                                                 memory_order_acquire, memory_order_relaxed))
+    if (!atomic_compare_exchange_strong_explicit(
+            &latch->word, &free, LATCH_TAKEN, memory_order_acquire, memory_order_relaxed))
         return false;
     rank_taken(latch->rank);
     return true;
@@ -132,7 +132,8 @@ void latch_acquire(struct latch *latch)
             return;
     }
     note_where(__builtin_return_address(0));
-    while (atomic_exchange_explicit(&latch->word, LATCH_WAITED, memory_order_acquire) != LATCH_FREE)
+    while (atomic_exchange_explicit(&latch->word, LATCH_WAITED, memory_order_acquire) !=
+           LATCH_FREE)
         os_wait(&latch->word, LATCH_WAITED, OS_FOREVER);
     note_where(NULL);
     rank_taken(latch->rank);
@@ -162,9 +163,9 @@ void rwlatch_init(struct rwlatch *latch, enum os_rank rank)
 /* Sleeps until `word` may have changed from `seen`, in which it is held. */
 static void rw_sleep(struct rwlatch *latch, uint32_t seen)
 {
-    if (!(seen & RW_WAITED) &&
-        !atomic_compare_exchange_strong_explicit(&latch->word, &seen, seen | RW_WAITED,
-                                                 memory_order_relaxed, memory_order_relaxed))
+    if (!(seen & RW_WAITED) && !atomic_compare_exchange_strong_explicit(
+                                   &latch->word, &seen, seen | RW_WAITED,
+                                   memory_order_relaxed, memory_order_relaxed))
         return;
     os_wait(&latch->word, seen | RW_WAITED, OS_FOREVER);
 }
@@ -175,10 +176,12 @@ void rwlatch_read(struct rwlatch *latch)
     int rounds = spin_rounds();
     for (;;) {
         uint32_t word = atomic_load_explicit(&latch->word, memory_order_relaxed);
-        uint32_t writers = atomic_load_explicit(&latch->writers_waiting, memory_order_relaxed);
+        uint32_t writers =
+            atomic_load_explicit(&latch->writers_waiting, memory_order_relaxed);
         if (!(word & RW_WRITER) && writers == 0) {
             if (atomic_compare_exchange_weak_explicit(&latch->word, &word, word + 1,
-                                                      memory_order_acquire, memory_order_relaxed))
+                                                      memory_order_acquire,
+                                                      memory_order_relaxed))
                 break;
         } else if (rounds > 0) {
             rounds--;
@@ -202,16 +205,16 @@ void rwlatch_read_done(struct rwlatch *latch)
     ASSERT(!(word & RW_WRITER));
     /* Whoever takes it before this exchange takes over the duty to wake, with the bit. */
     if (word == RW_WAITED &&
-        atomic_compare_exchange_strong_explicit(&latch->word, &word, 0, memory_order_relaxed,
-                                                memory_order_relaxed))
+        atomic_compare_exchange_strong_explicit(&latch->word, &word, 0,
+                                                memory_order_relaxed, memory_order_relaxed))
         os_wake(&latch->word, UINT32_MAX);
 }
 
 static bool rw_try_write(struct rwlatch *latch, uint32_t word)
 {
-    return !(word & RW_HELD) &&
-           atomic_compare_exchange_strong_explicit(&latch->word, &word, word | RW_WRITER,
-                                                   memory_order_acquire, memory_order_relaxed);
+    return !(word & RW_HELD) && atomic_compare_exchange_strong_explicit(
+                                    &latch->word, &word, word | RW_WRITER,
+                                    memory_order_acquire, memory_order_relaxed);
 }
 
 void rwlatch_write(struct rwlatch *latch)
@@ -251,7 +254,8 @@ void rwlatch_write_done(struct rwlatch *latch)
 /* ---- Condition ---- */
 #define COND_WAITED 1u
 
-static bool wait_on(struct cond *cond, struct latch *latch, uint64_t timeout_ns, void *where)
+static bool wait_on(struct cond *cond, struct latch *latch, uint64_t timeout_ns,
+                    void *where)
 {
     uint32_t seen = COND_WAITED | atomic_fetch_or_explicit(&cond->sequence, COND_WAITED,
                                                            memory_order_relaxed);
@@ -288,7 +292,7 @@ void cond_broadcast(struct cond *cond)
     do {
         if (!(seen & COND_WAITED))
             return;
-    } while (!atomic_compare_exchange_weak_explicit(&cond->sequence, &seen, seen + 1,
-                                                    memory_order_relaxed, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(
+        &cond->sequence, &seen, seen + 1, memory_order_relaxed, memory_order_relaxed));
     os_wake(&cond->sequence, UINT32_MAX);
 }

@@ -61,12 +61,12 @@ static uint64_t take(struct broker *broker, uint64_t min, uint64_t wanted)
         got = MIN(wanted, left);
         if (got < min)
             return 0;
-    } while (!atomic_compare_exchange_weak_explicit(&broker->used, &used, used + got,
-                                                    memory_order_relaxed, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(
+        &broker->used, &used, used + got, memory_order_relaxed, memory_order_relaxed));
     uint64_t peak = load(&broker->peak);
-    while (used + got > peak &&
-           !atomic_compare_exchange_weak_explicit(&broker->peak, &peak, used + got,
-                                                  memory_order_relaxed, memory_order_relaxed)) {
+    while (used + got > peak && !atomic_compare_exchange_weak_explicit(
+                                    &broker->peak, &peak, used + got, memory_order_relaxed,
+                                    memory_order_relaxed)) {
     }
     return got;
 }
@@ -92,10 +92,9 @@ static void give_back(struct broker_grant *grant, uint64_t bytes)
     grant_add(grant, 0 - bytes);
     add(&grant->broker->used, 0 - bytes);
     uint64_t asked = load(&grant->asked);
-    while (asked > 0 && !atomic_compare_exchange_weak_explicit(&grant->asked, &asked,
-                                                               asked > bytes ? asked - bytes : 0,
-                                                               memory_order_relaxed,
-                                                               memory_order_relaxed)) {
+    while (asked > 0 && !atomic_compare_exchange_weak_explicit(
+                            &grant->asked, &asked, asked > bytes ? asked - bytes : 0,
+                            memory_order_relaxed, memory_order_relaxed)) {
     }
 }
 
@@ -123,7 +122,8 @@ static void reclaim(struct broker *broker, uint64_t need, enum broker_use last)
 }
 
 /* The largest holder that can is asked to give back at its next batch. */
-static void ask_largest(struct broker *broker, const struct broker_grant *asker, uint64_t bytes)
+static void ask_largest(struct broker *broker, const struct broker_grant *asker,
+                        uint64_t bytes)
 {
     struct broker_grant *largest = NULL;
     latch_acquire(&broker->latch);
@@ -132,30 +132,35 @@ static void ask_largest(struct broker *broker, const struct broker_grant *asker,
             (!largest || load(&g->bytes) > load(&largest->bytes)))
             largest = g;
     if (largest) {
-        atomic_store_explicit(&largest->asked, MAX(load(&largest->asked), bytes), memory_order_relaxed);
+        atomic_store_explicit(&largest->asked, MAX(load(&largest->asked), bytes),
+                              memory_order_relaxed);
         add(&broker->asked, 1);
     }
     latch_release(&broker->latch);
 }
 
-static kdk_status refuse(struct broker *broker, const struct broker_grant *grant, uint64_t need,
-                         struct err *err)
+static kdk_status refuse(struct broker *broker, const struct broker_grant *grant,
+                         uint64_t need, struct err *err)
 {
     add(&broker->refused, 1);
     ask_largest(broker, grant, missing(broker, need));
-    kdk_status status = err_set(err, KDK_NOMEM, "out of memory: %s needs %llu bytes more than memory_limit allows",
-                                grant->name, (unsigned long long)missing(broker, need));
-    err_detail(err, "memory_limit is %llu bytes, of which %llu are in use; %s has %llu and wants %llu more",
-               (unsigned long long)load(&broker->limit), (unsigned long long)load(&broker->used),
-               grant->name, (unsigned long long)load(&grant->bytes), (unsigned long long)need);
+    kdk_status status = err_set(
+        err, KDK_NOMEM, "out of memory: %s needs %llu bytes more than memory_limit allows",
+        grant->name, (unsigned long long)missing(broker, need));
+    err_detail(err,
+               "memory_limit is %llu bytes, of which %llu are in use; %s has %llu and "
+               "wants %llu more",
+               (unsigned long long)load(&broker->limit),
+               (unsigned long long)load(&broker->used), grant->name,
+               (unsigned long long)load(&grant->bytes), (unsigned long long)need);
     err_hint(err, "Raise memory_limit.");
     return status;
 }
 
 /* ---- Grants ---- */
-kdk_status broker_grant_init(struct broker *broker, struct broker_grant *grant, const char *name,
-                             enum broker_use use, bool revocable, uint64_t min, uint64_t wanted,
-                             struct err *err)
+kdk_status broker_grant_init(struct broker *broker, struct broker_grant *grant,
+                             const char *name, enum broker_use use, bool revocable,
+                             uint64_t min, uint64_t wanted, struct err *err)
 {
     kdk_status status = KDK_OK;
     *grant = (struct broker_grant){

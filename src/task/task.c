@@ -14,11 +14,11 @@
 
 #include "base/mem.h"
 
-#define SLICE_NS         1000000
-#define SPIN_NS          50000
-#define INTERRUPT_NS     10000000
-#define NORMAL_TURN      16
-#define BACKGROUND_TURN  64
+#define SLICE_NS        1000000
+#define SPIN_NS         50000
+#define INTERRUPT_NS    10000000
+#define NORMAL_TURN     16
+#define BACKGROUND_TURN 64
 
 enum { STATE_READY, STATE_RUNNING, STATE_BLOCKED, STATE_ENDED };
 
@@ -40,7 +40,7 @@ struct sched {
     bool stop;
     /* Written under `latch`, read by those who spin or ask whether to yield. */
     _Atomic uint32_t queued[TASK_PRIORITIES]; /* Groups in the queue. */
-    _Atomic uint32_t statements;              /* Groups with tasks, background ones not counted. */
+    _Atomic uint32_t statements; /* Groups with tasks, background ones not counted. */
     struct worker workers[];
 };
 
@@ -236,7 +236,8 @@ static void worker_main(void *context)
     while (!sched->stop) {
         struct task_group *group = pick(sched);
         if (group) {
-            dequeue(group); /* To the end of the line: the others' turn comes before its next task. */
+            dequeue(
+                group); /* To the end of the line: the others' turn comes before its next task. */
             run_one(group, worker->index);
             continue;
         }
@@ -300,15 +301,17 @@ uint32_t sched_worker_count(const struct sched *sched)
 void sched_stats(struct sched *sched, struct sched_stats *out)
 {
     latch_acquire(&sched->latch);
-    *out = (struct sched_stats){.workers = sched->worker_count, .parked = sched->parked, .runs = sched->runs};
+    *out = (struct sched_stats){
+        .workers = sched->worker_count, .parked = sched->parked, .runs = sched->runs};
     for (size_t p = 0; p < TASK_PRIORITIES; p++)
         out->groups_ready += load(&sched->queued[p]);
     latch_release(&sched->latch);
 }
 
 /* ---- Groups ---- */
-void task_group_init(struct task_group *group, struct sched *sched, enum task_priority priority,
-                     uint32_t threads_max, const _Atomic uint32_t *interrupt)
+void task_group_init(struct task_group *group, struct sched *sched,
+                     enum task_priority priority, uint32_t threads_max,
+                     const _Atomic uint32_t *interrupt)
 {
     *group = (struct task_group){
         .sched = sched,
@@ -407,7 +410,8 @@ kdk_status task_group_wait(struct task_group *group, struct err *err)
     for (;;) {
         if (interrupted(group) && !load(&group->cancelled))
             cancel(group, KDK_INTERRUPTED, NULL);
-        if (group->ready_first && (group->threads_max == 0 || group->running < group->threads_max)) {
+        if (group->ready_first &&
+            (group->threads_max == 0 || group->running < group->threads_max)) {
             run_one(group, index);
             spun = false;
         } else if (load(&group->outstanding) == 0) {
@@ -421,7 +425,8 @@ kdk_status task_group_wait(struct task_group *group, struct err *err)
             latch_acquire(&sched->latch);
         } else {
             group->parked = true;
-            cond_wait_ns(&group->changed, &sched->latch, group->interrupt ? INTERRUPT_NS : OS_FOREVER);
+            cond_wait_ns(&group->changed, &sched->latch,
+                         group->interrupt ? INTERRUPT_NS : OS_FOREVER);
             group->parked = false;
         }
     }

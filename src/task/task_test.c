@@ -346,7 +346,8 @@ static void log_order(void *context)
     _Atomic uint32_t flag = 0;
     struct task_group gate, groups[4];
     struct task blocker = {.run = wait_for_flag, .context = &flag};
-    static const enum task_priority priorities[4] = {TASK_BACKGROUND, TASK_NORMAL, TASK_NORMAL, TASK_SHORT};
+    static const enum task_priority priorities[4] = {TASK_BACKGROUND, TASK_NORMAL,
+                                                     TASK_NORMAL, TASK_SHORT};
     struct letter letters[8]; /* Two for each group. */
     CHECK_EQ(sched_new(os_here(), 1, &sched, &err), KDK_OK);
     task_group_init(&gate, sched, TASK_SHORT, 0, NULL);
@@ -360,7 +361,9 @@ static void log_order(void *context)
         task_group_init(&groups[i], sched, priorities[i], 0, NULL);
         for (int twice = 0; twice < 2; twice++) {
             struct letter *letter = &letters[2 * i + twice];
-            *letter = (struct letter){{.run = write_letter}, log, (char)('a' + i),
+            *letter = (struct letter){{.run = write_letter},
+                                      log,
+                                      (char)('a' + i),
                                       priorities[i] == TASK_NORMAL ? 20 : 10};
             letter->task.context = letter;
             task_submit(&groups[i], &letter->task);
@@ -470,14 +473,16 @@ static uint64_t cache_shrink(void *context, uint64_t bytes)
     return gives;
 }
 
-static void cache_init(struct cache *cache, struct broker *broker, enum broker_use use, uint64_t bytes,
-                       uint64_t keeps)
+static void cache_init(struct cache *cache, struct broker *broker, enum broker_use use,
+                       uint64_t bytes, uint64_t keeps)
 {
     struct err err = {0};
     *cache = (struct cache){.keeps = keeps};
-    CHECK_EQ(broker_grant_init(broker, &cache->grant, "cache", use, false, 0, 0, &err), KDK_OK);
+    CHECK_EQ(broker_grant_init(broker, &cache->grant, "cache", use, false, 0, 0, &err),
+             KDK_OK);
     CHECK(broker_try_resize(&cache->grant, bytes));
-    cache->shrinker = (struct broker_shrinker){.shrink = cache_shrink, .context = cache, .use = use};
+    cache->shrinker =
+        (struct broker_shrinker){.shrink = cache_shrink, .context = cache, .use = use};
     broker_add_shrinker(broker, &cache->shrinker);
 }
 
@@ -494,9 +499,12 @@ TEST(broker, one_limit_for_all)
     struct broker_grant a, b = {0}, none = {0};
     struct err err = {0};
     broker_init(&broker, 1000);
-    CHECK_EQ(broker_grant_init(&broker, &a, "hash join", BROKER_OPERATOR, true, 100, 700, &err), KDK_OK);
+    CHECK_EQ(
+        broker_grant_init(&broker, &a, "hash join", BROKER_OPERATOR, true, 100, 700, &err),
+        KDK_OK);
     CHECK_EQ(broker_granted(&a), 700);
-    CHECK_EQ(broker_grant_init(&broker, &b, "sort", BROKER_OPERATOR, false, 100, 700, &err), KDK_OK);
+    CHECK_EQ(broker_grant_init(&broker, &b, "sort", BROKER_OPERATOR, false, 100, 700, &err),
+             KDK_OK);
     CHECK_EQ(broker_granted(&b), 300); /* What was left. */
     CHECK_EQ(broker_resize(&b, 301, &err), KDK_NOMEM);
     CHECK(strstr(err.message, "memory_limit") != NULL);
@@ -517,7 +525,8 @@ TEST(broker, one_limit_for_all)
     CHECK_EQ(broker_resize(&none, 0, &err), KDK_OK);
     broker_grant_deinit(&none);
     broker_grant_deinit(&a);
-    CHECK_EQ(broker_grant_init(&broker, &a, "big", BROKER_OPERATOR, true, 651, 651, &err), KDK_NOMEM);
+    CHECK_EQ(broker_grant_init(&broker, &a, "big", BROKER_OPERATOR, true, 651, 651, &err),
+             KDK_NOMEM);
     CHECK_EQ(broker_granted(&a), 0);
     broker_grant_deinit(&a);
     CHECK_EQ(broker_resize(&b, UINT64_MAX, &err), KDK_NOMEM);
@@ -540,7 +549,8 @@ TEST(broker, caches_give_way_first)
     broker_init(&broker, 1000);
     cache_init(&pour, &broker, BROKER_BACKGROUND, 200, 50);
     cache_init(&cache, &broker, BROKER_CACHE, 700, 100);
-    CHECK_EQ(broker_grant_init(&broker, &a, "sort", BROKER_OPERATOR, true, 100, 400, &err), KDK_OK);
+    CHECK_EQ(broker_grant_init(&broker, &a, "sort", BROKER_OPERATOR, true, 100, 400, &err),
+             KDK_OK);
     CHECK_EQ(broker_granted(&a), 400);
     CHECK_EQ(cache.calls, 1);
     CHECK_EQ(pour.calls, 0);
@@ -597,7 +607,8 @@ TEST(broker, contenders_never_pass_the_limit)
     struct err err = {0};
     broker_init(&contest.broker, 1000);
     for (int i = 0; i < 4; i++)
-        CHECK_EQ(os_thread_new(os_real(), "contend", contend, &contest, &threads[i], &err), KDK_OK);
+        CHECK_EQ(os_thread_new(os_real(), "contend", contend, &contest, &threads[i], &err),
+                 KDK_OK);
     for (int i = 0; i < 4; i++)
         os_thread_join(threads[i]);
     CHECK(atomic_load(&contest.broker.peak) <= 1000);
