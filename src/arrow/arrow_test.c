@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "check.h"
+#include "os/os.h"
 
 TEST(arrow, builders_slices_and_copies_agree)
 {
@@ -196,5 +197,40 @@ TEST(arrow, builders_refuse_what_does_not_fit)
     CHECK_EQ(arrow_builder_slot(arrow_builder_child(b, ARROW_FIXED_SIZE_LIST), &err),
              KDK_BAD_PARAMETER);
     arrow_builder_free(b);
+    arrow_schema_free(schema);
+}
+
+struct sharing {
+    const struct arrow_schema *schema;
+    struct arrow_array *array;
+};
+
+static void share(void *context)
+{
+    struct sharing *s = context;
+
+    for (int64_t i = 0; i < 200; i++) {
+        struct arrow_array *mine = arrow_array_ref(s->array), *slice = NULL;
+        CHECK_EQ(arrow_array_slice(s->schema, mine, i % 50, 10, &slice, NULL), KDK_OK);
+        CHECK(arrow_array_equal(s->schema, slice, slice, NULL));
+        arrow_array_unref(mine);
+        arrow_array_unref(slice);
+    }
+}
+
+/* The last thread to let go frees; the sanitizers tell whether that was the last. */
+TEST(arrow, arrays_are_shared_by_concurrent_threads)
+{
+    struct arrow_schema *schema = sample_schema();
+    struct sharing s = {schema, sample_array(schema, 60, 1, 5)};
+    struct os_thread *threads[3] = {NULL};
+
+    for (size_t i = 0; i < COUNT_OF(threads); i++)
+        CHECK_EQ(os_thread_new(os_real(), "share", share, &s, &threads[i], NULL), KDK_OK);
+    share(&s);
+    for (size_t i = 0; i < COUNT_OF(threads); i++)
+        os_thread_join(threads[i]);
+    CHECK_EQ(atomic_load(&s.array->refs), 1);
+    arrow_array_unref(s.array);
     arrow_schema_free(schema);
 }

@@ -502,3 +502,69 @@ TEST(arrow_ipc, files_of_the_system_are_sources)
     arrow_file_close(file);
     os_close(opened);
 }
+
+TEST(arrow_ipc, messages_of_streams_carry_metadata)
+{
+    struct arrow_schema *schema = NULL;
+    struct arrow_array *batch, *got = NULL;
+    struct arrow_metadata metadata = {0};
+    const struct arrow_batch_options with = {.metadata = &metadata};
+    struct arrow_stream *stream = NULL;
+    struct arrow_writer *w = NULL;
+    struct arrow_memory memory = {0};
+    struct arrow_input input;
+    struct buf out = {0};
+    struct arrow_sink sink = arrow_sink_of_buf(&out);
+    struct err err = {0};
+
+    CHECK_EQ(arrow_schema_new(ARROW_STRUCT, "", &schema, &err), KDK_OK);
+    schema->nullable = false;
+    CHECK_EQ(arrow_schema_add_new(schema, ARROW_DATE32, "d", NULL, &err), KDK_OK);
+    CHECK_EQ(arrow_metadata_add(&metadata, "key", 3, "value", 5, &err), KDK_OK);
+    batch = sample_array(schema, 5, 1, 1);
+    CHECK_EQ(arrow_writer_open(&sink, schema, NULL, &w, &err), KDK_OK);
+    CHECK_EQ(arrow_writer_batch(w, batch, &with, NULL, &err), KDK_OK);
+    CHECK_EQ(arrow_writer_batch(w, batch, NULL, NULL, &err), KDK_OK);
+    CHECK_EQ(arrow_writer_finish(w, NULL, NULL, &err), KDK_OK);
+    CHECK_EQ(arrow_writer_batch(w, batch, NULL, NULL, &err), KDK_NOT_READY);
+    memory = (struct arrow_memory){(const uint8_t *)out.data, out.len, 0};
+    input = arrow_input_of_memory(&memory, "s");
+    CHECK_EQ(arrow_ipc_stream_open(&input, &stream, &err), KDK_OK);
+    CHECK_EQ(stream->next(stream, &got, &err), KDK_OK);
+    CHECK_STR(arrow_metadata_get(arrow_ipc_stream_metadata(stream), "key", NULL), "value");
+    arrow_array_unref(got);
+    CHECK_EQ(stream->next(stream, &got, &err), KDK_OK);
+    CHECK_EQ(arrow_ipc_stream_metadata(stream)->count, 0);
+    arrow_array_unref(got);
+    CHECK_EQ(stream->next(stream, &got, &err), KDK_OK);
+    CHECK(!got);
+    arrow_stream_close(stream);
+    arrow_writer_free(w);
+    arrow_array_unref(batch);
+    arrow_metadata_deinit(&metadata);
+    arrow_schema_free(schema);
+    buf_deinit(&out);
+}
+
+/* No columns at all still tells how many rows there are. */
+TEST(arrow_ipc, a_batch_can_be_read_for_its_length_alone)
+{
+    struct buf out = {0};
+    struct arrow_memory memory;
+    struct arrow_source source;
+    struct arrow_file *file = NULL;
+    struct arrow_array *got = NULL;
+    struct err err = {0};
+    const uint32_t none = 0;
+
+    small_data(&out, true, ARROW_CODEC_LZ4_FRAME);
+    memory = (struct arrow_memory){(const uint8_t *)out.data, out.len, 0};
+    source = arrow_source_of_memory(&memory, "x");
+    CHECK_EQ(arrow_file_open(&source, &file, &err), KDK_OK);
+    CHECK_EQ(arrow_file_read(file, 0, &none, 0, &got, NULL, &err), KDK_OK);
+    CHECK_EQ(got->length, 7);
+    CHECK_EQ(got->child_count, 0);
+    arrow_array_unref(got);
+    arrow_file_close(file);
+    buf_deinit(&out);
+}

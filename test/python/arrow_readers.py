@@ -174,6 +174,18 @@ def pyarrow_round_trips(args, folder):
     check("late dictionaries", done and same(read(target, False), data), why)
 
 
+def old_framing(args, folder):
+    """Before Arrow 0.15 messages had no mark in front of their length; metadata were of version 4."""
+    data = table(False)
+    source, target = os.path.join(folder, "in"), os.path.join(folder, "out")
+    options = pa.ipc.IpcWriteOptions(metadata_version=pa.ipc.MetadataVersion.V4, use_legacy_format=True)
+    for stream in (False, True):
+        with (pa.ipc.new_stream if stream else pa.ipc.new_file)(source, data.schema, options=options) as writer:
+            writer.write_table(data)
+        done, why = copy(args, source, target, *["--from-stream"] * stream)
+        check(f"old framing {stream}", done and same(read(target, False), data), why)
+
+
 def growing_dictionaries(args, folder):
     """Each batch has its own dictionary: pyarrow sends deltas or replacements; so do we."""
     source, target = os.path.join(folder, "in"), os.path.join(folder, "out")
@@ -294,7 +306,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--copy", default=os.path.join(TOP, "build/release/test/tools/arrow_copy"))
     args = parser.parse_args()
-    for case in (pyarrow_round_trips, growing_dictionaries, polars_reads, polars_round_trips, many_blocks, decimals, refusals):
+    for case in (pyarrow_round_trips, old_framing, growing_dictionaries, polars_reads, polars_round_trips, many_blocks, decimals, refusals):
         with tempfile.TemporaryDirectory() as folder:
             case(args, folder)
     print(f"pyarrow {pa.__version__}, polars {polars.__version__}")
