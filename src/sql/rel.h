@@ -89,16 +89,16 @@ struct expr {
 enum rel_kind {
     REL_SCAN,     /* A table. Makes cols (column: position in table->columns; ROWID_COLUMN: the row id). */
     REL_FILE,     /* A file named in FROM ('x.csv', 'x.arrow'). Makes cols (column: position in the file). */
-    REL_SERIES,   /* generate_series: rows[0] = {start, stop, step}; makes cols[0]. */
+    REL_SERIES,   /* generate_series: rows[0] = {start, stop, step}, of its type; makes cols[0]. */
     REL_VALUES,   /* Rows of expressions without columns (or with outer ones). Makes cols. A single empty row is FROM-less SELECT. */
     REL_FILTER,   /* in[0] where all of conds are true. */
     REL_PROJECT,  /* Makes cols, each with an expr over in[0]; hands on no other column. */
     REL_JOIN,     /* See join_kind. conds: the ON conditions, and-ed. */
     REL_AGG,      /* Groups of in[0]: makes groups (each an expr) and aggs; hands on nothing else. No groups: exactly one row. */
-    REL_DISTINCT, /* Of in[0], by keys (DISTINCT ON: the first row of each in input order) or, when there are none, all of its columns. */
+    REL_DISTINCT, /* Rows of in[0] that differ, by keys (DISTINCT ON: the first row of each in input order, handed on in that order) or, when there are none, all of its columns. */
     REL_SORT,     /* keys; with limit: top-N. */
     REL_LIMIT,    /* limit, offset: expressions without columns, or NULL. */
-    REL_SETOP,    /* UNION, INTERSECT, EXCEPT [ALL] of in[0], in[1]: makes cols; left[i], right[i] are the inputs' columns. */
+    REL_SETOP,    /* UNION, INTERSECT, EXCEPT [ALL] of in[0], in[1]: makes cols; left[i], right[i] are the inputs' columns; they may make more. */
     REL_CTE,      /* Materializes ctes[0..]: in[0] is the query over them. */
     REL_CTE_REF,  /* The rows of a CTE: makes cols, from cte->columns. */
     REL_INSERT,   /* Into table: see struct rel_dml. Makes the RETURNING columns. */
