@@ -97,19 +97,19 @@ enum ddl_kind {
     DDL_CREATE_TABLE,   /* create */
     DDL_CREATE_VIEW,    /* create: columns and view_sql; `replaces` is the view that it replaces, or NULL */
     DDL_CREATE_INDEX,   /* index */
-    DDL_DROP,           /* drop: everything, dependants too, in an order that works */
-    DDL_TRUNCATE,       /* drop.tables */
-    DDL_ALTER,          /* alter */
-    DDL_REINDEX,        /* drop.indexes */
-    DDL_CHECKPOINT,     /* drop.tables: FREEZE of those; only with a name */
-    DDL_ANALYZE,        /* drop.tables: ANALYZE or VACUUM; none: all */
+    DDL_DROP,           /* tables (views too, dependants first), dropped_indexes, schemas: in that order */
+    DDL_TRUNCATE,       /* tables */
+    DDL_ALTER,          /* alters; first `tables`: views that DROP COLUMN ... CASCADE drops */
+    DDL_REINDEX,        /* dropped_indexes: those to be made anew; none: all */
+    DDL_CHECKPOINT,     /* tables: FREEZE of those; only with a name */
+    DDL_ANALYZE,        /* tables: ANALYZE or VACUUM; none: all */
 };
 
 enum alter_kind {
     ALTER_RENAME_TABLE,    /* name; schema */
     ALTER_RENAME_INDEX,    /* index, name; also for PRIMARY KEY and UNIQUE constraints */
     ALTER_RENAME_CHECK,    /* position (in table->checks), name */
-    ALTER_RENAME_COLUMN,   /* position, name; checks: the checks' text after it */
+    ALTER_RENAME_COLUMN,   /* position, name; the checks' text changes too: see `after` */
     ALTER_RENAME_SCHEMA,   /* schema, name */
     ALTER_ADD_COLUMN,      /* column: at the end */
     ALTER_DROP_COLUMN,     /* position; indexes and checks that name it go with it: see `after` */
@@ -185,16 +185,16 @@ struct copy_options {
 
 struct bound_copy {
     bool to;
-    const struct ctable *table; /* NULL: COPY (query) TO; then bound_stmt.root gives the rows. */
+    const struct ctable *table; /* NULL: COPY (query) TO. For TO bound_stmt.root gives the rows, either way, and `names` says which of its columns. */
     uint32_t column_count;      /* Of the file, in order. */
-    uint32_t *columns;          /* Positions in table->columns. */
+    uint32_t *columns;          /* Positions in table->columns; NULL without a table. */
     struct relcol *names;       /* Name and type of each. */
     const char *path;           /* NULL: STDIN or STDOUT. */
     struct copy_options options;
     /* FROM: the row to insert, over `input` ids: what comes from the file and what defaults compute. */
-    colid *input;               /* One for each of `columns`. */
-    struct rel_dml *dml;        /* set: every column of the table, in order; checks over fresh. */
-    struct expr *where;         /* Over input; NULL: all rows. */
+    colid *input;               /* One for each of `columns`: the value read. */
+    struct rel_dml *dml;        /* set: every column of the table, in order, over input; checks over fresh. */
+    struct expr *where;         /* Over fresh; NULL: all rows. Rows that fail it are skipped before the checks. */
 };
 
 /* ------------------------------------------------------------------------ debugging ---- */

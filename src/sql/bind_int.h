@@ -48,9 +48,9 @@ struct star_note {
     struct star_note *next;
 };
 struct table_note {
-    struct ast_from *from; /* NULL for tables inside views. */
+    struct ast_from *from;
     const struct ctable *table;
-    bool inside_view;
+    bool qualified; /* While the text is printed. */
     struct rel *scan;
     struct table_note *next;
 };
@@ -336,17 +336,29 @@ kdk_status bind_writable(struct binder *b, const struct ctable *table, const cha
 
 /* ---- DDL, shared with ALTER ---- */
 
-/* A column's definition: type, NOT NULL, default (checked, as text). Other constraints are left to the caller. */
-kdk_status bind_column_def(struct binder *b, const struct ast_column *ast, struct ccolumn *out, struct expr **fill) KDK_MUST_CHECK;
-/* PRIMARY KEY or UNIQUE over columns of `table`. */
+/* A column's definition: type, NOT NULL, default (checked, as text). Other constraints are left to the caller. `fill`, which may be NULL, gets
+ * the bound default, or NULL. */
+kdk_status bind_column_def(struct binder *b, const struct ast_column *ast, const char *table, struct ccolumn *out, struct expr **fill) KDK_MUST_CHECK;
+/* PRIMARY KEY or UNIQUE over columns of `table` (a draft or a real one); `column`: the constraint stands behind this column. */
 kdk_status bind_key(struct binder *b, const struct ctable *table, const struct ast_constraint *con, const struct ast_ident *column,
-                    const char *schema, struct bound_index *out) KDK_MUST_CHECK;
-kdk_status bind_check(struct binder *b, const struct ctable *table, const struct ast_constraint *con, struct ccheck *out,
-                      struct expr **condition) KDK_MUST_CHECK;
-/* "t_a_key", with a number behind it while `taken` names exist. */
-kdk_status bind_choose_name(struct binder *b, const char *schema, const char *table, const char *column, const char *label,
-                            const struct ctable *in, const struct bound_index *others, uint32_t other_count, const char **out) KDK_MUST_CHECK;
-/* Views that stand on `table` (or, position >= 0, on that column of it): NULL-terminated list, direct and indirect ones, dependants last. */
-kdk_status bind_dependants(struct binder *b, const struct ctable *table, int64_t position, const struct ctable ***out, uint32_t *count) KDK_MUST_CHECK;
+                    const struct bound_index *others, uint32_t other_count, struct bound_index *out) KDK_MUST_CHECK;
+/* CHECK: `condition`, which may be NULL, gets it over columns with ids position + 1. `checks` are those that are to be made besides. */
+kdk_status bind_check(struct binder *b, const struct ctable *table, const struct ast_constraint *con, const struct ccheck *checks, uint32_t check_count,
+                      struct ccheck *out, struct expr **condition) KDK_MUST_CHECK;
+/* 42P07 when the schema has a table, view or index of this name. */
+kdk_status bind_name_free(struct binder *b, const char *schema, const char *name, uint32_t at) KDK_MUST_CHECK;
+bool bind_name_taken(struct binder *b, const char *schema, const char *name);
+/* Views that stand on `table` (position >= 0: on that column of it), directly or not, in an order in which they can be dropped. */
+struct view_list {
+    uint32_t count, cap;
+    const struct ctable **views;
+};
+kdk_status bind_dependants(struct binder *b, const struct ctable *table, int64_t position, struct view_list *list) KDK_MUST_CHECK;
+/* 2BP01 for the first of them. `what`: "table t". */
+kdk_status bind_refuse_dependants(struct binder *b, const char *verb, const char *what, const struct ctable *view, uint32_t at) KDK_MUST_CHECK;
+/* Text of a syntax tree, in the arena. */
+kdk_status bind_expr_text(struct binder *b, const struct ast_expr *ast, const char **out) KDK_MUST_CHECK;
+/* Calls `each` for every column name in an expression without subqueries. */
+void ast_each_column(struct ast_expr *ast, void (*each)(void *context, struct ast_expr *column), void *context);
 
 #endif

@@ -94,6 +94,9 @@ static kdk_status note_stars(struct binder *b, const struct scope *scope, struct
     bool any = false;
     for (uint32_t i = 0; i < select->items.count; i++)
         any |= select->items.items[i].expr->kind == AST_STAR;
+    for (const struct star_note *n = b->stars; n; n = n->next)
+        if (n->select == select)
+            return KDK_OK; /* A CTE that is bound at each mention. */
     if (!any)
         return KDK_OK;
     struct star_note *note = NEW(struct star_note);
