@@ -35,10 +35,15 @@ static kdk_status resolve(struct binder *b, const char *name, bool is_operator, 
             literal |= types[i].id == LT_UNKNOWN;
         }
         TRY_AT(bind_at(b, at), fn_resolve(name, is_operator, types, count, id, cast_to, b->err));
-        for (uint32_t i = 0; i < count; i++)
+        const bool compares = fn_comparison_kind(*id) != CMP_NONE;
+        for (uint32_t i = 0; i < count; i++) {
+            /* A whole constant has fewer digits than its type: products stay within 38 for longer. */
+            if (!compares && cast_to[i].id == LT_NUMERIC && args[i]->kind == EX_CONST && ltype_is_integer(args[i]->type))
+                cast_to[i] = LTYPE(NUMERIC);
             TRY(coerce(b, &args[i], cast_to[i], CAST_IMPLICIT));
+        }
         /* A literal that became NUMERIC has a scale only now, and comparisons want one scale on both sides. */
-        if (!literal || fn_comparison_kind(*id) == CMP_NONE || args[0]->type.id != LT_NUMERIC)
+        if (!literal || !compares || args[0]->type.id != LT_NUMERIC)
             break;
     }
 
