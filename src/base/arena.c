@@ -56,11 +56,11 @@ void arena_reset(struct arena *arena)
 
 void *arena_alloc_slow(struct arena *arena, size_t bytes, size_t alignment)
 {
-    ASSERT(alignment >= 8);
+    ASSERT(alignment >= ARENA_ALIGN);
     ASSERT((alignment & (alignment - 1)) == 0);
     if (bytes > PTRDIFF_MAX - 2 * alignment - sizeof(struct arena_block))
         return NULL;
-    bytes = align_up(bytes, 8);
+    bytes = align_up(bytes, ARENA_ALIGN);
     size_t room = (size_t)(arena->end - arena->next);
     size_t skip = (size_t) - (uintptr_t)arena->next & (alignment - 1);
     if (!arena->next || room < skip || room - skip < bytes) {
@@ -71,7 +71,7 @@ void *arena_alloc_slow(struct arena *arena, size_t bytes, size_t alignment)
         if (arena->bytes_max) {
             if (arena->bytes + want > arena->bytes_max)
                 return NULL;
-            size = MIN(size, arena->bytes_max - arena->bytes) & ~(size_t)7;
+            size = MIN(size, arena->bytes_max - arena->bytes) & ~(ARENA_ALIGN - 1);
             size = MAX(size, want);
         }
         struct arena_block *block = mem_alloc(size);
@@ -92,7 +92,7 @@ void *arena_alloc_slow(struct arena *arena, size_t bytes, size_t alignment)
 
 void *arena_alloc_aligned(struct arena *arena, size_t bytes, size_t alignment)
 {
-    return arena_alloc_slow(arena, bytes, MAX(alignment, (size_t)8));
+    return arena_alloc_slow(arena, bytes, MAX(alignment, ARENA_ALIGN));
 }
 
 void *arena_zalloc(struct arena *arena, size_t bytes)

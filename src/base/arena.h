@@ -24,16 +24,19 @@ void arena_reset(struct arena *arena);
 
 void *arena_alloc_slow(struct arena *arena, size_t bytes, size_t alignment);
 
-/* Uninitialised, aligned to 8 bytes; NULL when there is no memory. */
+/* What every allocation is aligned to: 128-bit numbers, and so struct datum, ask for it. */
+#define ARENA_ALIGN ((size_t)16)
+
+/* Uninitialised, aligned to 16 bytes; NULL when there is no memory. */
 static inline void *arena_alloc(struct arena *arena, size_t bytes)
 {
-    size_t want = (bytes + 7) & ~(size_t)7;
+    size_t want = (bytes + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
     if (KDK_LIKELY(want >= bytes && (size_t)(arena->end - arena->next) >= want && arena->next)) {
         void *at = arena->next;
         arena->next += want;
         return at;
     }
-    return arena_alloc_slow(arena, bytes, 8);
+    return arena_alloc_slow(arena, bytes, ARENA_ALIGN);
 }
 void *arena_alloc_aligned(struct arena *arena, size_t bytes, size_t alignment);
 void *arena_zalloc(struct arena *arena, size_t bytes);
