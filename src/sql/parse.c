@@ -316,8 +316,10 @@ kdk_status parse_from_done(struct parser *p, struct ast_from *from)
 static unsigned group_height(unsigned h, const struct ast_group *group)
 {
     h = highest(higher(h, group->expr), group->list);
-    for (uint32_t i = 0; i < group->set_count; i++)
-        h = MAX(h, group_height(0, &group->sets[i]) + 1);
+    for (uint32_t i = 0; i < group->set_count; i++) {
+        unsigned set = group_height(0, &group->sets[i]) + 1;
+        h = MAX(h, set); /* The macro evaluates twice: no call inside. */
+    }
     return h;
 }
 
