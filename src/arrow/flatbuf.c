@@ -202,7 +202,7 @@ size_t fb_add_table(struct buf *buf, const char *sizes)
 static char *field_of(struct buf *buf, size_t table, unsigned field)
 {
     size_t vtable = table - get_u32(buf->data + table);
-    size_t place = get_u16(buf->data + vtable + 4 + field * 2);
+    size_t place = get_u16(buf->data + vtable + 4 + (size_t)field * 2);
     ASSERT(place != 0);
     return buf->data + table + place;
 }

@@ -28,8 +28,9 @@ static kdk_status collect(struct ipc_dictionaries *dicts, struct ipc_place place
     dictionary->id = schema->dictionary_id;
     dictionary->values = schema->dictionary;
     if ((dicts->count & (dicts->count - 1)) == 0) {
-        struct ipc_dictionary **more = mem_realloc(
-            dicts->all, size_mul(dicts->count ? dicts->count * 2 : 1, sizeof *more));
+        struct ipc_dictionary **more =
+            mem_realloc(dicts->all, size_mul(dicts->count ? dicts->count * 2 : 1,
+                                             sizeof(struct ipc_dictionary *)));
         TRY_MEM(more);
         dicts->all = more;
     }

@@ -45,6 +45,11 @@ kdk_status ipc_batch_decode(struct ipc_place place, const struct arrow_schema *s
 kdk_status ipc_dictionary_put(struct ipc_dictionary *dictionary, struct ipc_place place,
                               struct arrow_array *values, bool delta,
                               struct err *err) KDK_MUST_CHECK;
+/* Children are not const, though here nobody changes them. */
+static inline struct arrow_schema *ipc_unconst(const struct arrow_schema *schema)
+{
+    return (struct arrow_schema *)(uintptr_t)schema;
+}
 /* A schema of one column, which is the value type of a dictionary: how dictionary batches are laid out. `column` is
  * room for the child pointer. */
 static inline struct arrow_schema ipc_dictionary_schema(struct arrow_schema **column)

@@ -283,7 +283,7 @@ static kdk_status dictionary_block_decode(struct arrow_file *file, size_t index,
     struct arrow_array *array = NULL;
     struct arrow_schema *column, schema = ipc_dictionary_schema(&column);
 
-    memcpy(&column, &dictionary->values, sizeof column);
+    column = ipc_unconst(dictionary->values);
     TRY(block_read(file, &file->dictionaries[index], IPC_DICTIONARY, &block, err));
     if (dictionary->now && !file->deltas[index]) {
         status = ipc_corrupt(block.place, "a dictionary is there twice", err);

@@ -160,7 +160,7 @@ static kdk_status dictionary_take(struct ipc_stream *self, const struct incoming
 
     if (!dictionary)
         return ipc_corrupt(in->place, "a dictionary that no field has", err);
-    memcpy(&column, &dictionary->values, sizeof column);
+    column = ipc_unconst(dictionary->values);
     TRY(incoming_decode(self, in, &batch, &schema, &array, err));
     TRY(ipc_dictionary_put(dictionary, in->place, arrow_array_ref(array->children[0]),
                            delta, err));

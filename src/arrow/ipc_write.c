@@ -546,7 +546,7 @@ kdk_status arrow_writer_finish(struct arrow_writer *w,
                                const struct arrow_metadata *metadata, struct err *err)
 {
     kdk_status status = KDK_OK;
-    uint8_t end[8], tail[4 + IPC_MAGIC_BYTES];
+    uint8_t end[8], footer_bytes[4];
 
     TRY(usable(w, err));
     for (size_t i = 0; i < w->dict_count && w->options.dictionaries_last && w->options.file;
@@ -561,9 +561,9 @@ kdk_status arrow_writer_finish(struct arrow_writer *w,
         TRY(ipc_footer_build(w->schema, w->batches, w->batch_count, w->dictionaries,
                              w->dictionary_count, metadata, &w->metadata, err));
         TRY(put(w, w->metadata.data, w->metadata.len, err));
-        put_u32(tail, (uint32_t)w->metadata.len);
-        memcpy(tail + 4, IPC_MAGIC, IPC_MAGIC_BYTES);
-        TRY(put(w, tail, sizeof tail, err));
+        put_u32(footer_bytes, (uint32_t)w->metadata.len);
+        TRY(put(w, footer_bytes, sizeof footer_bytes, err));
+        TRY(put(w, IPC_MAGIC, IPC_MAGIC_BYTES, err));
     }
     w->finished = true;
 out:

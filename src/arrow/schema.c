@@ -171,7 +171,7 @@ kdk_status arrow_schema_add(struct arrow_schema *parent, struct arrow_schema *ch
     if ((parent->child_count & (parent->child_count - 1)) == 0) {
         size_t room = parent->child_count ? parent->child_count * 2 : 1;
         struct arrow_schema **more =
-            mem_realloc(parent->children, size_mul(room, sizeof *parent->children));
+            mem_realloc(parent->children, size_mul(room, sizeof(struct arrow_schema *)));
         TRY_MEM(more);
         parent->children = more;
     }
