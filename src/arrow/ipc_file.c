@@ -452,9 +452,8 @@ kdk_status arrow_file_dictionary_layout(struct arrow_file *file, size_t index, i
     if (index >= file->dictionary_count)
         return err_set(err, KDK_BAD_PARAMETER, "there is no dictionary batch %zu", index);
     TRY(dictionary_blocks_load(file, err));
-    memcpy(&column,
-           &ipc_dictionaries_find(&file->dicts, file->dictionary_ids[index])->values,
-           sizeof column);
+    column = ipc_unconst(
+        ipc_dictionaries_find(&file->dicts, file->dictionary_ids[index])->values);
     TRY(block_read(file, &file->dictionaries[index], IPC_DICTIONARY, &block, err));
     batch = fb_child(&block.message.header, 1);
     TRY(block_layout(file, &file->dictionaries[index], &block, &batch, &schema, out, err));
