@@ -269,6 +269,31 @@ out:
     arena_deinit(&arena);
 }
 
+TEST(kernel, numeric_ends_at_38_digits)
+{
+    const int128 ten_19 = (int128)10000000000000000000ull, most = wide_limit - 1;
+    int128 a[] = {ten_19, -ten_19, most, -most, ten_19, most, most / 10, most / 10 + 1, (int128)1 << 63, (int128)1 << 126};
+    int128 b[] = {ten_19, ten_19, 1, -1, ten_19 - 1, -1, 10, 10, (int128)1 << 63, 4}, z[COUNT_OF(a)];
+    uint64_t failed = 0;
+    kernels()->arith[KA_MUL][W_128][KF_VV](a, b, z, NULL, COUNT_OF(a), &failed);
+    CHECK_EQ(failed, 0x283); /* 2^126 fits, 2^128 does not. */
+    CHECK(z[2] == most && z[3] == most && z[5] == -most);
+    failed = 0;
+    kernels()->arith[KA_ADD][W_128][KF_VV](a, b, z, NULL, 4, &failed);
+    CHECK_EQ(failed, 0xc);
+    failed = 0;
+    kernels()->arith[KA_SUB][W_128][KF_VV](a, b, z, NULL, 4, &failed);
+    CHECK_EQ(failed, 0);
+    CHECK(z[2] == most - 1);
+}
+TEST(kernel, a_sum_keeps_the_sign_of_zero)
+{
+    double x[] = {-0.0, 7, -0.0}, sum = -0.0;
+    uint64_t validity = 0x5;
+    kernels()->sum_float[W_F64](x, &validity, NULL, 3, &sum);
+    CHECK(sum == 0 && signbit(sum));
+}
+
 /* One row of a cast; false when it must fail. */
 static bool cast_one(enum vwidth from, enum vwidth to, struct datum x, struct datum *out)
 {

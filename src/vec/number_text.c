@@ -382,7 +382,11 @@ static size_t float_digits(double v, bool single, char digits[32], int *point)
         for (; *at != 'e'; at++)
             if (text_digit(*at))
                 digits[count++] = *at;
-        int exponent = atoi(at + 1);
+        int exponent = 0; /* After 'e' and a sign. */
+        for (const char *e = at + 2; *e; e++)
+            exponent = exponent * 10 + (*e - '0');
+        if (at[1] == '-')
+            exponent = -exponent;
         *point = exponent + 1;
         if (p == most || digits_are(digits, count, exponent - (int)count + 1, v, single))
             break;
