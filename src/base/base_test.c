@@ -114,6 +114,25 @@ TEST(mem, counts_and_fails_on_demand)
     CHECK_EQ(live(), before);
 }
 
+TEST(mem, the_peak_is_seen)
+{
+    struct mem_stats before, during, after;
+    mem_stats(&before);
+    void *block = mem_alloc(50 << 20);
+    CHECK(block != NULL);
+    mem_stats(&during);
+    mem_free(block);
+    block = mem_realloc(NULL, 10);
+    CHECK(block != NULL);
+    mem_free(block);
+    mem_stats(&after);
+    CHECK(during.bytes >= before.bytes + (50 << 20));
+    CHECK(after.bytes_peak >= before.bytes + (50 << 20));
+    CHECK_EQ(after.bytes, before.bytes);
+    CHECK_EQ(after.blocks, before.blocks);
+    CHECK_EQ(after.calls, before.calls + 2);
+}
+
 struct hooked {
     uint64_t blocks, bytes;
 };

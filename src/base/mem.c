@@ -18,8 +18,19 @@
 #define MEM_ALIGNMENT     16
 #define MEM_ALIGNMENT_MAX ((size_t)2 << 20)
 
-/* Relaxed everywhere: the numbers are looked at, nothing is ordered by them. */
-static _Atomic uint64_t live_bytes, live_blocks, peak_bytes, alloc_calls;
+/* The counters are kept in stripes, each on a cache line of its own, chosen by where the caller's stack
+ * lies: threads that allocate at once then rarely write to the same line. A block may be freed by
+ * another stripe than the one that counted it; only the sums mean anything, modulo 2^64. Relaxed
+ * everywhere: the numbers are looked at, nothing is ordered by them. */
+#define STRIPES    16
+#define PEAK_EVERY 256 /* Allocations of a stripe, */
+#define PEAK_BYTES                                                                         \
+    (64u << 10) /* or an allocation of so much, until the peak is looked at. */
+static struct stripe {
+    _Alignas(64) _Atomic uint64_t allocs;
+    _Atomic uint64_t frees, bytes;
+} stripes[STRIPES];
+static _Atomic uint64_t peak_bytes, failed_calls;
 
 static struct mem_hooks hooks; /* Set while no block lives, then read by all. */
 
@@ -147,30 +158,63 @@ uint64_t mem_track_reap(void)
 }
 
 /* ---- Counting ---- */
-static void count_in(size_t bytes)
+static struct stripe *my_stripe(void)
 {
-    uint64_t now =
-        atomic_fetch_add_explicit(&live_bytes, bytes, memory_order_relaxed) + bytes;
-    uint64_t peak = atomic_load_explicit(&peak_bytes, memory_order_relaxed);
+    uintptr_t stack = (uintptr_t)__builtin_frame_address(0) >> 16;
+    return &stripes[hash_u64(stack) % STRIPES];
+}
+
+static uint64_t live_bytes(void)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < STRIPES; i++)
+        sum += atomic_load_explicit(&stripes[i].bytes, memory_order_relaxed);
+    return (int64_t)sum < 0 ? 0 : sum; /* Others went on while we added. */
+}
+
+static uint64_t look_at_peak(void)
+{
+    uint64_t now = live_bytes(),
+             peak = atomic_load_explicit(&peak_bytes, memory_order_relaxed);
     while (now > peak && !atomic_compare_exchange_weak_explicit(&peak_bytes, &peak, now,
                                                                 memory_order_relaxed,
                                                                 memory_order_relaxed)) {
     }
-    atomic_fetch_add_explicit(&live_blocks, 1, memory_order_relaxed);
+    return MAX(now, peak);
+}
+
+static void count_in(size_t bytes)
+{
+    struct stripe *stripe = my_stripe();
+    uint64_t before = atomic_fetch_add_explicit(&stripe->allocs, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&stripe->bytes, bytes, memory_order_relaxed);
+    if (KDK_UNLIKELY(bytes >= PEAK_BYTES || before % PEAK_EVERY == 0))
+        look_at_peak();
 }
 
 static void count_out(size_t bytes)
 {
-    atomic_fetch_sub_explicit(&live_bytes, bytes, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&live_blocks, 1, memory_order_relaxed);
+    struct stripe *stripe = my_stripe();
+    atomic_fetch_add_explicit(&stripe->frees, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&stripe->bytes, bytes, memory_order_relaxed);
+}
+
+static void count_failed(void)
+{
+    atomic_fetch_add_explicit(&failed_calls, 1, memory_order_relaxed);
 }
 
 void mem_stats(struct mem_stats *out)
 {
-    out->bytes = atomic_load_explicit(&live_bytes, memory_order_relaxed);
-    out->blocks = atomic_load_explicit(&live_blocks, memory_order_relaxed);
-    out->bytes_peak = atomic_load_explicit(&peak_bytes, memory_order_relaxed);
-    out->calls = atomic_load_explicit(&alloc_calls, memory_order_relaxed);
+    uint64_t allocs = 0, frees = 0;
+    for (size_t i = 0; i < STRIPES; i++)
+        frees += atomic_load_explicit(&stripes[i].frees, memory_order_relaxed);
+    for (size_t i = 0; i < STRIPES; i++)
+        allocs += atomic_load_explicit(&stripes[i].allocs, memory_order_relaxed);
+    out->bytes = live_bytes();
+    out->blocks = allocs - frees;
+    out->bytes_peak = look_at_peak();
+    out->calls = allocs + atomic_load_explicit(&failed_calls, memory_order_relaxed);
 }
 
 /* ---- The allocator below: malloc, or the host's ---- */
@@ -182,7 +226,9 @@ static_assert(sizeof(struct header) == MEM_ALIGNMENT, "the header keeps the alig
 
 void mem_set_hooks(const struct mem_hooks *wanted)
 {
-    ASSERT(atomic_load_explicit(&live_blocks, memory_order_relaxed) == 0);
+    struct mem_stats stats;
+    mem_stats(&stats);
+    ASSERT(stats.blocks == 0);
     if (wanted && wanted->alloc && wanted->free)
         hooks = *wanted;
     else
@@ -235,17 +281,17 @@ static void raw_free(void *block)
 /* ---- What the header offers ---- */
 static void *alloc(size_t alignment, size_t bytes, bool zero)
 {
-    atomic_fetch_add_explicit(&alloc_calls, 1, memory_order_relaxed);
-    if (must_fail() || bytes > PTRDIFF_MAX)
-        return NULL;
-    void *block = raw_alloc(alignment, bytes ? bytes : 1, zero);
-    if (!block)
-        return NULL;
-    if (KDK_UNLIKELY(track.on) && !track_add(block)) {
+    void *block = NULL;
+    if (!must_fail() && bytes <= PTRDIFF_MAX)
+        block = raw_alloc(alignment, bytes ? bytes : 1, zero);
+    if (KDK_UNLIKELY(track.on) && block && !track_add(block)) {
         raw_free(block);
-        return NULL;
+        block = NULL;
     }
-    count_in(block_bytes(block));
+    if (KDK_LIKELY(block != NULL))
+        count_in(block_bytes(block));
+    else
+        count_failed();
     return block;
 }
 
@@ -283,14 +329,17 @@ void *mem_realloc(void *old, size_t bytes)
     if (!old)
         return mem_alloc(bytes);
     if (!hooks.alloc && !track.on) {
-        atomic_fetch_add_explicit(&alloc_calls, 1, memory_order_relaxed);
-        if (must_fail() || bytes > PTRDIFF_MAX)
+        if (must_fail() || bytes > PTRDIFF_MAX) {
+            count_failed();
             return NULL;
+        }
         size_t before = malloc_usable_size(old);
         void *block = realloc(old, bytes ? bytes : 1);
         if (block) {
             count_out(before);
             count_in(malloc_usable_size(block));
+        } else {
+            count_failed();
         }
         return block;
     }

@@ -26,7 +26,8 @@ void *mem_dup(const void *bytes, size_t count) __attribute__((malloc, warn_unuse
 #define MEM_NEW(T)      ((T *)mem_zalloc(sizeof(T)))
 #define MEM_ARRAY(T, N) ((T *)mem_zalloc(size_mul((N), sizeof(T))))
 
-/* Bytes (as the allocator rounds them) and blocks that are allocated now, and the peak of bytes. */
+/* Bytes (as the allocator rounds them) and blocks that are allocated now, and the peak of bytes: exact
+ * when all is still; the peak may miss a rise of some hundred small blocks that fell again at once. */
 struct mem_stats {
     uint64_t bytes;
     uint64_t blocks;
