@@ -13,6 +13,7 @@ struct fixture {
     struct err err;
     bool changed;
     rowid walked[1000];
+    uint32_t matches; /* Of point(), in walked. */
 };
 void fixture_open(struct fixture *f);
 void fixture_close(struct fixture *f); /* Checks that no memory is left. */
