@@ -234,7 +234,8 @@ static kdk_status check_table(struct check *check, struct table *table, struct e
         if (!more)
             break;
         /* What the snapshot may use stays while it lives; what came later it cannot judge. */
-        if (index && atomic_load_explicit(&table->ddl_timestamp, memory_order_acquire) <= check->txn->snapshot &&
+        if (index && !atomic_load_explicit(&index->dropped, memory_order_acquire) &&
+            atomic_load_explicit(&table->ddl_timestamp, memory_order_acquire) <= check->txn->snapshot &&
             !atomic_load_explicit(&table->ddl_owner, memory_order_acquire))
             TRY(check_index(check, index, err));
     }

@@ -105,7 +105,8 @@ static kdk_status write_once(struct worker *w, struct txn *txn, struct err *err)
             TRY(table_delete(txn, table, to, &changed, err));
             break;
         }
-        struct datum row[3] = {{.i = extra}, {.i = 0}, {.s = str_of("0", 1)}};
+        /* Further columns may have been added: as many as the definer ever makes. */
+        struct datum row[6] = {{.i = extra}, {.i = 0}, {.s = str_of("0", 1)}, DATUM_NULL, DATUM_NULL, DATUM_NULL};
         TRY(table_insert(txn, table, row, NULL, err));
         break;
     }
@@ -250,9 +251,9 @@ static void definer(void *context)
 {
     struct worker *w = context;
     struct table *table = w->s->f.table;
-    const struct tindex def = {.id = 2, .column_count = 1, .columns = {1}};
+    struct tindex def = {.id = 2, .column_count = 1, .columns = {1}};
     bool there = false;
-    uint32_t columns = 3;
+    uint32_t columns = 4;
     struct tcolumn wide[6];
     for (uint32_t c = 0; c < 6; c++)
         wide[c] = c < 3 ? w->s->f.columns[c]
@@ -263,13 +264,17 @@ static void definer(void *context)
         if (!CHECK_EQ(txn_begin(w->s->f.man, TXN_SNAPSHOT, false, &txn, &err), KDK_OK))
             break;
         txn_statement_begin(txn);
-        bool alter = columns < 6 && draw(w, 4) == 0;
+        bool alter = columns <= 6 && draw(w, 4) == 0;
         kdk_status status = alter ? table_alter(txn, table, wide, columns, &err)
-                            : there ? table_index_drop(txn, table, 2, &err)
+                            : there ? table_index_drop(txn, table, def.id, &err)
                                     : table_index_create(txn, table, &def, &err);
         if (status == KDK_OK && CHECK_EQ(txn_commit(txn, &err), KDK_OK)) {
-            if (!alter)
+            if (!alter) {
+                def.id += there; /* Ids are not used twice. */
                 there = !there;
+            } else {
+                columns++;
+            }
             os_yield();
             continue;
         }

@@ -61,7 +61,7 @@ struct tcolumn {
     struct datum missing;  /* What rows made before this column read: its constant DEFAULT, or NULL. */
 };
 struct tindex {
-    uint32_t id;
+    uint32_t id; /* From store_new_id(): never used twice in a table. */
     bool unique;
     uint32_t column_count;
     uint32_t columns[32]; /* Column numbers. */
