@@ -2,9 +2,10 @@
  *
  * An entry says: some version of this row has this key. It is placed after the version (in flight) is in the record, and taken out when no
  * snapshot can see a version with the key, so every version that a snapshot may see has one (T4). For a row whose key never changed
- * while it was in memory, an entry that the snapshot sees is the row's only one, and right for every version. Rows with RECORD_KEYED are
- * looked at: the entry counts if the version that the statement sees has its key. The flag is set before the entry of the new key
- * exists (T5), so a cursor that meets that entry meets the flag.
+ * while it was in memory, an entry that the snapshot sees is the row's only one, and right for every version; and if the row is not
+ * marked deleted the snapshot sees it, since it sees what made the entry. Rows with RECORD_KEYED or RECORD_DELETED are
+ * looked at: the entry counts if the version that the statement sees has its key. RECORD_KEYED is set before the entry of the new key
+ * exists (T5), so a cursor that meets that entry meets the flag. So lookups are exact.
  *
  * Uniqueness: the row and its entry come first, the probe after them, at the end of the statement. Of two who place the same key at once at
  * least one probes after both entries are there and sees the other.
@@ -303,7 +304,7 @@ out:
 
 /* ------------------------------------------------------------------ lookups ---- */
 
-/* Is the entry the one of the version that the statement sees? Rows that the statement does not see may pass: the caller reads the row. */
+/* Is the entry the one of the version that the statement sees? */
 static kdk_status entry_counts(struct txn *txn, struct index *index, const struct memtree_item *item, bool *out, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -315,7 +316,7 @@ static kdk_status entry_counts(struct txn *txn, struct index *index, const struc
     if (!record)
         return KDK_OK;
     uint64_t meta = atomic_load_explicit(&record->meta, memory_order_acquire);
-    if (!(META_FLAGS(meta) & RECORD_KEYED)) {
+    if (!(META_FLAGS(meta) & (RECORD_KEYED | RECORD_DELETED))) {
         *out = true;
         return KDK_OK;
     }

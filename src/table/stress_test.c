@@ -51,8 +51,7 @@ static kdk_status find(struct worker *w, struct txn *txn, int64_t id, rowid *row
     for (uint32_t k = 0; k < count && k < 4; k++) {
         char text[64];
         TRY(table_get(txn, w->s->f.table, ids[k], (uint32_t[]){0, 1, 2}, 3, out, &found, &arena, err));
-        if (!found)
-            continue;
+        CHECK(found);
         text_of(text, out[1].i);
         CHECK_EQ(out[0].i, id);
         CHECK_EQ(out[2].s.len, strlen(text));
@@ -215,7 +214,8 @@ static void read_once(struct worker *w, struct txn *txn, struct err *err)
         if (draw(w, 8) == 0)
             os_yield();
         CHECK_EQ(table_get(txn, w->s->f.table, id, NULL, 0, NULL, &found, &arena, err), KDK_OK);
-        if (found && CHECK(k < n)) {
+        CHECK(found);
+        if (CHECK(k < n)) {
             CHECK_EQ(id, seen[backwards ? n - 1 - k : k].row);
             k++;
         }
@@ -258,9 +258,16 @@ static void definer(void *context)
     for (uint32_t c = 0; c < 6; c++)
         wide[c] = c < 3 ? w->s->f.columns[c]
                         : (struct tcolumn){.type = LTYPE(TEXT), .missing = {.s = str_of("a default that is long", 22)}};
+    uint64_t seen = 0;
     while (atomic_load(&w->s->running)) {
         struct err err = {0};
         struct txn *txn;
+        /* Now and then: every writer must start over after each change. */
+        if (atomic_load(&w->s->commits) < seen + 10) {
+            os_yield();
+            continue;
+        }
+        seen = atomic_load(&w->s->commits);
         if (!CHECK_EQ(txn_begin(w->s->f.man, TXN_SNAPSHOT, false, &txn, &err), KDK_OK))
             break;
         txn_statement_begin(txn);

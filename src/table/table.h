@@ -120,9 +120,9 @@ kdk_status table_statement_end(struct txn *txn, struct err *err) KDK_MUST_CHECK;
 /* ------------------------------------------------------------------- indexes ---- */
 
 /* Walks an index in key order (or backwards) between two encoded keys (vec/key_add with the index's directions; prefixes of the key are fine): lower <= key, key <= upper as
- * bytes, where a key that starts with `upper` counts as equal. NULL: open end. Yields candidates: the caller reads the row and tests its conditions again, because an entry
- * may belong to another version of the row. Each row id comes at most once per key. With `unique_hint` no second candidate is looked for after a
- * visible one. The cursor lives until index_close(); key bytes it shows until the next step. */
+ * bytes, where a key that starts with `upper` counts as equal. NULL: open end. Exact: yields each row that the statement sees once, under the key that the version it sees has; so
+ * conditions that the bounds express need no second test, and the key may stand for its columns. A snapshot has a unique key once; beside it the transaction itself may have placed the key on
+ * another row after others gave it up since, so do not stop after the first. The cursor lives until index_close(); key bytes it shows until the next step. */
 struct index_cursor;
 kdk_status index_open(struct txn *txn, struct table *table, uint32_t index_id, const void *lower, size_t lower_bytes,
                       const void *upper, size_t upper_bytes, bool backwards, struct arena *arena,
@@ -131,7 +131,7 @@ kdk_status index_open(struct txn *txn, struct table *table, uint32_t index_id, c
 kdk_status index_next(struct index_cursor *cursor, rowid *id, const uint8_t **key, size_t *key_bytes,
                       struct err *err) KDK_MUST_CHECK;
 void index_close(struct index_cursor *cursor);
-/* A prepared point read without allocation: up to `max` candidate row ids of entries whose key equals `key` into ids; *count > max means: use a cursor. */
+/* A prepared point read without allocation: up to `max` ids of rows that the statement sees with exactly this (whole) key; *count > max means: use a cursor. */
 kdk_status index_point(struct txn *txn, struct table *table, uint32_t index_id, const void *key, size_t key_bytes, rowid *ids,
                        uint32_t max, uint32_t *count, struct err *err) KDK_MUST_CHECK;
 

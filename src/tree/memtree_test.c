@@ -6,7 +6,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "check.h"
-#include "os/os.h"
+#include "os/sim.h"
 
 struct item {
     _Atomic uint32_t in_tree;
@@ -297,4 +297,17 @@ TEST(memtree, threads_read_and_write)
     static struct stress stress;
     stress.rounds = 20000;
     stress_run(&stress);
+}
+TEST(memtree, every_schedule_of_the_simulator)
+{
+    static struct stress stress;
+    stress.rounds = 100;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct sim *sim = NULL;
+        struct err err = {0};
+        if (!CHECK_EQ(sim_new(&(struct sim_options){.seed = seed}, &sim, &err), KDK_OK))
+            return;
+        CHECK(sim_run(sim, stress_run, &stress));
+        sim_free(sim);
+    }
 }
