@@ -264,7 +264,7 @@ def sample(files, part, only):
 def run_file(name, text, args):
     """(passed, [complaint], {feature: left out})."""
     exceptions = {int(line) for file, line in args.exceptions if file == name} if args.engine == "postgresql" else set()
-    records = [r for r in parse(text, {args.engine, args.storage, "kodiak"}) if r.line not in exceptions]
+    records = [r for r in parse(text, {args.engine} | (set() if args.oracle else {args.storage, "kodiak"})) if r.line not in exceptions]
     script = arrange(records, args.storage)
     with kdk.scratch() as folder:
         database = ":memory:" if args.memory else os.path.join(folder, "t.kdk")
@@ -304,6 +304,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--kodiak", default="build/release/kodiak", help="the command, with arguments if need be")
     parser.add_argument("--engine", default="postgresql", help="whose skipif and onlyif count")
+    parser.add_argument("--oracle", action="store_true", help="the command is another engine: leave out `onlyif kodiak`")
     parser.add_argument("--storage", default="hot", choices=("hot", "cold", "patched", "mixed"))
     parser.add_argument("--memory", action="store_true", help="run on :memory:")
     parser.add_argument("--disk", dest="memory", action="store_false", help="run on a directory (the default)")
