@@ -50,6 +50,7 @@ kdk_status store_open(const struct store_options *options, struct store **out, s
 /* Ends all, without a checkpoint unless `checkpoint`. Transactions must have ended. Accepts NULL. */
 kdk_status store_close(struct store *store, bool checkpoint, struct err *err);
 struct txnman *store_txnman(struct store *store);
+bool store_is_new(const struct store *store);     /* Nothing was ever committed in it. */
 uint64_t store_new_id(struct store *store); /* Object ids for the catalog: never reused. From 1000. */
 
 /* ------------------------------------------------------- tables and indexes ---- */
@@ -88,6 +89,8 @@ kdk_status table_index_drop(struct txn *txn, struct table *table, uint32_t index
 /* Columns of the newest layout, dropped ones included, and their types. */
 uint32_t table_column_count(const struct table *table);
 struct ltype table_column_type(const struct table *table, uint32_t column);
+/* The definition of a column of the newest layout. A string in `missing` stays as long as the table. */
+void table_column(const struct table *table, uint32_t column, struct tcolumn *out);
 
 /* Names for messages of unique and not-null violations: storage knows none. Set once, by the catalog. */
 struct table_names {
