@@ -41,13 +41,13 @@ kdk_status copy_to(const struct bound_copy *copy, const struct bound_stmt *stmt,
 
 /* Columns as an Arrow schema (plain profile: utf8, decimal128, microsecond timestamps, date32), and the selected rows of a batch as a struct array. The caller
  * releases them. */
-kdk_status arrow_export_schema(const struct relcol *columns, uint32_t count, struct ArrowSchema *out, struct err *err) KDK_MUST_CHECK;
-kdk_status arrow_export_batch(const struct relcol *columns, uint32_t count, const struct batch *batch, struct ArrowArray *out,
+kdk_status format_export_schema(const struct relcol *columns, uint32_t count, struct ArrowSchema *out, struct err *err) KDK_MUST_CHECK;
+kdk_status format_export_batch(const struct relcol *columns, uint32_t count, const struct batch *batch, struct ArrowArray *out,
                               struct err *err) KDK_MUST_CHECK;
 /* The other way: a schema's columns as names and types (in the arena); rows [from, from + count) of an array as a batch made by batch_init with these types (count <= BATCH_ROWS; strings point into the array). 0A000 for what has no type here. */
-kdk_status arrow_import_schema(const struct ArrowSchema *schema, struct arena *arena, struct relcol **columns, uint32_t *count,
+kdk_status format_import_schema(const struct ArrowSchema *schema, struct arena *arena, struct relcol **columns, uint32_t *count,
                                struct err *err) KDK_MUST_CHECK;
-kdk_status arrow_import_batch(const struct ArrowSchema *schema, const struct ArrowArray *array, uint64_t from, uint32_t rows,
+kdk_status format_import_batch(const struct ArrowSchema *schema, const struct ArrowArray *array, uint64_t from, uint32_t rows,
                               struct batch *out, struct err *err) KDK_MUST_CHECK;
 
 #endif

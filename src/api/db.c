@@ -1,0 +1,430 @@
+/* db.c - databases, connections, settings, errors. */
+#include "api/api_int.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+const struct setting settings[SETTING_COUNT_OF] = {
+#define SETTING_ROW(ID, NAME, DEFAULT, KIND, ABOUT) {NAME, DEFAULT, SETTING_##KIND, ABOUT},
+    SETTINGS(SETTING_ROW)
+#undef SETTING_ROW
+};
+
+KDK_API const char *kdk_version(void)
+{
+    return KDK_VERSION;
+}
+
+/* ------------------------------------------------------------------ settings ---- */
+
+static bool same_name(const char *a, const char *b)
+{
+    for (; *a && *b; a++, b++) {
+        char x = *a >= 'A' && *a <= 'Z' ? (char)(*a + 32) : *a, y = *b >= 'A' && *b <= 'Z' ? (char)(*b + 32) : *b;
+        if (x != y)
+            return false;
+    }
+    return *a == *b;
+}
+
+kdk_status setting_find(const char *name, enum setting_id *id, struct err *err)
+{
+    for (uint32_t i = 0; i < SETTING_COUNT_OF; i++)
+        if (same_name(settings[i].name, name)) {
+            *id = (enum setting_id)i;
+            return KDK_OK;
+        }
+    return err_set(err, KDK_UNDEFINED_OBJECT, "unrecognized configuration parameter \"%s\"", name);
+}
+
+/* "64", "64kB", "2 GB". False when it is no number of bytes. */
+static bool read_bytes(const char *text, uint64_t *out)
+{
+    static const struct {
+        const char *unit;
+        uint32_t shift;
+    } units[] = {{"", 0}, {"b", 0}, {"kb", 10}, {"mb", 20}, {"gb", 30}, {"tb", 40}, {"kib", 10}, {"mib", 20}, {"gib", 30}};
+    uint64_t n = 0;
+    if (*text < '0' || *text > '9')
+        return false;
+    for (; *text >= '0' && *text <= '9'; text++)
+        if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, (uint64_t)(*text - '0'), &n))
+            return false;
+    while (*text == ' ')
+        text++;
+    for (size_t i = 0; i < COUNT_OF(units); i++)
+        if (same_name(text, units[i].unit)) {
+            if (units[i].shift && n >> (64 - units[i].shift))
+                return false;
+            *out = n << units[i].shift;
+            return true;
+        }
+    return false;
+}
+
+static bool read_bool(const char *text, bool *out)
+{
+    static const char *const yes[] = {"on", "true", "yes", "1"}, *const no[] = {"off", "false", "no", "0"};
+    for (size_t i = 0; i < COUNT_OF(yes); i++)
+        if (same_name(text, yes[i]) || same_name(text, no[i])) {
+            *out = same_name(text, yes[i]);
+            return true;
+        }
+    return false;
+}
+
+kdk_status setting_check(enum setting_id id, const char *value, struct err *err)
+{
+    uint64_t n;
+    bool b, ok = true;
+    switch (settings[id].kind) {
+    case SETTING_TEXT:
+        break;
+    case SETTING_BYTES:
+        ok = read_bytes(value, &n);
+        break;
+    case SETTING_COUNT:
+        ok = read_bytes(value, &n) && n <= 64;
+        break;
+    case SETTING_BOOL:
+        ok = read_bool(value, &b);
+        break;
+    case SETTING_FIXED:
+        ok = same_name(value, settings[id].initial) || (id == SET_CLIENT_ENCODING && same_name(value, "utf-8")) ||
+             (id == SET_DATESTYLE && (same_name(value, "iso") || same_name(value, "iso, dmy") || same_name(value, "mdy")));
+        if (!ok)
+            return err_set(err, KDK_UNSUPPORTED, "parameter \"%s\" cannot be changed to \"%s\"", settings[id].name, value);
+        break;
+    }
+    return ok ? KDK_OK : err_set(err, KDK_BAD_PARAMETER, "invalid value for parameter \"%s\": \"%s\"", settings[id].name, value);
+}
+
+const char *conn_setting(struct kdk_conn *conn, enum setting_id id)
+{
+    return conn->settings[id] ? conn->settings[id] : conn->db->settings[id] ? conn->db->settings[id] : settings[id].initial;
+}
+
+kdk_status conn_set(struct kdk_conn *conn, const char *name, const char *value, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    enum setting_id id;
+    char *copy = NULL;
+
+    TRY(setting_find(name, &id, err));
+    if (value) {
+        TRY(setting_check(id, value, err));
+        TRY_MEM(copy = mem_strdup(value));
+    }
+    mem_free(conn->settings[id]);
+    conn->settings[id] = copy;
+out:
+    return status;
+}
+
+uint32_t conn_threads(struct kdk_conn *conn)
+{
+    uint64_t n = 0;
+    bool ok = read_bytes(conn_setting(conn, SET_THREADS), &n);
+    return ok && n ? (uint32_t)MIN(n, (uint64_t)conn->db->threads) : conn->db->threads;
+}
+
+void conn_notice(struct kdk_conn *conn, const char *severity, const char *text)
+{
+    char line[ERR_MESSAGE_BYTES + 32];
+    if (!conn->notice)
+        return;
+    snprintf(line, sizeof line, "%s:  %s", severity, text);
+    conn->notice(conn->notice_context, line);
+}
+
+/* ------------------------------------------------------------------- opening ---- */
+
+static void db_free(struct kdk_db *db)
+{
+    if (!db)
+        return;
+    catalog_close(db->catalog);
+    sched_free(db->sched);
+    broker_deinit(&db->broker);
+    for (uint32_t i = 0; i < SETTING_COUNT_OF; i++)
+        mem_free(db->settings[i]);
+    buf_deinit(&db->notice);
+    mem_free(db);
+}
+
+static kdk_status db_settings(struct kdk_db *db, const char *const *list, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    for (; list && *list; list++) {
+        const char *equals = strchr(*list, '=');
+        char name[64];
+        enum setting_id id;
+        if (!equals || (size_t)(equals - *list) >= sizeof name)
+            TRY(err_set(err, KDK_BAD_PARAMETER, "settings are given as name=value, not \"%s\"", *list));
+        memcpy(name, *list, (size_t)(equals - *list));
+        name[equals - *list] = '\0';
+        TRY(setting_find(name, &id, err));
+        TRY(setting_check(id, equals + 1, err));
+        mem_free(db->settings[id]);
+        TRY_MEM(db->settings[id] = mem_strdup(equals + 1));
+    }
+out:
+    return status;
+}
+
+static uint64_t db_number(const struct kdk_db *db, enum setting_id id)
+{
+    uint64_t n = 0;
+    return db->settings[id] && read_bytes(db->settings[id], &n) ? n : 0;
+}
+
+static kdk_status db_open(const char *path, const kdk_options *options, kdk_db **out, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct kdk_db *db = NULL;
+    struct store_report report = {0};
+    kdk_options given = {0};
+    struct store_options store = {0};
+    uint64_t memory;
+
+    if (options)
+        memcpy(&given, options, MIN(options->size, sizeof given));
+    TRY_MEM(db = MEM_NEW(struct kdk_db));
+    db->os = os_real();
+    broker_init(&db->broker, UINT64_MAX);
+    TRY(db_settings(db, given.settings, err));
+    db->threads = given.threads ? given.threads : (uint32_t)db_number(db, SET_THREADS);
+    if (!db->threads)
+        db->threads = os_cpu_count(db->os);
+    db->threads = MIN(db->threads, 64u);
+    memory = given.memory_limit ? given.memory_limit : db_number(db, SET_MEMORY_LIMIT);
+    if (!memory)
+        memory = os_memory_bytes(db->os) / 10 * 6;
+    TRY(sched_new(db->os, db->threads - 1, &db->sched, err));
+    broker_set_limit(&db->broker, memory);
+    store.os = db->os;
+    store.dir = strcmp(path, ":memory:") == 0 ? NULL : path;
+    store.sched = db->sched;
+    store.broker = &db->broker;
+    store.create = !given.must_exist && !given.read_only;
+    store.read_only = given.read_only;
+    store.checkpoint_log_bytes = db_number(db, SET_CHECKPOINT_LOG_BYTES);
+    status = store_open(&store, &db->store, &report, err);
+    if (report.damaged && db->store) {
+        TRY(buf_printf(&db->notice, "the database is damaged and open read-only at its last good commit: %s", err->message));
+        err_clear(err);
+        status = KDK_OK;
+    }
+    TRY(status);
+    if (report.log_bytes_cut)
+        TRY(buf_printf(&db->notice, "%s%llu bytes of a torn write were cut from the end of the log, at position %llu",
+                       db->notice.len ? "; " : "", (unsigned long long)report.log_bytes_cut,
+                       (unsigned long long)report.log_cut_lsn));
+    TRY(catalog_open(db->store, &db->catalog, err));
+    *out = db;
+    db = NULL;
+out:
+    if (db && db->store) {
+        struct err ignored = {0}; /* The first error is the one to report. */
+        catalog_close(db->catalog);
+        db->catalog = NULL;
+        (void)!(store_close(db->store, false, &ignored) == KDK_OK);
+    }
+    db_free(db);
+    return status;
+}
+
+KDK_API kdk_status kdk_open(const char *path, const kdk_options *options, kdk_db **db, kdk_error *error)
+{
+    struct err err = {0};
+    kdk_status status = db_open(path, options, db, &err);
+    if (error) {
+        memset(error, 0, sizeof *error);
+        error->status = status;
+        snprintf(error->sqlstate, sizeof error->sqlstate, "%s", status_sqlstate(status));
+        if (status != KDK_OK)
+            snprintf(error->message, sizeof error->message, "%s%s%s", err.message, err.detail[0] ? ": " : "", err.detail);
+    }
+    return status;
+}
+
+KDK_API const char *kdk_open_notice(const kdk_db *db)
+{
+    return db->notice.len ? db->notice.data : NULL;
+}
+
+KDK_API kdk_status kdk_close(kdk_db *db)
+{
+    kdk_status status;
+    struct err err = {0};
+    if (!db)
+        return KDK_OK;
+    if (atomic_load_explicit(&db->connections, memory_order_acquire))
+        return KDK_BUSY;
+    catalog_close(db->catalog);
+    db->catalog = NULL;
+    status = store_close(db->store, true, &err);
+    db_free(db);
+    return status;
+}
+
+/* --------------------------------------------------------------- connections ---- */
+
+KDK_API kdk_status kdk_connect(kdk_db *db, kdk_conn **out)
+{
+    struct kdk_conn *conn = MEM_NEW(struct kdk_conn);
+    if (!conn)
+        return KDK_NOMEM;
+    conn->db = db;
+    atomic_fetch_add_explicit(&db->connections, 1, memory_order_acq_rel);
+    *out = conn;
+    return KDK_OK;
+}
+
+void conn_drop_prepared(struct kdk_conn *conn, const char *name)
+{
+    const struct strmap_entry *entry;
+    size_t at = 0;
+    if (name) {
+        struct prepared *one = strmap_remove(&conn->prepared, name, strlen(name));
+        if (one) {
+            mem_free(one->sql);
+            mem_free(one->types);
+            mem_free(one);
+        }
+        return;
+    }
+    while ((entry = strmap_next(&conn->prepared, &at))) {
+        struct prepared *one = entry->value;
+        mem_free(one->sql);
+        mem_free(one->types);
+        mem_free(one);
+    }
+    strmap_deinit(&conn->prepared);
+    memset(&conn->prepared, 0, sizeof conn->prepared);
+}
+
+KDK_API void kdk_disconnect(kdk_conn *conn)
+{
+    if (!conn)
+        return;
+    while (conn->stmts)
+        kdk_stmt_free(conn->stmts);
+    conn_rollback(conn);
+    conn_drop_prepared(conn, NULL);
+    for (uint32_t i = 0; i < SETTING_COUNT_OF; i++)
+        mem_free(conn->settings[i]);
+    atomic_fetch_sub_explicit(&conn->db->connections, 1, memory_order_acq_rel);
+    mem_free(conn);
+}
+
+kdk_status conn_begin(struct kdk_conn *conn, bool read_only, struct err *err)
+{
+    conn->now_us = os_wall_us(conn->db->os);
+    return txn_begin(store_txnman(conn->db->store), TXN_SNAPSHOT, read_only, &conn->txn, err);
+}
+
+kdk_status conn_commit(struct kdk_conn *conn, struct err *err)
+{
+    struct txn *txn = conn->txn;
+    kdk_status status;
+    conn->txn = NULL;
+    conn->block = conn->failed = false;
+    status = txn_commit(txn, err);
+    catalog_end(&conn->session);
+    return status;
+}
+
+void conn_rollback(struct kdk_conn *conn)
+{
+    struct txn *txn = conn->txn;
+    conn->txn = NULL;
+    conn->block = conn->failed = false;
+    txn_rollback(txn);
+    catalog_end(&conn->session);
+}
+
+kdk_status conn_fail(struct kdk_conn *conn, kdk_status status, const char *sql, size_t bytes)
+{
+    conn->err_line = conn->err_column = 0;
+    conn->err.status = status;
+    if (conn->err.position > 0 && sql) {
+        conn->err_line = conn->err_column = 1;
+        for (size_t i = 0; i + 1 < (size_t)conn->err.position && i < bytes; i++) {
+            if (sql[i] == '\n') {
+                conn->err_line++;
+                conn->err_column = 1;
+            } else if (((unsigned char)sql[i] & 0xc0) != 0x80) {
+                conn->err_column++;
+            }
+        }
+    }
+    return status;
+}
+
+KDK_API const char *kdk_errmsg(const kdk_conn *conn)
+{
+    return conn->err.message;
+}
+
+KDK_API const char *kdk_sqlstate(const kdk_conn *conn)
+{
+    return conn->err.status == KDK_OK ? "" : status_sqlstate(conn->err.status);
+}
+
+KDK_API const char *kdk_errdetail(const kdk_conn *conn)
+{
+    return conn->err.detail;
+}
+
+KDK_API const char *kdk_errhint(const kdk_conn *conn)
+{
+    return conn->err.hint;
+}
+
+KDK_API const char *kdk_errcontext(const kdk_conn *conn)
+{
+    return conn->err.chain;
+}
+
+KDK_API void kdk_errposition(const kdk_conn *conn, uint32_t *line, uint32_t *column)
+{
+    *line = conn->err_line;
+    *column = conn->err_column;
+}
+
+KDK_API void kdk_interrupt(kdk_conn *conn)
+{
+    atomic_store_explicit(&conn->cancel, 1, memory_order_release);
+}
+
+KDK_API bool kdk_in_transaction(const kdk_conn *conn, bool *failed)
+{
+    if (failed)
+        *failed = conn->failed;
+    return conn->block;
+}
+
+KDK_API void kdk_on_notice(kdk_conn *conn, void (*notice)(void *context, const char *text), void *context)
+{
+    conn->notice = notice;
+    conn->notice_context = context;
+}
+
+KDK_API void kdk_on_progress(kdk_conn *conn, void (*progress)(void *context, uint64_t done, uint64_t total, const char *unit),
+                             void *context)
+{
+    conn->progress = progress;
+    conn->progress_context = context;
+}
+
+KDK_API void kdk_set_copy_io(kdk_conn *conn, const kdk_copy_io *io)
+{
+    conn->copy_io = io ? *io : (kdk_copy_io){0};
+}
+
+KDK_API size_t kdk_statement_length(const char *sql, size_t bytes)
+{
+    struct sql_extent extent;
+    return sql_split(sql, bytes, 0, &extent) == SQL_SPLIT_STATEMENT ? extent.end : 0;
+}
