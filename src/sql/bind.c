@@ -155,6 +155,22 @@ out:
     return status;
 }
 
+/* A mention of a parameter that says nothing of its type gets it when all is bound. */
+static kdk_status patch_param(struct walk *walk, struct expr **e, bool *deeper)
+{
+    const struct binder *b = walk->context;
+    (void)deeper;
+    if ((*e)->kind == EX_PARAM && (*e)->type.id == LT_UNKNOWN)
+        (*e)->type = b->params[(*e)->param];
+    return KDK_OK;
+}
+
+static kdk_status patch_params(struct binder *b, struct rel *root)
+{
+    struct walk walk = {.each = patch_param, .context = b};
+    return b->param_count && root ? walk_rel(&walk, root) : KDK_OK;
+}
+
 kdk_status sql_bind(const struct ast_stmt *stmt, const struct bind_env *env, struct arena *arena, struct bound_stmt **out, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -172,6 +188,7 @@ kdk_status sql_bind(const struct ast_stmt *stmt, const struct bind_env *env, str
                 err_at(err, b->param_at[i] - 1);
             goto out;
         }
+    TRY(patch_params(b, bound->root));
     bound->param_count = b->param_count;
     bound->param_types = b->params;
     bound->colid_next = b->next;

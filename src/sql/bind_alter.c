@@ -85,7 +85,7 @@ static kdk_status no_views(struct alter *a, const struct ctable *table, int64_t 
     struct view_list list = {0};
     TRY(bind_dependants(b, table, position, &list));
     if (list.count)
-        FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED, "cannot %s because view \"%s\" depends on it", what, list.views[list.count - 1]->name);
+        FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED, "cannot rename \"%s\" because view \"%s\" depends on it", what, list.views[list.count - 1]->name);
 out:
     return status;
 }
@@ -129,7 +129,7 @@ static kdk_status rename_table(struct alter *a, const struct ast_alter_action *a
     struct binder *b = a->b;
     struct bound_alter *step;
     struct ctable *t;
-    TRY(no_views(a, a->real, -1, "rename it", action->at));
+    TRY(no_views(a, a->real, -1, a->now->name, action->at));
     TRY(bind_name_free(b, a->now->schema, action->to.text, action->to.at));
     TRY(add_step(a, ALTER_RENAME_TABLE, &step));
     step->schema = a->now->schema;
@@ -151,7 +151,9 @@ static kdk_status rename_column(struct alter *a, const struct ast_alter_action *
     TRY(find_column(a, &action->column, &position));
     if (table_column(a->now, action->to.text) != UINT32_MAX)
         FAIL_AT(bind_at(b, action->to.at), KDK_DUPLICATE_COLUMN, "column \"%s\" of relation \"%s\" already exists", action->to.text, a->now->name);
-    TRY(no_views(a, a->real, position, "rename it", action->at));
+    uint32_t real = table_column(a->real, action->column.text);
+    if (real != UINT32_MAX)
+        TRY(no_views(a, a->real, real, action->column.text, action->at));
     TRY(add_step(a, ALTER_RENAME_COLUMN, &step));
     step->position = position;
     step->name = action->to.text;
@@ -490,7 +492,7 @@ static kdk_status no_views_in_schema(void *context, const struct ctable *table, 
 {
     struct schema_search *s = context;
     (void)err;
-    return strcmp(table->schema, s->schema) == 0 ? no_views(s->a, table, -1, "rename it", s->at) : KDK_OK;
+    return strcmp(table->schema, s->schema) == 0 ? no_views(s->a, table, -1, s->schema, s->at) : KDK_OK;
 }
 
 static kdk_status rename_schema(struct alter *a, const struct ast_alter_action *action)

@@ -473,44 +473,41 @@ out:
 
 /* ---- CREATE VIEW ---- */
 
+/* Swaps what is to be written out with what stands in the tree; called again, it swaps back. The tree outlives the binder's arena. */
+static void swap_notes(struct binder *b)
+{
+    for (struct star_note *n = b->stars; n; n = n->next) {
+        struct ast_items items = n->select->items;
+        n->select->items = n->items;
+        n->items = items;
+    }
+    for (struct table_note *n = b->tables; n; n = n->next)
+        if (n->qualified.count) {
+            struct ast_name name = n->from->name;
+            n->from->name = n->qualified;
+            n->qualified = name;
+        }
+}
+
 static kdk_status view_text(struct binder *b, const struct ast_query *query, const char **out)
 {
     kdk_status status = KDK_OK;
     struct buf text = {0};
-    /* Swap in what is to be written out ... */
-    for (struct star_note *n = b->stars; n; n = n->next) {
-        struct ast_items items = n->select->items;
-        n->select->items = n->items;
-        n->items = items;
-    }
     for (struct table_note *n = b->tables; n; n = n->next) {
-        struct ast_name name = n->from->name;
-        if (name.count > 1)
+        bool again = false; /* A CTE that is bound at each mention has several notes. */
+        for (const struct table_note *other = b->tables; other != n; other = other->next)
+            again |= other->from == n->from;
+        if (n->from->name.count > 1 || again)
             continue;
         struct ast_ident *parts = ARRAY(struct ast_ident, 2);
-        if (!parts) {
-            status = err_nomem(b->err);
-            continue;
-        }
+        TRY_NEW(parts);
         parts[0] = (struct ast_ident){.text = n->table->schema, .bytes = (uint32_t)strlen(n->table->schema), .quoted = 1};
-        parts[1] = name.parts[0];
-        n->from->name = (struct ast_name){parts, 2, name.at};
-        n->qualified = true;
+        parts[1] = n->from->name.parts[0];
+        n->qualified = (struct ast_name){parts, 2, n->from->name.at};
     }
-    if (status == KDK_OK)
-        status = ast_print_query(query, AST_PRINT_PLAIN, &text, b->err);
-    /* ... and back. */
-    for (struct table_note *n = b->tables; n; n = n->next)
-        if (n->qualified) {
-            n->from->name.parts++;
-            n->from->name.count = 1;
-            n->qualified = false;
-        }
-    for (struct star_note *n = b->stars; n; n = n->next) {
-        struct ast_items items = n->select->items;
-        n->select->items = n->items;
-        n->items = items;
-    }
+    swap_notes(b);
+    status = ast_print_query(query, AST_PRINT_PLAIN, &text, b->err);
+    swap_notes(b);
     if (status == KDK_OK)
         TRY_NEW(*out = arena_strndup(b->arena, text.data, text.len));
 out:

@@ -476,7 +476,8 @@ static kdk_status null_test(struct binder *b, struct expr *arg, bool negated, ui
 {
     kdk_status status = KDK_OK;
     struct expr *e;
-    TRY(coerce_unknown(b, &arg));
+    if (arg->kind != EX_PARAM) /* `$1 IS NULL OR a = $1`: the other mention says the type; see patch_params(). */
+        TRY(coerce_unknown(b, &arg));
     TRY_NEW(e = expr_new(b, negated ? EX_IS_NOT_NULL : EX_IS_NULL, LTYPE(BOOLEAN), at, 1));
     e->args[0] = arg;
     expr_flags(e);
@@ -581,6 +582,8 @@ static kdk_status operator_name(struct binder *b, const struct ast_expr *ast, co
     if (symbol && symbol->count > 1 && strcmp(symbol->parts[0].text, "pg_catalog") != 0)
         FAIL_AT(bind_at(b, ast->at), KDK_UNDEFINED_FUNCTION, "operator does not exist: %s", bind_name_text(b, symbol));
     *out = symbol ? ast_last(symbol)->text : ast_op_text((enum ast_op)ast->op);
+    if (ast->kind == AST_UNARY) /* ~ is a complement then. */
+        return KDK_OK;
     switch ((enum ast_op)ast->op) {
     case OP_MATCH:
     case OP_IMATCH:

@@ -397,6 +397,24 @@ out:
     return status;
 }
 
+/* Relations from `first` on stay in sight by name only, so that an error can say that they are out of reach. */
+static kdk_status hide_rels(struct binder *b, struct ns *ns, uint32_t first)
+{
+    kdk_status status = KDK_OK;
+    struct scope_rel **rels = ARRAY(struct scope_rel *, (size_t)ns->rel_count + 1);
+    TRY_NEW(rels);
+    for (uint32_t i = 0; i < ns->rel_count; i++) {
+        rels[i] = ns->rels[i];
+        if (i < first)
+            continue;
+        TRY_NEW(rels[i] = arena_dup(b->arena, ns->rels[i], sizeof **rels));
+        rels[i]->hidden = true;
+    }
+    ns->rels = rels;
+out:
+    return status;
+}
+
 static kdk_status from_join(struct binder *b, struct scope *scope, const struct ast_from *ast, const struct ns *outside, struct rel **out,
                             struct ns *ns)
 {
@@ -411,17 +429,8 @@ static kdk_status from_join(struct binder *b, struct scope *scope, const struct 
     TRY(bind_from(b, scope, ast->sides.left, outside, &left, &lns));
     end = b->next;
     TRY(ns_join(b, outside, &lns, &seen, ast->sides.left->at));
-    if (!lateral) { /* In reach by name only, to say that it is out of reach. */
-        struct scope_rel **hidden = ARRAY(struct scope_rel *, (size_t)seen.rel_count + 1);
-        TRY_NEW(hidden);
-        for (uint32_t i = 0; i < seen.rel_count; i++) {
-            hidden[i] = seen.rels[i];
-            if (i < outside->rel_count)
-                continue;
-            TRY_NEW(hidden[i] = arena_dup(b->arena, seen.rels[i], sizeof **hidden));
-            hidden[i]->hidden = true;
-        }
-        seen.rels = hidden;
+    if (!lateral) {
+        TRY(hide_rels(b, &seen, outside->rel_count));
         seen.count = outside->count;
     }
     referenced |= scope->referenced;
@@ -445,7 +454,10 @@ static kdk_status from_join(struct binder *b, struct scope *scope, const struct 
     if (ast->sides.on) {
         struct scope on = *scope;
         struct expr *cond;
-        on.ns = *ns;
+        struct ns siblings = *outside;
+        TRY(hide_rels(b, &siblings, 0));
+        siblings.count = 0;
+        TRY(ns_join(b, ns, &siblings, &on.ns, ast->at));
         TRY(bind_condition(b, &on, ast->sides.on, CLAUSE_ON, &cond));
         TRY(cond_split(b, cond, &rel->cond_count, &rel->conds));
     } else if (ast->natural || ast->sides.using.count) {
@@ -471,21 +483,22 @@ out:
     return status;
 }
 
-/* (a JOIN b ...) AS j(x, y): one relation. */
-static kdk_status alias_join(struct binder *b, const struct ast_from *ast, struct ns *ns)
+/* a JOIN b USING (x) AS j: j.x is a name for what is merged, and a and b stay what they are. */
+static kdk_status alias_merged(struct binder *b, const struct ast_from *ast, struct ns *ns)
 {
     kdk_status status = KDK_OK;
     struct scope_rel *rel = NEW(struct scope_rel);
-    struct ns whole = {0};
+    struct ns named = {0}, all;
     TRY_NEW(rel);
     rel->alias = ast->alias.text;
-    rel->count = ns->count;
-    TRY_NEW(rel->cols = ARRAY(struct scope_col, (size_t)ns->count + 1));
-    for (uint32_t i = 0; i < ns->count; i++)
+    rel->count = ast->sides.using.count;
+    TRY_NEW(rel->cols = ARRAY(struct scope_col, (size_t)rel->count + 1));
+    for (uint32_t i = 0; i < rel->count; i++)
         rel->cols[i] = *ns->cols[i];
-    TRY(rename_columns(b, ast, rel));
-    TRY(ns_add_rel(b, &whole, rel, ast->at));
-    *ns = whole;
+    TRY(ns_add_rel(b, &named, rel, ast->at));
+    named.count = 0; /* Only by its name. */
+    TRY(ns_join(b, ns, &named, &all, ast->at));
+    *ns = all;
 out:
     return status;
 }
@@ -512,8 +525,8 @@ static kdk_status from_kind(struct binder *b, struct scope *scope, const struct 
     case AST_FROM_JOIN:
         TRY(from_join(b, scope, ast, left, rel, ns));
         if (ast->alias.text)
-            TRY(alias_join(b, ast, ns));
-        return KDK_OK;
+            TRY(alias_merged(b, ast, ns));
+        goto out;
     }
     TRY(rename_columns(b, ast, r));
     TRY(ns_add_rel(b, ns, r, ast->at));

@@ -50,7 +50,7 @@ struct star_note {
 struct table_note {
     struct ast_from *from;
     const struct ctable *table;
-    bool qualified; /* While the text is printed. */
+    struct ast_name qualified; /* Swapped in while the text is printed; count 0: it says its schema itself. */
     struct rel *scan;
     struct table_note *next;
 };

@@ -93,4 +93,28 @@ out:
     return status;
 }
 
+/* What binding `sql` gives, as text: the tree, or `ERROR sqlstate message @position` with detail and hint. */
+static inline void test_render(const struct catver *version, const char *sql, struct buf *out)
+{
+    struct arena arena = {0};
+    struct ast_list list;
+    struct bound_stmt *bound;
+    struct bind_env env = {.catver = version};
+    struct err err = {0};
+    kdk_status status = sql_parse(sql, strlen(sql), &arena, &list, &err);
+    for (uint32_t i = 0; status == KDK_OK && i < list.count; i++) {
+        status = sql_bind(list.items[i], &env, &arena, &bound, &err);
+        if (status == KDK_OK)
+            status = bound_print(bound, out, &err);
+    }
+    if (status != KDK_OK) {
+        (void)buf_printf(out, "ERROR %s %s @%d\n", status_sqlstate(status), err.message, err.position);
+        if (err.detail[0])
+            (void)buf_printf(out, "DETAIL %s\n", err.detail);
+        if (err.hint[0])
+            (void)buf_printf(out, "HINT %s\n", err.hint);
+    }
+    arena_deinit(&arena);
+}
+
 #endif
