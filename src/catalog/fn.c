@@ -750,10 +750,11 @@ kdk_status type_common(const struct ltype *types, uint32_t count, const char *wh
         return KDK_OK;
     }
     /* Modifiers: one that all agree on, or that holds all. */
-    bool first = true;
+    bool first = true, literals = false;
     struct ltype merged = best;
     for (uint32_t i = 0; i < count; i++) {
         struct ltype t = types[i];
+        literals |= t.id == LT_UNKNOWN;
         if (t.id == LT_UNKNOWN)
             continue;
         if (best.id == LT_NUMERIC)
@@ -763,6 +764,8 @@ kdk_status type_common(const struct ltype *types, uint32_t count, const char *wh
         merged = first ? t : merge_modifiers(merged, t);
         first = false;
     }
+    if (literals && merged.id == LT_TEXT) /* They have no length. */
+        merged.length = 0;
     *out = merged;
     return KDK_OK;
 }

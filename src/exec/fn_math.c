@@ -247,7 +247,6 @@ DOUBLE_BODY(ROUND_F8, , rint(x)) /* half to even */
 DOUBLE_BODY(TRUNC_F8, , trunc(x))
 DOUBLE_BODY(SIGN_F8, , x > 0 ? 1.0 : x < 0 ? -1.0 : 0.0)
 DOUBLE_BODY(SQRT_F8, REFUSE(x < 0, KDK_BAD_POWER, "cannot take square root of a negative number"), sqrt(x))
-DOUBLE_BODY(CBRT_F8, , cbrt(x))
 DOUBLE_BODY(LN_F8, POSITIVE, log(x))
 DOUBLE_BODY(LOG_F8, POSITIVE, log10(x))
 DOUBLE_BODY(LOG10_F8, POSITIVE, log10(x))
@@ -262,6 +261,14 @@ DOUBLE_BODY(SINH_F8, , sinh(x))
 DOUBLE_BODY(COSH_F8, , cosh(x))
 DOUBLE_BODY(TANH_F8, , tanh(x))
 DOUBLE_BODY(RADIANS_F8, , x / 180.0 * M_PI)
+
+/* One step of Newton's method more than the library takes, so that cubes have whole roots. */
+FN_BODY(CBRT_F8)
+{
+    double x = args[0].f, y = cbrt(x);
+    out->f = y != 0 && isfinite(y) ? y - (y * y * y - x) / (3 * y * y) : y;
+    return true;
+}
 
 FN_BODY(DEGREES_F8)
 {
@@ -410,22 +417,28 @@ FN_BODY(FLOOR_NUM)
     return to_whole(call, args, false, out);
 }
 
-/* To `places` digits after the point (before it, when negative), then to the result's scale. */
+/* To `places` digits after the point (before it, when negative), then to the result's scale, which has no fewer unless nothing is cut. */
 static bool round_to(struct fn_call *call, int128 v, int64_t places, bool truncate, struct datum *out)
 {
     int scale = scale_of(call, 0), to = call->expr->type.scale;
-    if (places < scale) {
-        int64_t drop = scale - places;
-        if (drop > NUM_DIGITS_MAX) {
-            out->w = 0;
-            return true;
-        }
-        int128 d = (int128)num_pow10[drop], r = v % d;
-        v -= r;
-        if (!truncate && (r < 0 ? -r : r) >= d - (r < 0 ? -r : r))
-            v += r < 0 ? -d : d;
+    int64_t drop = scale - places;
+    if (drop > NUM_DIGITS_MAX) { /* Half of 10^39 is more than there is. */
+        out->w = 0;
+        return true;
     }
-    return (num_fits(v) && num_rescale(v, scale, to, &out->w)) || num_overflow(call);
+    if (drop > 0) {
+        int128 d = (int128)num_pow10[drop], r = v % d, size = r < 0 ? -r : r;
+        v /= d;
+        if (!truncate && size >= d - size)
+            v += r < 0 ? -1 : 1;
+        int64_t up = to - places;
+        if (v == 0)
+            return true;
+        if (up > NUM_DIGITS_MAX)
+            return num_overflow(call);
+        return num_mul(v, (int128)num_pow10[up], 0, &out->w) || num_overflow(call);
+    }
+    return num_rescale(v, scale, to, &out->w) || num_overflow(call);
 }
 FN_BODY(ROUND_NUM)
 {
