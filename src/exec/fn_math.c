@@ -344,17 +344,15 @@ static bool aligned(struct fn_call *call, const struct datum *args, int128 *a, i
 FN_BODY(ADD_NUM)
 {
     int128 a, b;
-    if (!aligned(call, args, &a, &b) || !num_fits(a + b))
+    if (!aligned(call, args, &a, &b) || __builtin_add_overflow(a, b, &out->w) || !num_fits(out->w))
         return num_overflow(call);
-    out->w = a + b;
     return true;
 }
 FN_BODY(SUB_NUM)
 {
     int128 a, b;
-    if (!aligned(call, args, &a, &b) || !num_fits(a - b))
+    if (!aligned(call, args, &a, &b) || __builtin_sub_overflow(a, b, &out->w) || !num_fits(out->w))
         return num_overflow(call);
-    out->w = a - b;
     return true;
 }
 FN_BODY(MUL_NUM)
