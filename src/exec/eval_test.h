@@ -300,7 +300,7 @@ static inline struct expr *read_expr(struct reader *r)
 static inline struct expr *expr_of(const char *text, const struct ltype *columns, struct arena *arena, kdk_status *status,
                                    struct err *err)
 {
-    struct reader r = {.at = text, .arena = arena, .err = err, .columns = columns};
+    struct reader r = {.at = arena_strdup(arena, text), .arena = arena, .err = err, .columns = columns};
     struct expr *e = read_expr(&r);
     *status = r.status;
     return r.status == KDK_OK ? e : NULL;
