@@ -1,6 +1,6 @@
 /* memtree.h - the in-memory index tree: a B+ tree of (key bytes, row id, sequence) for many readers and writers at once.
  *
- * Leaves hold fixed-size pairs {first 8 bytes of the key, pointer to the item}; items belong to the caller. Readers take no latch:
+ * Leaves hold fixed-size pairs {8 bytes of the key's beginning, pointer to the item}; items belong to the caller. Readers take no latch:
  * they read a node's words, then its version again, and start over if it changed (optimistic lock coupling: Leis, Haubenschild,
  * Neumann, Optimistic Lock Coupling, IEEE Data Eng. Bull. 2019; we differ in keeping all words atomic and in splitting full nodes on
  * the way down). A writer locks at most a node and its parent, for a few hundred instructions, never across I/O or an allocation.

@@ -57,7 +57,7 @@ static struct item *item_random(uint64_t *state, uint64_t seq)
     uint64_t r = next_random(state);
     uint32_t bytes = (uint32_t)(r % 12);
     for (uint32_t i = 0; i < bytes; i++)
-        key[i] = (uint8_t)(i < 7 ? 0 : (r >> (8 + i)) & 1 ? 0xff : 0);
+        key[i] = (uint8_t)(i == 0 ? (r >> 50) % 3 : i < 7 ? 0 : (r >> (8 + i)) & 1 ? 0xff : 0);
     return item_new(key, bytes, (r >> 40) % 5, seq);
 }
 
