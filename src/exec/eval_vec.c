@@ -28,7 +28,7 @@ static kdk_status pool_grow(struct eval *ev, size_t least)
     while (chunk && chunk->bytes < least)
         chunk = chunk->next;
     if (!chunk) {
-        size_t bytes = align_up(MAX(least, (size_t)POOL_CHUNK_BYTES), 8);
+        size_t bytes = align_up(MAX(least, (size_t)POOL_CHUNK_BYTES), ARENA_ALIGN);
         chunk = arena_alloc_aligned(ev->arena, size_add(sizeof *chunk, bytes), 16);
         if (!chunk)
             return err_nomem(ev->err);
@@ -61,7 +61,7 @@ static kdk_status pool_settle(struct eval *ev, struct ltype type, struct datum *
     struct arena heap = ev->pool.arena;
     ev->pool.arena = (struct arena){0};
     if (!value->null && ltype_is_string(type) && value->s.len > STR_INLINE) {
-        status = pool_grow(ev, align_up(value->s.len, 8));
+        status = pool_grow(ev, align_up(value->s.len, ARENA_ALIGN));
         if (status == KDK_OK) {
             struct str copy;
             if (!str_copy(&ev->pool.arena, value->s, &copy))
