@@ -62,7 +62,7 @@ typedef struct kdk_options {
 typedef struct kdk_error {
     kdk_status status;
     char sqlstate[6];
-    char message[1024];
+    char message[1200];
 } kdk_error;
 
 /* Opens the database in directory `path`, making it if it is missing; ":memory:" is one that lives in memory only. On failure *db is untouched and `error`

@@ -272,3 +272,8 @@ out:
     *problems = check.problems;
     return status;
 }
+
+bool store_is_new(const struct store *store)
+{
+    return txnman_published(store->man) == 0;
+}
