@@ -348,7 +348,7 @@ static kdk_status table_rows_insert(struct catalog_session *session, const struc
                 position = c;
             }
         if (table->store)
-            table_column(table->store, id, &definition);
+            table_column_definition(table->store, id, &definition);
         else
             definition = (struct tcolumn){.type = column->type, .missing = DATUM_NULL};
         TRY(column_row_insert(session, table, id, definition.type, &definition.missing, column, position, err));

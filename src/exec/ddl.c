@@ -286,7 +286,7 @@ static struct tcolumn *stored_columns(const struct table *table, uint32_t more, 
     *count = table_column_count(table);
     struct tcolumn *columns = ARENA_ARRAY(arena, struct tcolumn, *count + more);
     for (uint32_t i = 0; columns && i < *count; i++)
-        table_column(table, i, &columns[i]);
+        table_column_definition(table, i, &columns[i]);
     return columns;
 }
 

@@ -16,7 +16,7 @@ static kdk_status column_test(struct plan *plan, const struct rel *scan, const s
         struct colset used = {0};
         if (a->kind != EX_COLUMN)
             continue;
-        TRY(expr_used(plan, b, &used, err));
+        TRY(plan_expr_used(plan, b, &used, err));
         bool any = false;
         for (uint32_t w = 0; w < used.count; w++)
             any |= used.words[w] != 0;
@@ -54,7 +54,7 @@ static kdk_status choose_index(struct plan *plan, struct rel *filter, struct rel
         /* Turned so that the column is on the left. */
         struct expr *turned = filter->conds[i];
         if (turned->args[0] == value) {
-            TRY_MEM(turned = expr_compare(plan, kind, filter->conds[i]->args[1], value));
+            TRY_MEM(turned = plan_expr_compare(plan, kind, filter->conds[i]->args[1], value));
         }
         TRY(exprs_add(plan, &prune, turned, err));
     }
@@ -150,8 +150,8 @@ static kdk_status equation(struct plan *plan, struct expr *cond, const struct co
         goto out;
     for (uint32_t side = 0; side < 2; side++) {
         struct colset a = {0}, b = {0};
-        TRY(expr_used(plan, e->args[side], &a, err));
-        TRY(expr_used(plan, e->args[1 - side], &b, err));
+        TRY(plan_expr_used(plan, e->args[side], &a, err));
+        TRY(plan_expr_used(plan, e->args[1 - side], &b, err));
         if (colset_meets(&a, l) && !colset_meets(&a, r) && colset_meets(&b, r) && !colset_meets(&b, l)) {
             *left = e->args[side];
             *right = e->args[1 - side];
@@ -175,8 +175,8 @@ static kdk_status choose_join(struct plan *plan, struct rel *join, struct err *e
         join->in[0] = join->in[1];
         join->in[1] = swap;
     }
-    TRY(rel_visible(plan, join->in[0], &l, err));
-    TRY(rel_visible(plan, join->in[1], &r, err));
+    TRY(plan_rel_visible(plan, join->in[0], &l, err));
+    TRY(plan_rel_visible(plan, join->in[1], &r, err));
     TRY_MEM(null_safe = ARENA_ARRAY(plan->arena, bool, join->cond_count + 1));
     for (uint32_t i = 0; i < join->cond_count; i++) {
         struct expr *a, *b, *cond = join->conds[i];

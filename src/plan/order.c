@@ -320,7 +320,7 @@ static kdk_status joined_rows(struct plan *plan, struct region *region, uint32_t
     for (uint32_t i = 0; i < region->conds.count; i++) {
         struct colset used = {0}, outside = {0};
         bool in_both = true;
-        TRY(expr_used(plan, region->conds.list[i], &used, err));
+        TRY(plan_expr_used(plan, region->conds.list[i], &used, err));
         for (uint32_t w = 0; w < used.count * 64 && in_both; w++)
             if (bit_get(used.words, w) && !colset_has(&region->made[a], w) && !colset_has(&region->made[b], w)) {
                 /* A column of another relation of the region: not ready. Columns from outside do not matter. */
@@ -344,12 +344,12 @@ static kdk_status join_pair(struct plan *plan, struct region *region, uint32_t a
     struct rel *join;
     struct exprs own = {0}, left = {0};
 
-    TRY_MEM(join = rel_new(plan, REL_JOIN, region->rels[a], region->rels[b]));
+    TRY_MEM(join = plan_rel_new(plan, REL_JOIN, region->rels[a], region->rels[b]));
     join->join = JOIN_INNER;
     for (uint32_t i = 0; i < region->conds.count; i++) {
         struct colset used = {0};
         bool ready = true;
-        TRY(expr_used(plan, region->conds.list[i], &used, err));
+        TRY(plan_expr_used(plan, region->conds.list[i], &used, err));
         for (uint32_t r = 0; r < region->count; r++)
             if (region->rels[r] && r != a && r != b && colset_meets(&used, &region->made[r]))
                 ready = false;
@@ -361,7 +361,7 @@ static kdk_status join_pair(struct plan *plan, struct region *region, uint32_t a
     region->conds = left;
     region->rels[a] = join;
     region->rels[b] = NULL;
-    TRY(rel_visible(plan, join->in[1], &region->made[a], err));
+    TRY(plan_rel_visible(plan, join->in[1], &region->made[a], err));
     region->rows[a] = rows < 1 ? 1 : rows;
 out:
     return status;
@@ -376,7 +376,7 @@ static kdk_status order_region(struct plan *plan, struct rel **slot, struct err 
     TRY_MEM(region = ARENA_NEW(plan->arena, struct region));
     TRY(flatten(plan, region, *slot, err));
     for (uint32_t i = 0; i < region->count; i++) {
-        TRY(rel_visible(plan, region->rels[i], &region->made[i], err));
+        TRY(plan_rel_visible(plan, region->rels[i], &region->made[i], err));
         region->rows[i] = plan_rows(plan, region->rels[i]);
     }
     left = region->count;
@@ -406,7 +406,7 @@ static kdk_status order_region(struct plan *plan, struct rel **slot, struct err 
             *slot = region->rels[i];
     for (uint32_t i = 0; i < region->last.count; i++)
         TRY(exprs_add(plan, &region->conds, region->last.list[i], err));
-    TRY(rel_filter(plan, *slot, &region->conds, slot, err));
+    TRY(plan_rel_filter(plan, *slot, &region->conds, slot, err));
 out:
     return status;
 }

@@ -27,7 +27,7 @@ kdk_status plan_optimize(struct bound_stmt *stmt, const struct plan_env *env, st
     if (!stmt->root)
         return KDK_OK;
     if (env->optimize && env->fold)
-        TRY(rel_each_expr_deep(&plan, stmt->root, fold_slot, &plan, err));
+        TRY(plan_rel_each_expr_deep(&plan, stmt->root, fold_slot, &plan, err));
     TRY(plan_unnest(&plan, &stmt->root, err));
     if (env->optimize) {
         TRY(plan_push(&plan, &stmt->root, err));

@@ -30,35 +30,35 @@ kdk_status colset_add_expr(struct plan *plan, struct colset *set, const struct e
 bool colset_meets(const struct colset *a, const struct colset *b);
 bool colset_covers(const struct colset *all, const struct colset *part);
 /* All columns that the tree makes, at any depth of it; and those that it hands on at its top. */
-kdk_status rel_made(struct plan *plan, const struct rel *rel, struct colset *set, struct err *err);
-kdk_status rel_visible(struct plan *plan, const struct rel *rel, struct colset *set, struct err *err);
+kdk_status plan_rel_made(struct plan *plan, const struct rel *rel, struct colset *set, struct err *err);
+kdk_status plan_rel_visible(struct plan *plan, const struct rel *rel, struct colset *set, struct err *err);
 /* Columns that the tree names but does not make. */
-kdk_status rel_free(struct plan *plan, const struct rel *rel, struct colset *set, struct err *err);
-kdk_status expr_used(struct plan *plan, const struct expr *expr, struct colset *set, struct err *err);
+kdk_status plan_rel_free(struct plan *plan, const struct rel *rel, struct colset *set, struct err *err);
+kdk_status plan_expr_used(struct plan *plan, const struct expr *expr, struct colset *set, struct err *err);
 
 /* Calls `each` for every expression slot of this operator (not of those below), and of CTEs none. */
 typedef kdk_status (*expr_slot_fn)(void *context, struct expr **slot, struct err *err);
-kdk_status rel_each_expr(struct rel *rel, expr_slot_fn each, void *context, struct err *err);
+kdk_status plan_rel_each_expr(struct rel *rel, expr_slot_fn each, void *context, struct err *err);
 /* ... of all operators of the tree, subqueries' too. */
-kdk_status rel_each_expr_deep(struct plan *plan, struct rel *rel, expr_slot_fn each, void *context, struct err *err);
+kdk_status plan_rel_each_expr_deep(struct plan *plan, struct rel *rel, expr_slot_fn each, void *context, struct err *err);
 
 kdk_status exprs_add(struct plan *plan, struct exprs *list, struct expr *expr, struct err *err);
 /* Splits ANDs. */
 kdk_status exprs_add_split(struct plan *plan, struct exprs *list, struct expr *expr, struct err *err);
 
-struct rel *rel_new(struct plan *plan, enum rel_kind kind, struct rel *left, struct rel *right); /* NULL: no memory */
-struct expr *expr_new(struct plan *plan, enum expr_kind kind, struct ltype type, uint32_t arg_count);
-struct expr *expr_column(struct plan *plan, colid id, struct ltype type);
-struct expr *expr_compare(struct plan *plan, enum fn_comparison kind, struct expr *a, struct expr *b); /* of one type */
-struct expr *expr_and(struct plan *plan, struct expr **list, uint32_t count); /* count 1: itself */
-struct expr *expr_copy(struct plan *plan, const struct expr *expr); /* deep; subqueries are shared: do not copy those */
-bool expr_equal(const struct expr *a, const struct expr *b);
-bool expr_has_subquery(const struct expr *expr);
-bool expr_is_true(const struct expr *expr); /* the constant true */
-void expr_flags(struct expr *expr); /* can_fail and is_volatile from its arguments and itself */
-colid colid_new(struct plan *plan);
+struct rel *plan_rel_new(struct plan *plan, enum rel_kind kind, struct rel *left, struct rel *right); /* NULL: no memory */
+struct expr *plan_expr_new(struct plan *plan, enum expr_kind kind, struct ltype type, uint32_t arg_count);
+struct expr *plan_expr_column(struct plan *plan, colid id, struct ltype type);
+struct expr *plan_expr_compare(struct plan *plan, enum fn_comparison kind, struct expr *a, struct expr *b); /* of one type */
+struct expr *plan_expr_and(struct plan *plan, struct expr **list, uint32_t count); /* count 1: itself */
+struct expr *plan_expr_copy(struct plan *plan, const struct expr *expr); /* deep; subqueries are shared: do not copy those */
+bool plan_expr_equal(const struct expr *a, const struct expr *b);
+bool plan_expr_has_subquery(const struct expr *expr);
+bool plan_expr_is_true(const struct expr *expr); /* the constant true */
+void plan_expr_flags(struct expr *expr); /* can_fail and is_volatile from its arguments and itself */
+colid plan_colid_new(struct plan *plan);
 /* A filter above, or the same tree for no conditions. */
-kdk_status rel_filter(struct plan *plan, struct rel *in, const struct exprs *conds, struct rel **out, struct err *err);
+kdk_status plan_rel_filter(struct plan *plan, struct rel *in, const struct exprs *conds, struct rel **out, struct err *err);
 
 /* Replaces column `from[i]` by to[i] in an expression (in place). */
 struct colmap {
@@ -67,8 +67,8 @@ struct colmap {
 };
 kdk_status colmap_add(struct plan *plan, struct colmap *map, colid from, colid to, struct err *err);
 colid colmap_get(const struct colmap *map, colid id); /* or id itself */
-void expr_rename(struct expr *expr, const struct colmap *map);
-kdk_status rel_rename_free(struct plan *plan, struct rel *rel, const struct colmap *map, struct err *err);
+void plan_expr_rename(struct expr *expr, const struct colmap *map);
+kdk_status plan_rel_rename_free(struct plan *plan, struct rel *rel, const struct colmap *map, struct err *err);
 
 /* ---- unnest.c ---- */
 kdk_status plan_unnest(struct plan *plan, struct rel **rel, struct err *err);

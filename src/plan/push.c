@@ -7,7 +7,7 @@
 
 static bool movable(const struct expr *cond)
 {
-    return !cond->can_fail && !cond->is_volatile && !expr_has_subquery(cond);
+    return !cond->can_fail && !cond->is_volatile && !plan_expr_has_subquery(cond);
 }
 
 /* Is the value NULL whenever the columns of `set` are? */
@@ -101,7 +101,7 @@ static kdk_status factor(struct plan *plan, struct expr *or, struct exprs *out, 
         for (uint32_t i = 1; i < or->arg_count && all; i++) {
             all = false;
             for (uint32_t k = 0; k < arms[i].count; k++)
-                all |= expr_equal(arms[0].list[c], arms[i].list[k]);
+                all |= plan_expr_equal(arms[0].list[c], arms[i].list[k]);
         }
         if (all)
             TRY(exprs_add(plan, &common, arms[0].list[c], err));
@@ -110,25 +110,25 @@ static kdk_status factor(struct plan *plan, struct expr *or, struct exprs *out, 
         TRY(exprs_add(plan, out, or, err));
         goto out;
     }
-    TRY_MEM(rest = expr_new(plan, EX_OR, LTYPE(BOOLEAN), or->arg_count));
+    TRY_MEM(rest = plan_expr_new(plan, EX_OR, LTYPE(BOOLEAN), or->arg_count));
     bool nothing_left = false;
     for (uint32_t i = 0; i < or->arg_count; i++) {
         struct exprs left = {0};
         for (uint32_t k = 0; k < arms[i].count; k++) {
             bool shared = false;
             for (uint32_t c = 0; c < common.count; c++)
-                shared |= expr_equal(common.list[c], arms[i].list[k]);
+                shared |= plan_expr_equal(common.list[c], arms[i].list[k]);
             if (!shared)
                 TRY(exprs_add(plan, &left, arms[i].list[k], err));
         }
         if (left.count)
-            TRY_MEM(rest->args[i] = expr_and(plan, left.list, left.count));
+            TRY_MEM(rest->args[i] = plan_expr_and(plan, left.list, left.count));
         nothing_left |= !left.count; /* This arm asks no more: the disjunction is true. */
     }
     for (uint32_t c = 0; c < common.count; c++)
         TRY(exprs_add(plan, out, common.list[c], err));
     if (!nothing_left) {
-        expr_flags(rest);
+        plan_expr_flags(rest);
         TRY(exprs_add(plan, out, rest, err));
     }
 out:
@@ -145,19 +145,19 @@ static kdk_status implied(struct plan *plan, const struct expr *or, const struct
     *out = NULL;
     if (or->kind != EX_OR)
         goto out;
-    TRY_MEM(made = expr_new(plan, EX_OR, LTYPE(BOOLEAN), or->arg_count));
+    TRY_MEM(made = plan_expr_new(plan, EX_OR, LTYPE(BOOLEAN), or->arg_count));
     for (uint32_t i = 0; i < or->arg_count; i++) {
         struct exprs arm = {0}, own = {0};
         TRY(exprs_add_split(plan, &arm, or->args[i], err));
         for (uint32_t k = 0; k < arm.count; k++) {
             struct colset used = {0};
-            TRY(expr_used(plan, arm.list[k], &used, err));
+            TRY(plan_expr_used(plan, arm.list[k], &used, err));
             if (movable(arm.list[k]) && colset_covers(side, &used) && colset_meets(side, &used))
                 TRY(exprs_add(plan, &own, arm.list[k], err));
         }
         if (!own.count)
             goto out;
-        TRY_MEM(made->args[i] = expr_and(plan, own.list, own.count));
+        TRY_MEM(made->args[i] = plan_expr_and(plan, own.list, own.count));
     }
     *out = made;
 out:
@@ -178,7 +178,7 @@ static struct expr *substitute(struct plan *plan, const struct expr *e, const st
                     *ok = false;
                     return NULL;
                 }
-                return expr_copy(plan, rel->cols[i].expr);
+                return plan_expr_copy(plan, rel->cols[i].expr);
             }
         *ok = false;
         return NULL;
@@ -200,7 +200,7 @@ static kdk_status through_columns(struct plan *plan, struct rel *rel, struct exp
         struct colset used = {0};
         bool ok = true;
         struct expr *e = NULL;
-        TRY(expr_used(plan, conds->list[i], &used, err));
+        TRY(plan_expr_used(plan, conds->list[i], &used, err));
         if (movable(conds->list[i])) {
             e = substitute(plan, conds->list[i], rel, &ok);
             if (!e && ok)
@@ -222,8 +222,8 @@ static kdk_status push_join(struct plan *plan, struct rel **slot, struct exprs *
     struct colset left = {0}, right = {0};
     struct exprs to_left = {0}, to_right = {0}, own = {0}, above = {0}, all = {0};
 
-    TRY(rel_visible(plan, rel->in[0], &left, err));
-    TRY(rel_visible(plan, rel->in[1], &right, err));
+    TRY(plan_rel_visible(plan, rel->in[0], &left, err));
+    TRY(plan_rel_visible(plan, rel->in[1], &right, err));
     if (rel->join == JOIN_LEFT || rel->join == JOIN_SINGLE)
         for (uint32_t i = 0; i < conds->count && rel->join == JOIN_LEFT; i++)
             if (movable(conds->list[i]) && rejects_null(conds->list[i], &right))
@@ -232,7 +232,7 @@ static kdk_status push_join(struct plan *plan, struct rel **slot, struct exprs *
     for (uint32_t i = 0; i < conds->count; i++) {
         struct colset used = {0};
         struct expr *cond = conds->list[i];
-        TRY(expr_used(plan, cond, &used, err));
+        TRY(plan_expr_used(plan, cond, &used, err));
         if (!movable(cond))
             TRY(exprs_add(plan, &above, cond, err));
         else if (rel->join == JOIN_INNER)
@@ -256,7 +256,7 @@ static kdk_status push_join(struct plan *plan, struct rel **slot, struct exprs *
         struct expr *cond = all.list[i], *derived;
         struct colset used = {0};
         bool inner = rel->join == JOIN_INNER || rel->join == JOIN_SEMI;
-        TRY(expr_used(plan, cond, &used, err));
+        TRY(plan_expr_used(plan, cond, &used, err));
         if (!movable(cond) || rel->join == JOIN_FULL) {
             TRY(exprs_add(plan, &own, cond, err));
         } else if (inner && colset_covers(&left, &used)) {
@@ -285,12 +285,12 @@ static kdk_status push_join(struct plan *plan, struct rel **slot, struct exprs *
         struct rel *join = rel->in[0];
         struct colset used = {0};
         for (uint32_t i = 0; i < rel->cond_count; i++)
-            TRY(expr_used(plan, rel->conds[i], &used, err));
+            TRY(plan_expr_used(plan, rel->conds[i], &used, err));
         for (uint32_t side = 0; side < 2; side++) {
             struct colset made = {0}, other = {0};
             struct exprs none = {0};
-            TRY(rel_visible(plan, join->in[side], &made, err));
-            TRY(rel_visible(plan, join->in[1 - side], &other, err));
+            TRY(plan_rel_visible(plan, join->in[side], &made, err));
+            TRY(plan_rel_visible(plan, join->in[1 - side], &other, err));
             if (colset_meets(&used, &other) || !colset_meets(&used, &made) ||
                 plan_rows(plan, rel->in[1]) * 2 > plan_rows(plan, join->in[side]))
                 continue;
@@ -301,7 +301,7 @@ static kdk_status push_join(struct plan *plan, struct rel **slot, struct exprs *
             break;
         }
     }
-    TRY(rel_filter(plan, rel, &above, slot, err));
+    TRY(plan_rel_filter(plan, rel, &above, slot, err));
 out:
     return status;
 }
@@ -324,16 +324,16 @@ static kdk_status push_down(struct plan *plan, struct rel **slot, struct exprs *
             for (uint32_t k = 0; k < split.count; k++)
                 TRY(factor(plan, split.list[k], &parts, err));
             for (uint32_t k = 0; k < parts.count; k++)
-                if (!expr_is_true(parts.list[k]))
+                if (!plan_expr_is_true(parts.list[k]))
                     TRY(exprs_add(plan, movable(parts.list[k]) ? &below : &above, parts.list[k], err));
         }
         TRY(push_down(plan, &rel->in[0], &below, err));
-        TRY(rel_filter(plan, rel->in[0], &above, slot, err));
+        TRY(plan_rel_filter(plan, rel->in[0], &above, slot, err));
         break;
     case REL_PROJECT:
         TRY(through_columns(plan, rel, conds, &below, &above, err));
         TRY(push_down(plan, &rel->in[0], &below, err));
-        TRY(rel_filter(plan, rel, &above, slot, err));
+        TRY(plan_rel_filter(plan, rel, &above, slot, err));
         break;
     case REL_AGG:
         if (rel->col_count)
@@ -341,7 +341,7 @@ static kdk_status push_down(struct plan *plan, struct rel **slot, struct exprs *
         else
             above = *conds;
         TRY(push_down(plan, &rel->in[0], &below, err));
-        TRY(rel_filter(plan, rel, &above, slot, err));
+        TRY(plan_rel_filter(plan, rel, &above, slot, err));
         break;
     case REL_DISTINCT:
     case REL_SORT:
@@ -352,7 +352,7 @@ static kdk_status push_down(struct plan *plan, struct rel **slot, struct exprs *
             above = *conds;
         }
         TRY(push_down(plan, &rel->in[0], &below, err));
-        TRY(rel_filter(plan, rel, &above, slot, err));
+        TRY(plan_rel_filter(plan, rel, &above, slot, err));
         break;
     case REL_JOIN:
         TRY(push_join(plan, slot, conds, err));
@@ -367,8 +367,8 @@ static kdk_status push_down(struct plan *plan, struct rel **slot, struct exprs *
                 struct expr *copy;
                 if (!movable(conds->list[i]))
                     continue;
-                TRY_MEM(copy = expr_copy(plan, conds->list[i]));
-                expr_rename(copy, &map);
+                TRY_MEM(copy = plan_expr_copy(plan, conds->list[i]));
+                plan_expr_rename(copy, &map);
                 TRY(exprs_add(plan, &copies, copy, err));
             }
             TRY(push_down(plan, &rel->in[side], &copies, err));
@@ -376,7 +376,7 @@ static kdk_status push_down(struct plan *plan, struct rel **slot, struct exprs *
         for (uint32_t i = 0; i < conds->count; i++)
             if (!movable(conds->list[i]))
                 TRY(exprs_add(plan, &above, conds->list[i], err));
-        TRY(rel_filter(plan, rel, &above, slot, err));
+        TRY(plan_rel_filter(plan, rel, &above, slot, err));
         break;
     case REL_CTE:
         for (uint32_t i = 0; i < rel->cte_count; i++)
@@ -389,14 +389,14 @@ static kdk_status push_down(struct plan *plan, struct rel **slot, struct exprs *
     case REL_DELETE:
     case REL_COPY_TO:
         TRY(push_down(plan, &rel->in[0], &none, err));
-        TRY(rel_filter(plan, rel, conds, slot, err));
+        TRY(plan_rel_filter(plan, rel, conds, slot, err));
         break;
     case REL_SCAN:
     case REL_FILE:
     case REL_SERIES:
     case REL_VALUES:
     case REL_CTE_REF:
-        TRY(rel_filter(plan, rel, conds, slot, err));
+        TRY(plan_rel_filter(plan, rel, conds, slot, err));
         break;
     }
 out:

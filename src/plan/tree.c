@@ -42,7 +42,7 @@ bool colset_covers(const struct colset *all, const struct colset *part)
 
 /* -------------------------------------------------------------------- walks ---- */
 
-kdk_status rel_each_expr(struct rel *rel, expr_slot_fn each, void *context, struct err *err)
+kdk_status plan_rel_each_expr(struct rel *rel, expr_slot_fn each, void *context, struct err *err)
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < rel->col_count; i++)
@@ -100,7 +100,7 @@ static kdk_status deep_subqueries(struct deep *deep, struct expr *expr, struct e
     for (uint32_t i = 0; i < expr->arg_count; i++)
         TRY(deep_subqueries(deep, expr->args[i], err));
     if (expr->kind == EX_SUBQUERY)
-        TRY(rel_each_expr_deep(deep->plan, expr->sub.rel, deep->each, deep->context, err));
+        TRY(plan_rel_each_expr_deep(deep->plan, expr->sub.rel, deep->each, deep->context, err));
 out:
     return status;
 }
@@ -115,39 +115,39 @@ out:
     return status;
 }
 
-kdk_status rel_each_expr_deep(struct plan *plan, struct rel *rel, expr_slot_fn each, void *context, struct err *err)
+kdk_status plan_rel_each_expr_deep(struct plan *plan, struct rel *rel, expr_slot_fn each, void *context, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct deep deep = {plan, each, context};
-    TRY(rel_each_expr(rel, deep_slot, &deep, err));
+    TRY(plan_rel_each_expr(rel, deep_slot, &deep, err));
     for (uint32_t i = 0; i < rel->cte_count; i++)
-        TRY(rel_each_expr_deep(plan, rel->ctes[i]->rel, each, context, err));
+        TRY(plan_rel_each_expr_deep(plan, rel->ctes[i]->rel, each, context, err));
     for (uint32_t i = 0; i < 2; i++)
         if (rel->in[i])
-            TRY(rel_each_expr_deep(plan, rel->in[i], each, context, err));
+            TRY(plan_rel_each_expr_deep(plan, rel->in[i], each, context, err));
 out:
     return status;
 }
 
-kdk_status expr_used(struct plan *plan, const struct expr *expr, struct colset *set, struct err *err)
+kdk_status plan_expr_used(struct plan *plan, const struct expr *expr, struct colset *set, struct err *err)
 {
     kdk_status status = KDK_OK;
     if (expr->kind == EX_COLUMN)
         TRY(colset_add(plan, set, expr->column, err));
     for (uint32_t i = 0; i < expr->arg_count; i++)
-        TRY(expr_used(plan, expr->args[i], set, err));
+        TRY(plan_expr_used(plan, expr->args[i], set, err));
     if (expr->kind == EX_SUBQUERY)
-        TRY(rel_free(plan, expr->sub.rel, set, err));
+        TRY(plan_rel_free(plan, expr->sub.rel, set, err));
 out:
     return status;
 }
 
 kdk_status colset_add_expr(struct plan *plan, struct colset *set, const struct expr *expr, struct err *err)
 {
-    return expr_used(plan, expr, set, err);
+    return plan_expr_used(plan, expr, set, err);
 }
 
-kdk_status rel_made(struct plan *plan, const struct rel *rel, struct colset *set, struct err *err)
+kdk_status plan_rel_made(struct plan *plan, const struct rel *rel, struct colset *set, struct err *err)
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < rel->col_count; i++)
@@ -164,15 +164,15 @@ kdk_status rel_made(struct plan *plan, const struct rel *rel, struct colset *set
                 TRY(colset_add(plan, set, rel->dml->fresh[i], err));
     }
     for (uint32_t i = 0; i < rel->cte_count; i++)
-        TRY(rel_made(plan, rel->ctes[i]->rel, set, err));
+        TRY(plan_rel_made(plan, rel->ctes[i]->rel, set, err));
     for (uint32_t i = 0; i < 2; i++)
         if (rel->in[i])
-            TRY(rel_made(plan, rel->in[i], set, err));
+            TRY(plan_rel_made(plan, rel->in[i], set, err));
 out:
     return status;
 }
 
-kdk_status rel_visible(struct plan *plan, const struct rel *rel, struct colset *set, struct err *err)
+kdk_status plan_rel_visible(struct plan *plan, const struct rel *rel, struct colset *set, struct err *err)
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < rel->col_count; i++)
@@ -186,14 +186,14 @@ kdk_status rel_visible(struct plan *plan, const struct rel *rel, struct colset *
     case REL_LIMIT:
     case REL_CTE:
     case REL_COPY_TO:
-        TRY(rel_visible(plan, rel->in[0], set, err));
+        TRY(plan_rel_visible(plan, rel->in[0], set, err));
         break;
     case REL_JOIN:
-        TRY(rel_visible(plan, rel->in[0], set, err));
+        TRY(plan_rel_visible(plan, rel->in[0], set, err));
         if (rel->join == JOIN_MARK)
             TRY(colset_add(plan, set, rel->mark, err));
         else if (rel->join != JOIN_SEMI && rel->join != JOIN_ANTI)
-            TRY(rel_visible(plan, rel->in[1], set, err));
+            TRY(plan_rel_visible(plan, rel->in[1], set, err));
         break;
     case REL_INSERT:
     case REL_UPDATE:
@@ -223,14 +223,14 @@ struct used {
 static kdk_status used_slot(void *context, struct expr **slot, struct err *err)
 {
     struct used *used = context;
-    return expr_used(used->plan, *slot, used->set, err);
+    return plan_expr_used(used->plan, *slot, used->set, err);
 }
 
 static kdk_status rel_used(struct plan *plan, const struct rel *rel, struct colset *set, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct used used = {plan, set};
-    TRY(rel_each_expr((struct rel *)(uintptr_t)rel, used_slot, &used, err));
+    TRY(plan_rel_each_expr((struct rel *)(uintptr_t)rel, used_slot, &used, err));
     for (uint32_t i = 0; i < rel->cte_count; i++)
         TRY(rel_used(plan, rel->ctes[i]->rel, set, err));
     for (uint32_t i = 0; i < 2; i++)
@@ -240,12 +240,12 @@ out:
     return status;
 }
 
-kdk_status rel_free(struct plan *plan, const struct rel *rel, struct colset *set, struct err *err)
+kdk_status plan_rel_free(struct plan *plan, const struct rel *rel, struct colset *set, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct colset used = {0}, made = {0};
     TRY(rel_used(plan, rel, &used, err));
-    TRY(rel_made(plan, rel, &made, err));
+    TRY(plan_rel_made(plan, rel, &made, err));
     for (uint32_t id = 0; id < used.count * 64; id++)
         if (bit_get(used.words, id) && !colset_has(&made, id))
             TRY(colset_add(plan, set, id, err));
@@ -282,7 +282,7 @@ out:
     return status;
 }
 
-struct rel *rel_new(struct plan *plan, enum rel_kind kind, struct rel *left, struct rel *right)
+struct rel *plan_rel_new(struct plan *plan, enum rel_kind kind, struct rel *left, struct rel *right)
 {
     struct rel *rel = ARENA_NEW(plan->arena, struct rel);
     if (rel) {
@@ -293,7 +293,7 @@ struct rel *rel_new(struct plan *plan, enum rel_kind kind, struct rel *left, str
     return rel;
 }
 
-struct expr *expr_new(struct plan *plan, enum expr_kind kind, struct ltype type, uint32_t arg_count)
+struct expr *plan_expr_new(struct plan *plan, enum expr_kind kind, struct ltype type, uint32_t arg_count)
 {
     struct expr *expr = ARENA_NEW(plan->arena, struct expr);
     if (expr) {
@@ -307,15 +307,15 @@ struct expr *expr_new(struct plan *plan, enum expr_kind kind, struct ltype type,
     return expr;
 }
 
-struct expr *expr_column(struct plan *plan, colid id, struct ltype type)
+struct expr *plan_expr_column(struct plan *plan, colid id, struct ltype type)
 {
-    struct expr *expr = expr_new(plan, EX_COLUMN, type, 0);
+    struct expr *expr = plan_expr_new(plan, EX_COLUMN, type, 0);
     if (expr)
         expr->column = id;
     return expr;
 }
 
-void expr_flags(struct expr *expr)
+void plan_expr_flags(struct expr *expr)
 {
     for (uint32_t i = 0; i < expr->arg_count; i++) {
         expr->can_fail |= expr->args[i]->can_fail;
@@ -323,32 +323,32 @@ void expr_flags(struct expr *expr)
     }
 }
 
-struct expr *expr_compare(struct plan *plan, enum fn_comparison kind, struct expr *a, struct expr *b)
+struct expr *plan_expr_compare(struct plan *plan, enum fn_comparison kind, struct expr *a, struct expr *b)
 {
-    struct expr *expr = expr_new(plan, EX_CALL, LTYPE(BOOLEAN), 2);
+    struct expr *expr = plan_expr_new(plan, EX_CALL, LTYPE(BOOLEAN), 2);
     if (expr) {
         expr->fn = fn_comparison_of(kind, a->type);
         expr->offset = a->offset;
         expr->args[0] = a;
         expr->args[1] = b;
-        expr_flags(expr);
+        plan_expr_flags(expr);
     }
     return expr;
 }
 
-struct expr *expr_and(struct plan *plan, struct expr **list, uint32_t count)
+struct expr *plan_expr_and(struct plan *plan, struct expr **list, uint32_t count)
 {
     if (count == 1)
         return list[0];
-    struct expr *expr = expr_new(plan, EX_AND, LTYPE(BOOLEAN), count);
+    struct expr *expr = plan_expr_new(plan, EX_AND, LTYPE(BOOLEAN), count);
     if (expr) {
         memcpy(expr->args, list, count * sizeof *list);
-        expr_flags(expr);
+        plan_expr_flags(expr);
     }
     return expr;
 }
 
-struct expr *expr_copy(struct plan *plan, const struct expr *expr)
+struct expr *plan_expr_copy(struct plan *plan, const struct expr *expr)
 {
     struct expr *copy = arena_dup(plan->arena, expr, sizeof *expr);
     if (!copy)
@@ -357,12 +357,12 @@ struct expr *expr_copy(struct plan *plan, const struct expr *expr)
     if (!copy->args)
         return NULL;
     for (uint32_t i = 0; i < expr->arg_count; i++)
-        if (!(copy->args[i] = expr_copy(plan, expr->args[i])))
+        if (!(copy->args[i] = plan_expr_copy(plan, expr->args[i])))
             return NULL;
     return copy;
 }
 
-bool expr_equal(const struct expr *a, const struct expr *b)
+bool plan_expr_equal(const struct expr *a, const struct expr *b)
 {
     if (a->kind != b->kind || !ltype_equal(a->type, b->type) || a->arg_count != b->arg_count || a->is_volatile ||
         b->is_volatile)
@@ -403,32 +403,32 @@ bool expr_equal(const struct expr *a, const struct expr *b)
         break;
     }
     for (uint32_t i = 0; i < a->arg_count; i++)
-        if (!expr_equal(a->args[i], b->args[i]))
+        if (!plan_expr_equal(a->args[i], b->args[i]))
             return false;
     return true;
 }
 
-bool expr_has_subquery(const struct expr *expr)
+bool plan_expr_has_subquery(const struct expr *expr)
 {
     if (expr->kind == EX_SUBQUERY)
         return true;
     for (uint32_t i = 0; i < expr->arg_count; i++)
-        if (expr_has_subquery(expr->args[i]))
+        if (plan_expr_has_subquery(expr->args[i]))
             return true;
     return false;
 }
 
-bool expr_is_true(const struct expr *expr)
+bool plan_expr_is_true(const struct expr *expr)
 {
     return expr->kind == EX_CONST && expr->type.id == LT_BOOLEAN && !expr->value.null && expr->value.i;
 }
 
-colid colid_new(struct plan *plan)
+colid plan_colid_new(struct plan *plan)
 {
     return plan->stmt->colid_next++;
 }
 
-kdk_status rel_filter(struct plan *plan, struct rel *in, const struct exprs *conds, struct rel **out, struct err *err)
+kdk_status plan_rel_filter(struct plan *plan, struct rel *in, const struct exprs *conds, struct rel **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct exprs all = {0};
@@ -444,7 +444,7 @@ kdk_status rel_filter(struct plan *plan, struct rel *in, const struct exprs *con
     }
     for (uint32_t i = 0; i < conds->count; i++)
         TRY(exprs_add(plan, &all, conds->list[i], err));
-    TRY_MEM(*out = rel_new(plan, REL_FILTER, in, NULL));
+    TRY_MEM(*out = plan_rel_new(plan, REL_FILTER, in, NULL));
     (*out)->conds = all.list;
     (*out)->cond_count = all.count;
 out:
@@ -481,22 +481,22 @@ colid colmap_get(const struct colmap *map, colid id)
     return id;
 }
 
-void expr_rename(struct expr *expr, const struct colmap *map)
+void plan_expr_rename(struct expr *expr, const struct colmap *map)
 {
     if (expr->kind == EX_COLUMN)
         expr->column = colmap_get(map, expr->column);
     for (uint32_t i = 0; i < expr->arg_count; i++)
-        expr_rename(expr->args[i], map);
+        plan_expr_rename(expr->args[i], map);
 }
 
 static kdk_status rename_slot(void *context, struct expr **slot, struct err *err)
 {
     (void)err;
-    expr_rename(*slot, context);
+    plan_expr_rename(*slot, context);
     return KDK_OK;
 }
 
-kdk_status rel_rename_free(struct plan *plan, struct rel *rel, const struct colmap *map, struct err *err)
+kdk_status plan_rel_rename_free(struct plan *plan, struct rel *rel, const struct colmap *map, struct err *err)
 {
-    return rel_each_expr_deep(plan, rel, rename_slot, (void *)(uintptr_t)map, err);
+    return plan_rel_each_expr_deep(plan, rel, rename_slot, (void *)(uintptr_t)map, err);
 }

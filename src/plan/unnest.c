@@ -114,7 +114,7 @@ static kdk_status col_append(struct plan *plan, struct rel *rel, struct expr *ex
     TRY_MEM(grown = ARENA_ARRAY(plan->arena, struct relcol, rel->col_count + 1));
     if (rel->col_count)
         memcpy(grown, rel->cols, rel->col_count * sizeof *grown);
-    *id = colid_new(plan);
+    *id = plan_colid_new(plan);
     grown[rel->col_count] = (struct relcol){.id = *id, .type = expr->type, .name = "?column?", .expr = expr};
     rel->cols = grown;
     rel->col_count++;
@@ -130,7 +130,7 @@ static bool is_count(const struct relagg *agg)
 /* `column`, or 0 for NULL. */
 static struct expr *or_zero(struct plan *plan, struct expr *column)
 {
-    struct expr *zero = expr_new(plan, EX_CONST, column->type, 0), *e = expr_new(plan, EX_COALESCE, column->type, 2);
+    struct expr *zero = plan_expr_new(plan, EX_CONST, column->type, 0), *e = plan_expr_new(plan, EX_COALESCE, column->type, 2);
     if (!zero || !e)
         return NULL;
     e->args[0] = column;
@@ -140,10 +140,10 @@ static struct expr *or_zero(struct plan *plan, struct expr *column)
 
 static struct expr *is_true(struct plan *plan, struct expr *cond)
 {
-    struct expr *e = expr_new(plan, EX_IS_TRUE, LTYPE(BOOLEAN), 1);
+    struct expr *e = plan_expr_new(plan, EX_IS_TRUE, LTYPE(BOOLEAN), 1);
     if (e) {
         e->args[0] = cond;
-        expr_flags(e);
+        plan_expr_flags(e);
     }
     return e;
 }
@@ -162,7 +162,7 @@ static kdk_status names_outer(struct pull *pull, const struct expr *expr, bool *
 {
     kdk_status status = KDK_OK;
     struct colset used = {0};
-    TRY(expr_used(pull->plan, expr, &used, err));
+    TRY(plan_expr_used(pull->plan, expr, &used, err));
     *yes = colset_meets(&used, &pull->outer);
 out:
     return status;
@@ -177,8 +177,8 @@ static kdk_status is_equation(struct pull *pull, const struct expr *cond, bool *
         goto out;
     for (uint32_t side = 0; side < 2; side++) {
         struct colset inner = {0}, outer = {0};
-        TRY(expr_used(pull->plan, cond->args[side], &inner, err));
-        TRY(expr_used(pull->plan, cond->args[1 - side], &outer, err));
+        TRY(plan_expr_used(pull->plan, cond->args[side], &inner, err));
+        TRY(plan_expr_used(pull->plan, cond->args[1 - side], &outer, err));
         if (!colset_meets(&inner, &pull->outer) && colset_covers(&pull->outer, &outer)) {
             *yes = true;
             *inner_side = side;
@@ -193,7 +193,7 @@ static kdk_status correlated(struct pull *pull, const struct rel *rel, bool *yes
 {
     kdk_status status = KDK_OK;
     struct colset names = {0};
-    TRY(rel_free(pull->plan, rel, &names, err));
+    TRY(plan_rel_free(pull->plan, rel, &names, err));
     *yes = colset_meets(&names, &pull->outer);
 out:
     return status;
@@ -256,7 +256,7 @@ static kdk_status pullable(struct pull *pull, struct rel *rel, bool top, bool gr
             TRY(pullable(pull, rel->in[0], false, grouped, ok, err));
         break;
     case REL_PROJECT:
-        TRY(rel_each_expr(rel, own_slot, &own, err));
+        TRY(plan_rel_each_expr(rel, own_slot, &own, err));
         *ok = !own.found;
         if (*ok)
             TRY(pullable(pull, rel->in[0], top, grouped, ok, err));
@@ -269,7 +269,7 @@ static kdk_status pullable(struct pull *pull, struct rel *rel, bool top, bool gr
         } else if (rel->join == JOIN_FULL || rel->join == JOIN_RIGHT) {
             *ok = false;
         } else {
-            TRY(rel_each_expr(rel, own_slot, &own, err));
+            TRY(plan_rel_each_expr(rel, own_slot, &own, err));
             TRY(correlated(pull, rel->in[1], &yes, err));
             *ok = !own.found && !yes;
             if (*ok)
@@ -277,7 +277,7 @@ static kdk_status pullable(struct pull *pull, struct rel *rel, bool top, bool gr
         }
         break;
     case REL_AGG:
-        TRY(rel_each_expr(rel, own_slot, &own, err));
+        TRY(plan_rel_each_expr(rel, own_slot, &own, err));
         *ok = !own.found && (rel->col_count || (pull->scalar && top));
         if (*ok)
             TRY(pullable(pull, rel->in[0], false, true, ok, err));
@@ -288,7 +288,7 @@ static kdk_status pullable(struct pull *pull, struct rel *rel, bool top, bool gr
             TRY(pullable(pull, rel->in[0], false, true, ok, err));
         break;
     case REL_SORT:
-        TRY(rel_each_expr(rel, own_slot, &own, err));
+        TRY(plan_rel_each_expr(rel, own_slot, &own, err));
         *ok = !own.found;
         if (*ok)
             TRY(pullable(pull, rel->in[0], false, grouped, ok, err));
@@ -341,7 +341,7 @@ static kdk_status project_for(struct pull *pull, struct rel *project, const stru
     if (expr->kind == EX_COLUMN && colset_has(below, expr->column) && colmap_get(map, expr->column) == expr->column) {
         colid id;
         struct expr *column;
-        TRY_MEM(column = expr_column(pull->plan, expr->column, expr->type));
+        TRY_MEM(column = plan_expr_column(pull->plan, expr->column, expr->type));
         TRY(col_append(pull->plan, project, column, &id, err));
         TRY(colmap_add(pull->plan, map, expr->column, id, err));
     }
@@ -371,11 +371,11 @@ static kdk_status pull_up(struct pull *pull, struct rel **slot, struct err *err)
         struct colset below = {0};
         struct colmap map = {0};
         TRY(pull_up(pull, &rel->in[0], err));
-        TRY(rel_visible(pull->plan, rel->in[0], &below, err));
+        TRY(plan_rel_visible(pull->plan, rel->in[0], &below, err));
         for (uint32_t i = 0; i < pull->conds.count; i++) {
-            TRY_MEM(pull->conds.list[i] = expr_copy(pull->plan, pull->conds.list[i]));
+            TRY_MEM(pull->conds.list[i] = plan_expr_copy(pull->plan, pull->conds.list[i]));
             TRY(project_for(pull, rel, &below, pull->conds.list[i], &map, err));
-            expr_rename(pull->conds.list[i], &map);
+            plan_expr_rename(pull->conds.list[i], &map);
         }
         break;
     }
@@ -407,9 +407,9 @@ static kdk_status pull_up(struct pull *pull, struct rel **slot, struct err *err)
             colid id;
             TRY(is_equation(pull, pull->conds.list[i], &yes, &side, err));
             TRY_ASSERT(yes);
-            TRY_MEM(cond = expr_copy(pull->plan, pull->conds.list[i]));
+            TRY_MEM(cond = plan_expr_copy(pull->plan, pull->conds.list[i]));
             TRY(col_append(pull->plan, rel, cond->args[side], &id, err));
-            TRY_MEM(column = expr_column(pull->plan, id, cond->args[side]->type));
+            TRY_MEM(column = plan_expr_column(pull->plan, id, cond->args[side]->type));
             cond->args[side] = column;
             pull->conds.list[i] = cond;
         }
@@ -453,7 +453,7 @@ struct dep {
 /* A new reading of a CTE; ids receives its columns. */
 static struct rel *cte_ref(struct plan *plan, struct relcte *cte, const colid *given, colid *ids)
 {
-    struct rel *ref = rel_new(plan, REL_CTE_REF, NULL, NULL);
+    struct rel *ref = plan_rel_new(plan, REL_CTE_REF, NULL, NULL);
     if (!ref)
         return NULL;
     ref->cte = cte;
@@ -465,7 +465,7 @@ static struct rel *cte_ref(struct plan *plan, struct relcte *cte, const colid *g
     for (uint32_t i = 0; i < cte->column_count; i++) {
         ref->cols[i] = cte->columns[i];
         ref->cols[i].expr = NULL;
-        ref->cols[i].id = given ? given[i] : colid_new(plan);
+        ref->cols[i].id = given ? given[i] : plan_colid_new(plan);
         if (ids)
             ids[i] = ref->cols[i].id;
     }
@@ -489,7 +489,7 @@ static kdk_status depends(const struct dep *dep, const struct rel *rel, bool *ye
 {
     kdk_status status = KDK_OK;
     struct colset names = {0};
-    TRY(rel_free(dep->plan, rel, &names, err));
+    TRY(plan_rel_free(dep->plan, rel, &names, err));
     *yes = names_pushed(dep, rel);
     for (uint32_t i = 0; i < dep->count; i++)
         *yes |= colset_has(&names, dep->outer[i].id);
@@ -502,7 +502,7 @@ static kdk_status rename_own(struct dep *dep, struct rel *rel, const colid *ids,
 static kdk_status own_rename_slot(void *context, struct expr **slot, struct err *err)
 {
     (void)err;
-    expr_rename(*slot, context);
+    plan_expr_rename(*slot, context);
     return KDK_OK;
 }
 
@@ -513,7 +513,7 @@ static kdk_status rename_own(struct dep *dep, struct rel *rel, const colid *ids,
     struct colmap map = {0};
     for (uint32_t i = 0; i < dep->count; i++)
         TRY(colmap_add(dep->plan, &map, dep->outer[i].id, ids[i], err));
-    TRY(rel_each_expr(rel, own_rename_slot, &map, err));
+    TRY(plan_rel_each_expr(rel, own_rename_slot, &map, err));
 out:
     return status;
 }
@@ -524,10 +524,10 @@ static kdk_status same_values(struct dep *dep, const colid *a, const colid *b, b
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < dep->count; i++) {
         struct expr *distinct, *not;
-        TRY_MEM(distinct = expr_new(dep->plan, EX_IS_DISTINCT, LTYPE(BOOLEAN), 2));
-        TRY_MEM(distinct->args[0] = expr_column(dep->plan, a[i], dep->outer[i].type));
-        TRY_MEM(distinct->args[1] = expr_column(dep->plan, b[i], dep->outer[i].type));
-        TRY_MEM(not = expr_new(dep->plan, EX_NOT, LTYPE(BOOLEAN), 1));
+        TRY_MEM(distinct = plan_expr_new(dep->plan, EX_IS_DISTINCT, LTYPE(BOOLEAN), 2));
+        TRY_MEM(distinct->args[0] = plan_expr_column(dep->plan, a[i], dep->outer[i].type));
+        TRY_MEM(distinct->args[1] = plan_expr_column(dep->plan, b[i], dep->outer[i].type));
+        TRY_MEM(not = plan_expr_new(dep->plan, EX_NOT, LTYPE(BOOLEAN), 1));
         not->args[0] = distinct;
         if (mark)
             TRY_MEM(not = is_true(dep->plan, not));
@@ -570,7 +570,7 @@ static kdk_status push(struct dep *dep, struct rel **slot, colid *ids, struct er
     if (!yes) {
         struct rel *values;
         TRY_MEM(values = cte_ref(plan, dep->values, NULL, ids));
-        TRY_MEM(made = rel_new(plan, REL_JOIN, values, rel));
+        TRY_MEM(made = plan_rel_new(plan, REL_JOIN, values, rel));
         made->join = JOIN_INNER;
         *slot = made;
         goto out;
@@ -586,7 +586,7 @@ static kdk_status push(struct dep *dep, struct rel **slot, colid *ids, struct er
         TRY(rename_own(dep, rel, other, err));
         for (uint32_t i = 0; i < dep->count; i++) {
             struct expr *column;
-            TRY_MEM(column = expr_column(plan, other[i], dep->outer[i].type));
+            TRY_MEM(column = plan_expr_column(plan, other[i], dep->outer[i].type));
             TRY(col_append(plan, rel, column, &ids[i], err));
         }
         break;
@@ -616,7 +616,7 @@ static kdk_status push(struct dep *dep, struct rel **slot, colid *ids, struct er
         TRY(rename_own(dep, rel, other, err));
         for (uint32_t i = 0; i < dep->count; i++) {
             struct expr *column;
-            TRY_MEM(column = expr_column(plan, other[i], dep->outer[i].type));
+            TRY_MEM(column = plan_expr_column(plan, other[i], dep->outer[i].type));
             TRY(col_append(plan, rel, column, &ids[i], err));
         }
         if (grouped)
@@ -625,16 +625,16 @@ static kdk_status push(struct dep *dep, struct rel **slot, colid *ids, struct er
         struct rel *values, *join, *project;
         struct exprs same = {0};
         TRY_MEM(values = cte_ref(plan, dep->values, NULL, other));
-        TRY_MEM(join = rel_new(plan, REL_JOIN, values, rel));
+        TRY_MEM(join = plan_rel_new(plan, REL_JOIN, values, rel));
         join->join = JOIN_LEFT;
         TRY(same_values(dep, other, ids, false, &same, err));
         TRY(conds_append(plan, join, &same, err));
-        TRY_MEM(project = rel_new(plan, REL_PROJECT, join, NULL));
+        TRY_MEM(project = plan_rel_new(plan, REL_PROJECT, join, NULL));
         TRY_MEM(project->cols = ARENA_ARRAY(plan->arena, struct relcol, rel->agg_count + 1));
         for (uint32_t i = 0; i < rel->agg_count; i++) {
             struct expr *value;
-            colid id = colid_new(plan);
-            TRY_MEM(value = expr_column(plan, id, rel->aggs[i].type));
+            colid id = plan_colid_new(plan);
+            TRY_MEM(value = plan_expr_column(plan, id, rel->aggs[i].type));
             if (is_count(&rel->aggs[i]))
                 TRY_MEM(value = or_zero(plan, value));
             project->cols[project->col_count++] = (struct relcol){
@@ -643,7 +643,7 @@ static kdk_status push(struct dep *dep, struct rel **slot, colid *ids, struct er
         }
         for (uint32_t i = 0; i < dep->count; i++) {
             struct expr *column;
-            TRY_MEM(column = expr_column(plan, other[i], dep->outer[i].type));
+            TRY_MEM(column = plan_expr_column(plan, other[i], dep->outer[i].type));
             TRY(col_append(plan, project, column, &ids[i], err));
         }
         *slot = project;
@@ -657,7 +657,7 @@ static kdk_status push(struct dep *dep, struct rel **slot, colid *ids, struct er
             TRY_MEM(keys = ARENA_ARRAY(plan->arena, struct relkey, rel->key_count + dep->count));
             memcpy(keys, rel->keys, rel->key_count * sizeof *keys);
             for (uint32_t i = 0; i < dep->count; i++)
-                TRY_MEM(keys[rel->key_count + i].expr = expr_column(plan, ids[i], dep->outer[i].type));
+                TRY_MEM(keys[rel->key_count + i].expr = plan_expr_column(plan, ids[i], dep->outer[i].type));
             rel->keys = keys;
             rel->key_count += dep->count;
         }
@@ -667,11 +667,11 @@ static kdk_status push(struct dep *dep, struct rel **slot, colid *ids, struct er
             rel->limit->value.i != 1)
             TRY(no_support(err, "LIMIT other than 1, or OFFSET, in a subquery"));
         TRY(push(dep, &rel->in[0], ids, err));
-        TRY_MEM(made = rel_new(plan, REL_DISTINCT, rel->in[0], NULL));
+        TRY_MEM(made = plan_rel_new(plan, REL_DISTINCT, rel->in[0], NULL));
         TRY_MEM(made->keys = ARENA_ARRAY(plan->arena, struct relkey, dep->count));
         made->key_count = dep->count;
         for (uint32_t i = 0; i < dep->count; i++)
-            TRY_MEM(made->keys[i].expr = expr_column(plan, ids[i], dep->outer[i].type));
+            TRY_MEM(made->keys[i].expr = plan_expr_column(plan, ids[i], dep->outer[i].type));
         *slot = made;
         break;
     }
@@ -688,7 +688,7 @@ static kdk_status push(struct dep *dep, struct rel **slot, colid *ids, struct er
         TRY(push(dep, &rel->in[0], left + n, err));
         TRY(push(dep, &rel->in[1], right + n, err));
         for (uint32_t i = 0; i < dep->count; i++) {
-            ids[i] = colid_new(plan);
+            ids[i] = plan_colid_new(plan);
             cols[n + i] = (struct relcol){.id = ids[i], .type = dep->outer[i].type, .name = "?column?"};
         }
         rel->cols = cols;
@@ -705,20 +705,20 @@ static kdk_status push(struct dep *dep, struct rel **slot, colid *ids, struct er
             colid *row_ids;
             TRY_MEM(row_ids = ARENA_ARRAY(plan->arena, colid, rel->col_count + dep->count + 1));
             TRY_MEM(values = cte_ref(plan, dep->values, NULL, other));
-            TRY_MEM(row = rel_new(plan, REL_PROJECT, values, NULL));
+            TRY_MEM(row = plan_rel_new(plan, REL_PROJECT, values, NULL));
             TRY_MEM(row->cols = ARENA_ARRAY(plan->arena, struct relcol, rel->col_count + 1));
             row->col_count = rel->col_count;
             for (uint32_t c = 0; c < rel->col_count; c++) {
                 row->cols[c] = rel->cols[c];
                 row->cols[c].expr = rel->rows[r][c];
                 if (rel->row_count > 1)
-                    row->cols[c].id = colid_new(plan);
+                    row->cols[c].id = plan_colid_new(plan);
                 row_ids[c] = row->cols[c].id;
             }
             TRY(rename_own(dep, row, other, err));
             for (uint32_t i = 0; i < dep->count; i++) {
                 struct expr *column;
-                TRY_MEM(column = expr_column(plan, other[i], dep->outer[i].type));
+                TRY_MEM(column = plan_expr_column(plan, other[i], dep->outer[i].type));
                 TRY(col_append(plan, row, column, &row_ids[rel->col_count + i], err));
             }
             if (!all) {
@@ -726,7 +726,7 @@ static kdk_status push(struct dep *dep, struct rel **slot, colid *ids, struct er
                 memcpy(ids, row_ids + rel->col_count, dep->count * sizeof *ids);
                 continue;
             }
-            TRY_MEM(made = rel_new(plan, REL_SETOP, all, row));
+            TRY_MEM(made = plan_rel_new(plan, REL_SETOP, all, row));
             made->setop = SETOP_UNION;
             made->all = true;
             made->right = row_ids;
@@ -737,7 +737,7 @@ static kdk_status push(struct dep *dep, struct rel **slot, colid *ids, struct er
                 made->left[c] = all->cols[c].id;
                 made->cols[c] = all->cols[c];
                 made->cols[c].expr = NULL;
-                made->cols[c].id = last && c < rel->col_count ? rel->cols[c].id : colid_new(plan);
+                made->cols[c].id = last && c < rel->col_count ? rel->cols[c].id : plan_colid_new(plan);
                 if (c >= rel->col_count)
                     ids[c - rel->col_count] = made->cols[c].id;
             }
@@ -776,7 +776,7 @@ static kdk_status push(struct dep *dep, struct rel **slot, colid *ids, struct er
         memcpy(cols, rel->cols, rel->col_count * sizeof *cols);
         for (uint32_t c = rel->col_count; c < rel->cte->column_count; c++) {
             cols[c] = rel->cte->columns[c];
-            cols[c].id = colid_new(plan);
+            cols[c].id = plan_colid_new(plan);
             if (c >= had)
                 ids[c - had] = cols[c].id;
         }
@@ -815,11 +815,11 @@ static kdk_status dependent_join(struct plan *plan, enum join_kind kind, colid m
 
     for (uint32_t i = 0; i < conds->count; i++)
         TRY(exprs_add(plan, &all, conds->list[i], err));
-    TRY_MEM(join = rel_new(plan, REL_JOIN, left, right));
+    TRY_MEM(join = plan_rel_new(plan, REL_JOIN, left, right));
     join->join = kind;
     join->mark = mark;
-    TRY(rel_visible(plan, left, &pull.outer, err));
-    TRY(rel_free(plan, right, &names, err));
+    TRY(plan_rel_visible(plan, left, &pull.outer, err));
+    TRY(plan_rel_free(plan, right, &names, err));
     if (!colset_meets(&names, &pull.outer))
         goto done;
 
@@ -852,7 +852,7 @@ static kdk_status dependent_join(struct plan *plan, enum join_kind kind, colid m
                         if (project->cols[i].expr->kind != EX_COLUMN)
                             continue;
                         TRY(colmap_add(plan, &map, project->cols[i].id, project->cols[i].expr->column, err));
-                        expr_rename(*value, &map);
+                        plan_expr_rename(*value, &map);
                     }
                 }
                 /* Conditions name the projection's columns for the groups. */
@@ -862,11 +862,11 @@ static kdk_status dependent_join(struct plan *plan, enum join_kind kind, colid m
                         continue;
                     TRY(colmap_add(plan, &map, project->cols[i].id, project->cols[i].expr->column, err));
                     for (uint32_t c = 0; c < all.count; c++)
-                        expr_rename(all.list[c], &map);
+                        plan_expr_rename(all.list[c], &map);
                 }
                 join->in[1] = project->in[0];
             }
-            TRY_MEM(*value = expr_copy(plan, *value));
+            TRY_MEM(*value = plan_expr_copy(plan, *value));
             struct expr **stack[256];
             uint32_t depth = 0;
             stack[depth++] = value;
@@ -907,10 +907,10 @@ static kdk_status dependent_join(struct plan *plan, enum join_kind kind, colid m
         given[i] = visible.list[i].id;
         if (colset_has(&names, given[i]))
             dep.outer[dep.count++] = visible.list[i];
-        TRY(colmap_add(plan, &fresh, given[i], colid_new(plan), err));
+        TRY(colmap_add(plan, &fresh, given[i], plan_colid_new(plan), err));
     }
     TRY(rename_made(plan, left, &fresh, err));
-    TRY(rel_rename_free(plan, left, &fresh, err));
+    TRY(plan_rel_rename_free(plan, left, &fresh, err));
     TRY_MEM(kept = ARENA_NEW(plan->arena, struct relcte));
     kept->name = "outer";
     kept->rel = left;
@@ -922,18 +922,18 @@ static kdk_status dependent_join(struct plan *plan, enum join_kind kind, colid m
     }
     TRY_MEM(first = cte_ref(plan, kept, given, NULL));
     TRY_MEM(again = cte_ref(plan, kept, NULL, ids_again));
-    TRY_MEM(project = rel_new(plan, REL_PROJECT, again, NULL));
+    TRY_MEM(project = plan_rel_new(plan, REL_PROJECT, again, NULL));
     TRY_MEM(values = ARENA_NEW(plan->arena, struct relcte));
     for (uint32_t i = 0; i < dep.count; i++) {
         colid id;
         struct expr *column;
         for (uint32_t c = 0; c < visible.count; c++)
             if (given[c] == dep.outer[i].id) {
-                TRY_MEM(column = expr_column(plan, ids_again[c], dep.outer[i].type));
+                TRY_MEM(column = plan_expr_column(plan, ids_again[c], dep.outer[i].type));
                 TRY(col_append(plan, project, column, &id, err));
             }
     }
-    TRY_MEM(distinct = rel_new(plan, REL_DISTINCT, project, NULL));
+    TRY_MEM(distinct = plan_rel_new(plan, REL_DISTINCT, project, NULL));
     values->name = "values";
     values->rel = distinct;
     values->column_count = project->col_count;
@@ -945,7 +945,7 @@ static kdk_status dependent_join(struct plan *plan, enum join_kind kind, colid m
         ids_again[i] = dep.outer[i].id;
     TRY(same_values(&dep, ids_again, ids, kind == JOIN_MARK, &all, err));
     join->in[0] = first;
-    TRY_MEM(with = rel_new(plan, REL_CTE, join, NULL));
+    TRY_MEM(with = plan_rel_new(plan, REL_CTE, join, NULL));
     with->cte_count = 2;
     TRY_MEM(with->ctes = ARENA_ARRAY(plan->arena, struct relcte *, 2));
     with->ctes[0] = kept;
@@ -976,8 +976,8 @@ static kdk_status any_conds(struct plan *plan, const struct expr *sub, struct ex
     for (uint32_t i = 0; i < sub->arg_count; i++) {
         struct expr *column, *cond;
         uint32_t op = sub->sub.ops[i];
-        TRY_MEM(column = expr_column(plan, sub->sub.columns[i], sub->args[i]->type));
-        TRY_MEM(cond = expr_new(plan, EX_CALL, LTYPE(BOOLEAN), 2));
+        TRY_MEM(column = plan_expr_column(plan, sub->sub.columns[i], sub->args[i]->type));
+        TRY_MEM(cond = plan_expr_new(plan, EX_CALL, LTYPE(BOOLEAN), 2));
         cond->fn = op;
         cond->offset = sub->offset;
         cond->args[0] = sub->args[i];
@@ -987,7 +987,7 @@ static kdk_status any_conds(struct plan *plan, const struct expr *sub, struct ex
         for (uint32_t v = 0; v < visible.count; v++)
             if (visible.list[v].id == sub->sub.columns[i])
                 column->type = visible.list[v].type;
-        expr_flags(cond);
+        plan_expr_flags(cond);
         cond->can_fail |= fn_table[op].can_fail;
         TRY(exprs_add(plan, out, cond, err));
     }
@@ -998,10 +998,10 @@ static kdk_status any_conds(struct plan *plan, const struct expr *sub, struct ex
                                                 out->list[0]->args[0]->type);
             goto out;
         }
-        TRY_MEM(all = expr_and(plan, out->list, out->count));
-        TRY_MEM(not = expr_new(plan, EX_NOT, LTYPE(BOOLEAN), 1));
+        TRY_MEM(all = plan_expr_and(plan, out->list, out->count));
+        TRY_MEM(not = plan_expr_new(plan, EX_NOT, LTYPE(BOOLEAN), 1));
         not->args[0] = all;
-        expr_flags(not);
+        plan_expr_flags(not);
         *out = (struct exprs){0};
         TRY(exprs_add(plan, out, not, err));
     }
@@ -1024,7 +1024,7 @@ static kdk_status extract(struct extract *x, struct expr **slot, struct err *err
     switch (expr->sub.kind) {
     case SQ_SCALAR: {
         struct expr *value;
-        TRY_MEM(value = expr_column(plan, expr->sub.columns[0], expr->type));
+        TRY_MEM(value = plan_expr_column(plan, expr->sub.columns[0], expr->type));
         TRY(dependent_join(plan, JOIN_SINGLE, 0, *x->input, expr->sub.rel, &conds, false, &value, x->input, err));
         *slot = value;
         break;
@@ -1032,16 +1032,16 @@ static kdk_status extract(struct extract *x, struct expr **slot, struct err *err
     case SQ_EXISTS:
     case SQ_ANY:
     case SQ_ALL: {
-        colid mark = colid_new(plan);
+        colid mark = plan_colid_new(plan);
         struct expr *column, *not;
-        TRY_MEM(column = expr_column(plan, mark, LTYPE(BOOLEAN)));
+        TRY_MEM(column = plan_expr_column(plan, mark, LTYPE(BOOLEAN)));
         if (expr->sub.kind != SQ_EXISTS)
             TRY(any_conds(plan, expr, &conds, err));
         TRY(dependent_join(plan, JOIN_MARK, mark, *x->input, expr->sub.rel, &conds, expr->sub.kind == SQ_EXISTS, NULL,
                            x->input, err));
         *slot = column;
         if (expr->sub.kind == SQ_ALL) {
-            TRY_MEM(not = expr_new(plan, EX_NOT, LTYPE(BOOLEAN), 1));
+            TRY_MEM(not = plan_expr_new(plan, EX_NOT, LTYPE(BOOLEAN), 1));
             not->args[0] = column;
             *slot = not;
         }
@@ -1054,7 +1054,7 @@ out:
 
 static kdk_status extract_slot(void *context, struct expr **slot, struct err *err)
 {
-    return expr_has_subquery(*slot) ? extract(context, slot, err) : KDK_OK;
+    return plan_expr_has_subquery(*slot) ? extract(context, slot, err) : KDK_OK;
 }
 
 /* A condition of WHERE, of which only true counts: EXISTS and ANY are semi joins, their negations anti joins if that is the same. */
@@ -1085,7 +1085,7 @@ out:
 static kdk_status has_slot(void *context, struct expr **slot, struct err *err)
 {
     (void)err;
-    *(bool *)context |= expr_has_subquery(*slot);
+    *(bool *)context |= plan_expr_has_subquery(*slot);
     return KDK_OK;
 }
 
@@ -1097,23 +1097,23 @@ static kdk_status values_to_projects(struct plan *plan, struct rel **slot, struc
 
     for (uint32_t r = 0; r < values->row_count; r++) {
         struct rel *one, *row, *both;
-        TRY_MEM(one = rel_new(plan, REL_VALUES, NULL, NULL));
+        TRY_MEM(one = plan_rel_new(plan, REL_VALUES, NULL, NULL));
         one->row_count = 1;
         TRY_MEM(one->rows = ARENA_ARRAY(plan->arena, struct expr **, 1));
-        TRY_MEM(row = rel_new(plan, REL_PROJECT, one, NULL));
+        TRY_MEM(row = plan_rel_new(plan, REL_PROJECT, one, NULL));
         TRY_MEM(row->cols = ARENA_ARRAY(plan->arena, struct relcol, values->col_count + 1));
         row->col_count = values->col_count;
         for (uint32_t c = 0; c < values->col_count; c++) {
             row->cols[c] = values->cols[c];
             row->cols[c].expr = values->rows[r][c];
             if (values->row_count > 1)
-                row->cols[c].id = colid_new(plan);
+                row->cols[c].id = plan_colid_new(plan);
         }
         if (!all) {
             all = row;
             continue;
         }
-        TRY_MEM(both = rel_new(plan, REL_SETOP, all, row));
+        TRY_MEM(both = plan_rel_new(plan, REL_SETOP, all, row));
         both->setop = SETOP_UNION;
         both->all = true;
         both->col_count = values->col_count;
@@ -1125,7 +1125,7 @@ static kdk_status values_to_projects(struct plan *plan, struct rel **slot, struc
             both->right[c] = row->cols[c].id;
             both->cols[c] = values->cols[c];
             if (r + 1 < values->row_count)
-                both->cols[c].id = colid_new(plan);
+                both->cols[c].id = plan_colid_new(plan);
         }
         all = both;
     }
@@ -1149,7 +1149,7 @@ kdk_status plan_unnest(struct plan *plan, struct rel **slot, struct err *err)
         rel->in[1] = left;
         rel->join = JOIN_LEFT;
     }
-    TRY(rel_each_expr(rel, has_slot, &subqueries, err));
+    TRY(plan_rel_each_expr(rel, has_slot, &subqueries, err));
     if (subqueries && rel->kind == REL_VALUES) {
         TRY(values_to_projects(plan, slot, err));
         TRY(plan_unnest(plan, slot, err));
@@ -1179,13 +1179,13 @@ kdk_status plan_unnest(struct plan *plan, struct rel **slot, struct err *err)
         struct rel *input;
         /* What needs no subquery comes first. */
         for (uint32_t i = 0; i < rel->cond_count; i++)
-            if (!expr_has_subquery(rel->conds[i]))
+            if (!plan_expr_has_subquery(rel->conds[i]))
                 TRY(exprs_add(plan, &plain, rel->conds[i], err));
-        TRY(rel_filter(plan, rel->in[0], &plain, &input, err));
+        TRY(plan_rel_filter(plan, rel->in[0], &plain, &input, err));
         for (uint32_t i = 0; i < rel->cond_count; i++)
-            if (expr_has_subquery(rel->conds[i]))
+            if (plan_expr_has_subquery(rel->conds[i]))
                 TRY(filter_cond(plan, rel->conds[i], &input, &kept, err));
-        TRY(rel_filter(plan, input, &kept, slot, err));
+        TRY(plan_rel_filter(plan, input, &kept, slot, err));
         break;
     }
     case REL_PROJECT:
@@ -1193,7 +1193,7 @@ kdk_status plan_unnest(struct plan *plan, struct rel **slot, struct err *err)
     case REL_SORT:
     case REL_DISTINCT: {
         struct extract x = {plan, &rel->in[0]};
-        TRY(rel_each_expr(rel, extract_slot, &x, err));
+        TRY(plan_rel_each_expr(rel, extract_slot, &x, err));
         break;
     }
     case REL_JOIN: {
@@ -1202,28 +1202,28 @@ kdk_status plan_unnest(struct plan *plan, struct rel **slot, struct err *err)
             uint32_t kept = 0;
             struct rel *filter;
             for (uint32_t i = 0; i < rel->cond_count; i++)
-                if (expr_has_subquery(rel->conds[i]))
+                if (plan_expr_has_subquery(rel->conds[i]))
                     TRY(exprs_add(plan, &with, rel->conds[i], err));
                 else
                     rel->conds[kept++] = rel->conds[i];
             rel->cond_count = kept;
-            TRY_MEM(filter = rel_new(plan, REL_FILTER, rel, NULL));
+            TRY_MEM(filter = plan_rel_new(plan, REL_FILTER, rel, NULL));
             filter->conds = with.list;
             filter->cond_count = with.count;
             struct rel *input = rel;
             struct exprs left = {0};
             for (uint32_t i = 0; i < with.count; i++)
                 TRY(filter_cond(plan, with.list[i], &input, &left, err));
-            TRY(rel_filter(plan, input, &left, slot, err));
+            TRY(plan_rel_filter(plan, input, &left, slot, err));
             break;
         }
         for (uint32_t i = 0; i < rel->cond_count; i++) {
             struct colset used = {0}, left = {0}, right = {0};
-            if (!expr_has_subquery(rel->conds[i]))
+            if (!plan_expr_has_subquery(rel->conds[i]))
                 continue;
-            TRY(expr_used(plan, rel->conds[i], &used, err));
-            TRY(rel_visible(plan, rel->in[0], &left, err));
-            TRY(rel_visible(plan, rel->in[1], &right, err));
+            TRY(plan_expr_used(plan, rel->conds[i], &used, err));
+            TRY(plan_rel_visible(plan, rel->in[0], &left, err));
+            TRY(plan_rel_visible(plan, rel->in[1], &right, err));
             if (colset_meets(&used, &left) && colset_meets(&used, &right))
                 TRY(err_set(err, KDK_UNSUPPORTED,
                             "a subquery in the condition of an outer join that names both sides is not supported"));
@@ -1237,7 +1237,7 @@ kdk_status plan_unnest(struct plan *plan, struct rel **slot, struct err *err)
     case REL_DELETE: {
         struct extract x = {plan, &rel->in[0]};
         for (uint32_t i = 0; i < rel->dml->returning_count; i++)
-            if (expr_has_subquery(rel->dml->returning[i].expr))
+            if (plan_expr_has_subquery(rel->dml->returning[i].expr))
                 TRY(err_set(err, KDK_UNSUPPORTED, "subqueries in RETURNING are not supported"));
         for (uint32_t i = 0; i < rel->dml->set_count; i++)
             TRY(extract_slot(&x, &rel->dml->set[i], err));

@@ -11,7 +11,7 @@ struct ltype table_column_type(const struct table *table, uint32_t column)
     return table_newest((struct table *)(uintptr_t)table)->fields[column].type;
 }
 
-void table_column(const struct table *table, uint32_t column, struct tcolumn *out)
+void table_column_definition(const struct table *table, uint32_t column, struct tcolumn *out)
 {
     const struct field *field = &table_newest((struct table *)(uintptr_t)table)->fields[column];
     *out = (struct tcolumn){.type = field->type, .not_null = field->not_null, .dropped = field->dropped,

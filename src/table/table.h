@@ -90,7 +90,7 @@ kdk_status table_index_drop(struct txn *txn, struct table *table, uint32_t index
 uint32_t table_column_count(const struct table *table);
 struct ltype table_column_type(const struct table *table, uint32_t column);
 /* The definition of a column of the newest layout. A string in `missing` stays as long as the table. */
-void table_column(const struct table *table, uint32_t column, struct tcolumn *out);
+void table_column_definition(const struct table *table, uint32_t column, struct tcolumn *out);
 
 /* Names for messages of unique and not-null violations: storage knows none. Set once, by the catalog. */
 struct table_names {
