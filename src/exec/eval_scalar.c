@@ -327,7 +327,16 @@ kdk_status eval_fold(struct expr **expr, const struct eval_env *env, struct aren
         goto out;
     update_flags(e);
     simplify(expr);
-    if (*expr != e || !all_constant(e))
+    if (*expr != e)
+        goto out;
+    if (e->kind == EX_CALL && fn_table[e->fn].kind == FN_SCALAR && fn_table[e->fn].strict)
+        for (uint32_t i = 0; i < e->arg_count; i++)
+            if (is_constant(e->args[i]) && e->args[i]->value.null) {
+                /* NULL whatever the others are; they are not evaluated, as in PostgreSQL. */
+                TRY_MEM(*expr = constant(e, DATUM_NULL, arena));
+                goto out;
+            }
+    if (!all_constant(e))
         goto out;
     if (e->kind == EX_CALL && (fn_table[e->fn].volatility != FN_IMMUTABLE || fn_table[e->fn].kind != FN_SCALAR))
         goto out;
