@@ -10,6 +10,7 @@
 kdk_status conflict_set(struct txn *txn, uint64_t timestamp, uint64_t number, struct err *err)
 {
     txn->conflict = (struct txn_conflict){timestamp, number};
+    txn->failed = true;
     return err_set(err, KDK_SERIALIZATION, "could not serialize access due to concurrent update");
 }
 

@@ -2,7 +2,7 @@
  *
  * A change is prepared completely (values, keys, undo, entries, all memory) from a copy of the newest version, then the record is locked by a
  * compare-and-swap from the header of that copy, published, and the new index entries are placed. Only the last step can still fail,
- * for want of memory: then the transaction is marked as failed.
+ * for want of memory. After any error the transaction is marked as failed: the statement may have changed other rows.
  */
 #include "table/table_int.h"
 
@@ -18,7 +18,7 @@ struct change {
     bool keyed;
 };
 
-static void change_discard(struct table *table, rowid id, struct change *change)
+static void change_discard(struct change *change)
 {
     for (uint32_t k = 0; k < change->swap_count; k++)
         mem_free(change->swaps[k].fresh);
@@ -36,8 +36,6 @@ static void change_discard(struct table *table, rowid id, struct change *change)
         mem_free(change->minus);
         change->minus = next;
     }
-    (void)table;
-    (void)id;
     memset(change, 0, sizeof *change);
 }
 
@@ -74,7 +72,7 @@ static bool string_dup(const struct datum *value, char **out)
 }
 
 /* Entries are placed where readers meet them; from here on failing means that the transaction has. */
-static kdk_status entries_place(struct txn *txn, struct part *part, struct change *change, struct err *err)
+static kdk_status entries_place(struct part *part, struct change *change, struct err *err)
 {
     while (change->minus) {
         struct entry *entry = change->minus;
@@ -85,10 +83,8 @@ static kdk_status entries_place(struct txn *txn, struct part *part, struct chang
     while (change->plus) {
         struct entry *entry = change->plus;
         kdk_status status = memtree_insert(entry->index->tree, &entry->item, err);
-        if (status != KDK_OK) {
-            txn->failed = true;
+        if (status != KDK_OK)
             return status;
-        }
         change->plus = entry->next;
         entry->next = part->plus;
         part->plus = entry;
@@ -211,11 +207,11 @@ static kdk_status insert_one(struct txn *txn, struct part *part, const struct la
     record = NULL;
     change.swap_count = 0; /* The record owns its strings. */
     part->delta++;
-    TRY(entries_place(txn, part, &change, err));
+    TRY(entries_place(part, &change, err));
 out:
     if (record)
         rowmap_release(table, id, record, true);
-    change_discard(table, id, &change);
+    change_discard(&change);
     image_deinit(&image);
     return status;
 }
@@ -231,7 +227,9 @@ kdk_status table_insert(struct txn *txn, struct table *table, const struct datum
     status = insert_one(txn, part, table_newest(table),
                         atomic_load_explicit(&table->indexes, memory_order_acquire), values, id, err);
     txn_leave(txn->man);
-    if (status == KDK_OK && out)
+    if (status != KDK_OK)
+        txn->failed = true;
+    else if (out)
         *out = id;
     return status;
 }
@@ -257,14 +255,14 @@ kdk_status table_insert_batch(struct txn *txn, struct table *table, struct batch
         status = insert_one(txn, part, layout, atomic_load_explicit(&table->indexes, memory_order_acquire),
                             values, id + k, err);
         txn_leave(txn->man);
-        if (status != KDK_OK) {
-            txn->failed |= k > 0;
+        if (status != KDK_OK)
             goto out;
-        }
         if (ids)
             ids[k] = id + k;
     }
 out:
+    if (status != KDK_OK)
+        txn->failed = true;
     mem_free(values);
     return status;
 }
@@ -552,9 +550,9 @@ static kdk_status change_row(struct txn *txn, struct part *part, rowid id, const
     *changed = true;
     if (!to)
         part->delta--;
-    TRY(entries_place(txn, part, &change, err));
+    TRY(entries_place(part, &change, err));
 out:
-    change_discard(table, id, &change);
+    change_discard(&change);
     image_deinit(&old);
     image_deinit(&next);
     return status;
@@ -573,6 +571,8 @@ static kdk_status change_loop(struct txn *txn, struct table *table, rowid id, co
         status = change_row(txn, part, id, columns, values, count, changed, &again, err);
         txn_leave(txn->man);
     }
+    if (status != KDK_OK)
+        txn->failed = true;
     return status;
 }
 

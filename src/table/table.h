@@ -103,6 +103,9 @@ void store_set_names(struct store *store, const struct table_names *names);
 
 /* --------------------------------------------------------------- single rows ---- */
 
+/* After an error of a function that writes, the transaction can only be rolled back: txn_commit() does that and says KDK_IN_FAILED_TXN. */
+
+
 /* `values`: one for each column of the newest layout (dropped ones NULL), of exactly the column's type; copied. NOT NULL is checked here (23502). Uniqueness
  * is checked by table_statement_end(). */
 kdk_status table_insert(struct txn *txn, struct table *table, const struct datum *values, rowid *out,
@@ -114,7 +117,7 @@ kdk_status table_insert_batch(struct txn *txn, struct table *table, struct batch
 kdk_status table_update(struct txn *txn, struct table *table, rowid id, const uint32_t *columns, const struct datum *values,
                         uint32_t count, bool *changed, struct err *err) KDK_MUST_CHECK;
 kdk_status table_delete(struct txn *txn, struct table *table, rowid id, bool *changed, struct err *err) KDK_MUST_CHECK;
-/* The row as the statement sees it: *found false if it does not. Long strings lie in `arena`, or stay pinned until the statement ends. */
+/* The row as the statement sees it: *found false if it does not. Long strings lie in `arena`, or in the row: valid until the transaction ends. */
 kdk_status table_get(struct txn *txn, struct table *table, rowid id, const uint32_t *columns, uint32_t count,
                      struct datum *out, bool *found, struct arena *arena, struct err *err) KDK_MUST_CHECK;
 /* After the last write of a statement: unique constraints against the newest committed state (23505, 40001). */
