@@ -19,6 +19,7 @@ struct dml {
     struct batch row;
     struct eval **set;
     uint32_t *old_slots; /* UPDATE, DELETE: input slot of the column's old value, or UINT32_MAX */
+    bool *given;         /* the column is set or fetched */
     uint32_t rowid_slot;
     struct eval **checks;
     struct eval **returning;
@@ -75,20 +76,34 @@ out:
     return status;
 }
 
-/* `Failing row contains (1, abc, null).` */
+/* `Failing row contains (1, abc, null).` Columns that the statement did not fetch are read now. */
 static void describe_row(struct dml *dml, uint32_t row, struct err *err)
 {
-    const struct ctable *table = dml->op.rel->table;
+    const struct rel *rel = dml->op.rel;
+    const struct ctable *table = rel->table;
     struct buf text = {0};
-    for (uint32_t c = 0; c < table->column_count; c++) {
-        struct datum d = vec_get(&dml->row.columns[c], row);
-        /* Failing to add (out of memory) sticks in the buffer, and then there is no detail. */
-        (void)!(buf_add_str(&text, c ? ", " : "") == KDK_OK &&
-                (d.null ? buf_add_str(&text, "null") : datum_print(table->columns[c].type, &d, &text)) == KDK_OK);
+    struct arena arena;
+    bool ok = true;
+
+    arena_init(&arena);
+    for (uint32_t c = 0; c < table->column_count && ok; c++) {
+        struct datum d = DATUM_NULL;
+        if (dml->given[c]) {
+            d = vec_get(&dml->row.columns[c], row);
+        } else {
+            rowid id = (rowid)vec_get(&dml->row.columns[table->column_count + dml->rowid_slot], row).i;
+            struct err ignored = {0}; /* The violation is what is reported. */
+            bool found;
+            ok = table_get(dml->exec->env.txn, table->store, id, &table->columns[c].id, 1, &d, &found, &arena, &ignored) ==
+                 KDK_OK;
+        }
+        ok = ok && buf_add_str(&text, c ? ", " : "") == KDK_OK &&
+             (d.null ? buf_add_str(&text, "null") : datum_print(table->columns[c].type, &d, &text)) == KDK_OK;
     }
-    if (!text.nomem && text.len)
+    if (ok && text.len)
         err_detail(err, "Failing row contains (%s).", text.data);
     buf_deinit(&text);
+    arena_deinit(&arena);
 }
 
 static kdk_status checks_run(struct dml *dml, struct err *err)
@@ -278,11 +293,15 @@ kdk_status compile_dml(struct exec *exec, struct rel *rel, const uint64_t *neede
         bit_set(below, d->rowid);
     TRY(compile(exec, rel->in[0], below, &dml->input, err));
     TRY_MEM(dml->old_slots = ARENA_ARRAY(&exec->arena, uint32_t, table->column_count + 1));
+    TRY_MEM(dml->given = ARENA_ARRAY(&exec->arena, bool, table->column_count + 1));
     TRY(xschema_init(&dml->row_schema, exec, table->column_count + dml->input->schema.count, err));
     for (uint32_t c = 0; c < table->column_count; c++) {
         dml->old_slots[c] = UINT32_MAX;
         if (d->old && d->old[c])
             TRY_ASSERT(xschema_find(&dml->input->schema, d->old[c], &dml->old_slots[c]));
+        dml->given[c] = dml->old_slots[c] != UINT32_MAX;
+        for (uint32_t i = 0; i < d->set_count; i++)
+            dml->given[c] |= d->set_columns[i] == c;
         xschema_add(&dml->row_schema, d->fresh ? d->fresh[c] : 0, table->columns[c].type);
     }
     for (uint32_t i = 0; i < dml->input->schema.count; i++)

@@ -28,7 +28,7 @@ struct rowprog {
     struct datum *stored; /* INSERT, UPDATE: values for storage */
     uint32_t *set_columns;
     struct datum *row;
-    const struct exec_env *env;
+    struct exec_env env; /* Of the run. */
     bool started, given;
     uint64_t affected;
 };
@@ -115,7 +115,7 @@ out:
 kdk_status rowprog_start(struct rowprog *prog, const struct exec_env *env, struct err *err)
 {
     (void)err;
-    prog->env = env;
+    prog->env = *env;
     prog->started = true;
     prog->given = false;
     prog->affected = 0;
@@ -126,7 +126,7 @@ kdk_status rowprog_start(struct rowprog *prog, const struct exec_env *env, struc
 static kdk_status evaluate(struct rowprog *prog, const struct expr *expr, struct datum *out, struct err *err)
 {
     struct eval_row row = {frame_column, prog};
-    return eval_scalar(expr, &row, &prog->env->eval, &prog->run, out, err);
+    return eval_scalar(expr, &row, &prog->env.eval, &prog->run, out, err);
 }
 
 /* Are all conditions true? Those that can fail come last. */
@@ -152,7 +152,7 @@ static kdk_status fetch(struct rowprog *prog, bool *found, struct err *err)
     kdk_status status = KDK_OK;
     const struct rel *scan = prog->scan;
     const struct cindex *index = scan->phys.index;
-    struct txn *txn = prog->env->txn;
+    struct txn *txn = prog->env.txn;
     struct index_cursor *cursor = NULL;
     rowid ids[8];
     uint32_t count = 0;
@@ -195,7 +195,8 @@ static kdk_status fetch(struct rowprog *prog, bool *found, struct err *err)
             break;
     }
 out:
-    index_close(cursor);
+    if (cursor)
+        index_close(cursor);
     return status;
 }
 
@@ -235,7 +236,7 @@ static kdk_status write_row(struct rowprog *prog, bool *changed, struct err *err
     const struct rel *rel = prog->dml;
     const struct rel_dml *d = rel->dml;
     struct table *table = rel->table->store;
-    struct txn *txn = prog->env->txn;
+    struct txn *txn = prog->env.txn;
     rowid id;
 
     *changed = true;
@@ -294,7 +295,7 @@ kdk_status rowprog_next(struct rowprog *prog, const struct datum **row, struct e
     if (prog->dml) {
         if (found)
             TRY(write_row(prog, &found, err));
-        TRY(table_statement_end(prog->env->txn, err));
+        TRY(table_statement_end(prog->env.txn, err));
         found &= prog->dml->dml->returning_count > 0;
     }
     if (!found)
