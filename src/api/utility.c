@@ -167,8 +167,11 @@ static kdk_status run_prepare(struct kdk_stmt *stmt, struct err *err)
     TRY_MEM(made = MEM_NEW(struct prepared));
     TRY_MEM(made->types = MEM_ARRAY(struct ltype, p->type_count + 1));
     made->type_count = p->type_count;
-    for (uint32_t i = 0; i < p->type_count; i++)
-        TRY(sql_bind_type(p->types[i], &made->types[i], err));
+    for (uint32_t i = 0; i < p->type_count; i++) {
+        struct ltype type;
+        TRY(sql_bind_type(p->types[i], &type, err));
+        made->types[i] = cast_type(LTYPE(UNKNOWN), type, NULL);
+    }
     size_t bytes = p->stmt->end - p->stmt->at;
     TRY_MEM(made->sql = mem_alloc(bytes + 1));
     memcpy(made->sql, stmt->sql + p->stmt->at, bytes);

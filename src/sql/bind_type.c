@@ -172,10 +172,15 @@ kdk_status bind_number(struct binder *b, const struct ast_expr *ast, struct expr
             type = LTYPE(BIGINT);
         value.i = ast->number.value;
     } else {
-        if (!decimal_modifiers(ast->number.text, ast->number.bytes, &type))
+        bool fits = decimal_modifiers(ast->number.text, ast->number.bytes, &type);
+        if (!fits && ast->number.form == AST_NUMBER_EXPONENT)
+            type = LTYPE(DOUBLE); /* 1e100 is wanted as a float wherever it is written. */
+        else if (!fits)
             FAIL_AT(at, KDK_OUT_OF_RANGE, "numeric literal \"%.60s\" needs more than 38 digits", ast->number.text);
         TRY_AT(at, datum_parse(type, ast->number.text, ast->number.bytes, b->arena, &value, b->err));
-        if (ast->number.negative)
+        if (ast->number.negative && type.id == LT_DOUBLE)
+            value.f = -value.f;
+        else if (ast->number.negative)
             value.w = -value.w;
     }
     TRY_NEW(*out = expr_const(b, type, value, ast->at));
