@@ -328,6 +328,34 @@ out:
     return status;
 }
 
+/* Integer division. A divisor that is constant, and neither 0 nor -1, cannot fail. */
+static kdk_status try_divide(struct compiler *c, const struct expr *e, struct node **args, struct node **out)
+{
+    kdk_status status = KDK_OK;
+    struct node *n;
+    const char *name = fn_table[e->fn].name;
+    bool remainder = strcmp(name, "%") == 0;
+    if (!ltype_is_integer(e->type) || (!remainder && strcmp(name, "/") != 0 && strcmp(name, "//") != 0))
+        goto out;
+    if (e->type.id != LT_INTEGER && e->type.id != LT_BIGINT) /* The narrow ones have other limits than their loop. */
+        goto out;
+    TRY(node_new(c, N_DIVIDE, e, e->type, 2, &n));
+    n->args[0] = args[0];
+    n->args[1] = args[1];
+    n->remainder = remainder;
+    n->width = (uint8_t)ltype_width(e->type);
+    n->cost = fn_table[e->fn].cost;
+    n->can_fail = true;
+    if (constant(args[1])) {
+        struct datum d = constant_value(args[1]);
+        n->can_fail = !d.null && (d.i == 0 || (d.i == -1 && !remainder));
+    }
+    TRY(finish(c, n));
+    *out = n;
+out:
+    return status;
+}
+
 /* Comparisons by kernels. */
 static kdk_status try_compare(struct compiler *c, const struct expr *e, struct node **args, struct node **out)
 {
@@ -692,6 +720,8 @@ static kdk_status compile(struct compiler *c, const struct expr *e, struct node 
         break;
     case EX_CALL:
         TRY(try_arith(c, e, args, &n));
+        if (!n)
+            TRY(try_divide(c, e, args, &n));
         if (!n)
             TRY(try_compare(c, e, args, &n));
         if (!n)

@@ -30,6 +30,7 @@ enum node_op {
     N_IN,       /* args[0] in `list`, constants */
     N_LIKE,     /* args[0] like `like` */
     N_EXTRACT,  /* field of args[0], a date */
+    N_DIVIDE,   /* args[0] / or % args[1], integers, at `width` */
     N_GENERIC,  /* the scalar body, row by row */
 };
 
@@ -65,6 +66,8 @@ struct node {
     uint32_t slot;
     int128 factor;
     enum date_field field;
+    int32_t *table;      /* N_EXTRACT: the field for each day in the argument's interval, made at first use */
+    bool remainder;      /* N_DIVIDE: % */
     struct like *like;
     struct in_list *list;
     struct memo *memo;

@@ -170,7 +170,7 @@ static kdk_status run_junction(struct eval *ev, struct node *n, const struct sel
             uint32_t left = kernel_bits_count(open, ev->count);
             if (left == 0)
                 break;
-            if (left < sel->count && (n->args[i]->can_fail || n->args[i]->e->is_volatile || left * 4 < sel->count * 3))
+            if (left < sel->count && (n->args[i]->can_fail || n->args[i]->e->is_volatile || left * 8 < sel->count))
                 now = list_rows(ev, n, open);
         }
         TRY(run(ev, n->args[i], &now, &v));
@@ -361,6 +361,27 @@ out:
     return status;
 }
 
+/* A kernel over all rows beats one over a list while the list is long. It may run over rows that nobody asked for where that cannot be noticed: the arguments are
+ * flat numbers, which are readable everywhere, and need no narrowing. Bits that it makes there are to be masked. */
+static const struct sel *whole_batch(const struct eval *ev, const struct sel *sel, const struct vec *a, const struct vec *b,
+                                     enum vwidth width, struct sel *all)
+{
+    if (!sel->rows || sel->count * 4 < ev->count || width == W_STR || width == W_BIT)
+        return sel;
+    if ((a->form != VF_FLAT && a->form != VF_CONSTANT) || (b->form != VF_FLAT && b->form != VF_CONSTANT) ||
+        a->width > (uint8_t)width || b->width > (uint8_t)width)
+        return sel;
+    *all = (struct sel){NULL, ev->count};
+    return all;
+}
+
+static void mask_bits(const struct eval *ev, uint64_t *bits, const struct sel *sel)
+{
+    uint64_t in[BATCH_WORDS];
+    sel_bits(sel, ev->count, in);
+    kernel_bits_and(bits, bits, in, ev->count);
+}
+
 /* All rows NULL. */
 static kdk_status give_null(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
 {
@@ -412,15 +433,19 @@ static kdk_status run_arith(struct eval *ev, struct node *n, const struct sel *s
 
     TRY(run(ev, n->args[0], sel, &va));
     TRY(run(ev, n->args[1], sel, &vb));
-    TRY(operand(ev, n, 0, va, width, sel, vb->form != VF_CONSTANT, &a));
-    TRY(operand(ev, n, 1, vb, width, sel, true, &b));
+    struct sel all;
+    const struct sel *rows = whole_batch(ev, sel, va, vb, width, &all);
+    TRY(operand(ev, n, 0, va, width, rows, vb->form != VF_CONSTANT, &a));
+    TRY(operand(ev, n, 1, vb, width, rows, true, &b));
     if (a.null || b.null)
         return give_null(ev, n, sel, out);
     reset_reg(n, width);
     give_validity(ev, n, a.validity, b.validity);
     enum kernel_form form = a.constant ? KF_CV : b.constant ? KF_VC : KF_VV;
-    kernels()->arith[n->kernel][width][form](a.data, b.data, n->reg.data, sel->rows, sel->count,
+    kernels()->arith[n->kernel][width][form](a.data, b.data, n->reg.data, rows->rows, rows->count,
                                              n->checked ? failed : NULL);
+    if (n->checked && rows != sel)
+        mask_bits(ev, failed, sel);
     if (n->checked && kernel_first_failed(failed, n->reg.validity, ev->count) != UINT32_MAX)
         return failed_row(ev);
     *out = &n->reg;
@@ -696,16 +721,20 @@ static kdk_status run_compare(struct eval *ev, struct node *n, const struct sel 
                     width = MAX((enum vwidth)v[!i]->width, vwidth_for(value, value));
                 }
         }
-        TRY(operand(ev, n, 0, v[0], width, sel, v[1]->form != VF_CONSTANT, &a));
-        TRY(operand(ev, n, 1, v[1], width, sel, true, &b));
+        struct sel all;
+        const struct sel *rows = whole_batch(ev, sel, v[0], v[1], width, &all);
+        TRY(operand(ev, n, 0, v[0], width, rows, v[1]->form != VF_CONSTANT, &a));
+        TRY(operand(ev, n, 1, v[1], width, rows, true, &b));
         if (a.null || b.null)
             return give_null(ev, n, sel, out);
         if (a.constant)
-            kernels()->cmp_vc[kernel_cmp_flip(op)][width](b.data, a.data, sel->rows, sel->count, ev->count, bits);
+            kernels()->cmp_vc[kernel_cmp_flip(op)][width](b.data, a.data, rows->rows, rows->count, ev->count, bits);
         else if (b.constant)
-            kernels()->cmp_vc[op][width](a.data, b.data, sel->rows, sel->count, ev->count, bits);
+            kernels()->cmp_vc[op][width](a.data, b.data, rows->rows, rows->count, ev->count, bits);
         else
-            kernels()->cmp_vv[op][width](a.data, b.data, sel->rows, sel->count, ev->count, bits);
+            kernels()->cmp_vv[op][width](a.data, b.data, rows->rows, rows->count, ev->count, bits);
+        if (rows != sel)
+            mask_bits(ev, bits, sel);
     }
     if (!a.validity && !b.validity) {
         give_bits(ev, n, sel, bits, NULL, out);
@@ -745,7 +774,13 @@ static kdk_status run_in(struct eval *ev, struct node *n, const struct sel *sel,
     TRY(run(ev, n->args[0], sel, &v));
     if (dictionary_argument(n, &v) == 0)
         return run_by_code(ev, n, 0, v, sel, out);
-    if (v->form == VF_FLAT && n->list->count <= 8 && v->width != W_BIT && is_integer_width((enum vwidth)v->width)) {
+    if (v->form == VF_FLAT && n->list->count <= 8 && v->width == W_STR) {
+        uint64_t one[BATCH_WORDS];
+        for (uint32_t i = 0; i < n->list->count; i++) {
+            kernels()->cmp_vc[KC_EQ][W_STR](v->data, &n->list->values[i].s, sel->rows, sel->count, ev->count, one);
+            kernel_bits_or(t, t, one, ev->count);
+        }
+    } else if (v->form == VF_FLAT && n->list->count <= 8 && is_integer_width((enum vwidth)v->width)) {
         /* A few comparisons. Values that the width cannot hold are not there. */
         enum vwidth width = (enum vwidth)v->width;
         uint64_t one[BATCH_WORDS];
@@ -809,6 +844,9 @@ out:
     return status;
 }
 
+/* Days of a table from day to field: 30 years fit, and 80 KB. */
+enum { EXTRACT_TABLE_DAYS = 20000 };
+
 static kdk_status run_extract(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
 {
     kdk_status status = KDK_OK;
@@ -822,11 +860,65 @@ static kdk_status run_extract(struct eval *ev, struct node *n, const struct sel 
     give_validity(ev, n, a.validity, NULL);
     const int32_t *days = a.data;
     int32_t *z = n->reg.data;
+    int64_t first = (int64_t)n->args[0]->lo, span = (int64_t)n->args[0]->hi - first + 1;
+    if (!n->table && span <= EXTRACT_TABLE_DAYS) {
+        struct err *err = ev->err;
+        TRY_MEM(n->table = ARENA_ARRAY(ev->arena, int32_t, (size_t)span));
+        for (int64_t i = 0; i < span; i++)
+            n->table[i] = (int32_t)(fn_date_field(n->field, first + i, 0) / 1000000);
+    }
     for (uint32_t k = 0; k < sel->count; k++) {
         uint32_t row = SEL_ROW(sel, k);
-        bool valid = !a.validity || bit_get(a.validity, row);
-        z[row] = valid ? (int32_t)(fn_date_field(n->field, days[row], 0) / 1000000) : 0;
+        uint64_t at = (uint64_t)(days[row] - first);
+        if (n->table && at < (uint64_t)span) /* Below a NULL there may be any day. */
+            z[row] = n->table[at];
+        else if (!a.validity || bit_get(a.validity, row))
+            z[row] = (int32_t)(fn_date_field(n->field, days[row], 0) / 1000000);
+        else
+            z[row] = 0;
     }
+    *out = &n->reg;
+out:
+    return status;
+}
+
+/* Integer division: args[0] / or % args[1]. */
+#define DIVIDE_ROWS(T, LEAST)                                                            \
+    do {                                                                                 \
+        const T *x = a.data, *y = b.data;                                                \
+        T *z = n->reg.data;                                                              \
+        for (uint32_t k = 0; k < sel->count; k++) {                                      \
+            uint32_t row = SEL_ROW(sel, k);                                              \
+            T d = y[b.constant ? 0 : row], v = x[row];                                   \
+            if (KDK_UNLIKELY(d == 0 || (d == -1 && v == (LEAST)))) {            \
+                bool valid = !n->reg.validity || bit_get(n->reg.validity, row);          \
+                if (valid && (d == 0 || !n->remainder))                                  \
+                    return failed_row(ev);                                               \
+                z[row] = 0;                                                              \
+            } else {                                                                     \
+                z[row] = (T)(n->remainder ? v % d : v / d);                              \
+            }                                                                            \
+        }                                                                                \
+    } while (0)
+
+static kdk_status run_divide(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+{
+    kdk_status status = KDK_OK;
+    struct vec *va, *vb;
+    struct operand a, b;
+    enum vwidth width = (enum vwidth)n->width;
+    TRY(run(ev, n->args[0], sel, &va));
+    TRY(run(ev, n->args[1], sel, &vb));
+    TRY(operand(ev, n, 0, va, width, sel, false, &a));
+    TRY(operand(ev, n, 1, vb, width, sel, true, &b));
+    if (a.null || b.null)
+        return give_null(ev, n, sel, out);
+    reset_reg(n, width);
+    give_validity(ev, n, a.validity, b.validity);
+    if (width == W_32)
+        DIVIDE_ROWS(int32_t, INT32_MIN);
+    else
+        DIVIDE_ROWS(int64_t, INT64_MIN);
     *out = &n->reg;
 out:
     return status;
@@ -966,6 +1058,27 @@ out:
 
 /* ------------------------------------------------------------------ everything else ---- */
 
+/* vec_get(), with the common forms at hand. */
+static inline void fetch(const struct vec *v, uint32_t row, struct datum *out)
+{
+    if (v->form == VF_FLAT && (!v->validity || bit_get(v->validity, row))) {
+        out->null = false;
+        if (v->width == W_STR) {
+            out->s = ((const struct str *)v->data)[row];
+            return;
+        }
+        if (v->width == W_32 && v->type.id != LT_NUMERIC) {
+            out->i = ((const int32_t *)v->data)[row];
+            return;
+        }
+        if (v->width == W_F64) {
+            out->f = ((const double *)v->data)[row];
+            return;
+        }
+    }
+    *out = vec_get(v, row);
+}
+
 static kdk_status run_generic(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
 {
     kdk_status status = KDK_OK;
@@ -984,14 +1097,38 @@ static kdk_status run_generic(struct eval *ev, struct node *n, const struct sel 
         return run_by_code(ev, n, which, vecs[which], sel, out);
 
     vec_reset(&n->reg, ltype_width(n->type));
+    const struct fn *fn = n->e->kind == EX_CALL ? &fn_table[n->e->fn] : NULL;
+    struct fn_call call = {.expr = n->e, .arena = &ev->pool.arena, .env = ev->env, .err = err, .status = KDK_OK};
+    for (uint32_t i = 0; i < n->arg_count; i++)
+        if (vecs[i]->form == VF_CONSTANT)
+            args[i] = vec_get(vecs[i], 0);
     for (uint32_t k = 0; k < sel->count; k++) {
         uint32_t row = SEL_ROW(sel, k);
         struct datum result;
-        for (uint32_t i = 0; i < n->arg_count; i++)
-            args[i] = vec_get(vecs[i], row);
-        TRY(eval_apply(n->e, args, ev->env, &ev->pool.arena, &result, err));
-        TRY(pool_settle(ev, n->type, &result));
-        vec_put(&n->reg, row, &result, ev->count);
+        bool null = false;
+        for (uint32_t i = 0; i < n->arg_count; i++) {
+            if (vecs[i]->form != VF_CONSTANT)
+                fetch(vecs[i], row, &args[i]);
+            null |= args[i].null;
+        }
+        if (!fn) {
+            TRY(eval_apply(n->e, args, ev->env, &ev->pool.arena, &result, err));
+        } else if (null && fn->strict) {
+            vec_set_null(&n->reg, row, ev->count);
+            continue;
+        } else {
+            memset(&result, 0, sizeof result);
+            if (!fn_bodies[n->e->fn](&call, args, &result)) {
+                err_at(err, n->e->offset);
+                return call.status;
+            }
+        }
+        if (KDK_UNLIKELY(ev->pool.arena.head))
+            TRY(pool_settle(ev, n->type, &result));
+        if (n->reg.width == W_STR && !result.null && !n->reg.validity)
+            ((struct str *)n->reg.data)[row] = result.s;
+        else
+            vec_put(&n->reg, row, &result, ev->count);
     }
     *out = &n->reg;
 out:
@@ -1041,6 +1178,8 @@ static kdk_status run(struct eval *ev, struct node *n, const struct sel *sel, st
         return run_like(ev, n, sel, out);
     case N_EXTRACT:
         return run_extract(ev, n, sel, out);
+    case N_DIVIDE:
+        return run_divide(ev, n, sel, out);
     case N_GENERIC:
         return run_generic(ev, n, sel, out);
     }

@@ -161,6 +161,15 @@ static bool map_case(struct fn_call *call, const struct datum *v, bool upper, bo
     char *room = fn_text_room(call, v->s.len, out), *to = room; /* No mapping changes a character's length. */
     if (!room)
         return false;
+    if (ascii && !initcap) {
+        unsigned char first = upper ? 'a' : 'A';
+        for (uint32_t i = 0; i < v->s.len; i++) {
+            unsigned char letter = (unsigned char)from[i];
+            room[i] = (char)((unsigned)(letter - first) < 26u ? letter ^ 32u : letter);
+        }
+        fn_text_done(out);
+        return true;
+    }
     bool in_word = false;
     for (const char *p = from; p < end;) {
         size_t n = 1;
