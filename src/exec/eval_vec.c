@@ -366,7 +366,7 @@ out:
 static const struct sel *whole_batch(const struct eval *ev, const struct sel *sel, const struct vec *a, const struct vec *b,
                                      enum vwidth width, struct sel *all)
 {
-    if (!sel->rows || sel->count * 4 < ev->count || width == W_STR || width == W_BIT)
+    if (!sel->rows || sel->count * 2 < ev->count || width > W_64)
         return sel;
     if ((a->form != VF_FLAT && a->form != VF_CONSTANT) || (b->form != VF_FLAT && b->form != VF_CONSTANT) ||
         a->width > (uint8_t)width || b->width > (uint8_t)width)
