@@ -159,7 +159,7 @@ static void undo_restore(struct part *part, struct undo *undo)
     atomic_exchange_explicit(&record->header, header | TXN_LOCKED, memory_order_acq_rel);
     for (uint32_t k = 0; k < undo->word_count; k++)
         atomic_store_explicit(&record->words[undo->word[k]], undo->old[k], memory_order_release);
-    atomic_store_explicit(&record->undo, undo->next, memory_order_release);
+    atomic_store_explicit(&record->undo, atomic_load_explicit(&undo->next, memory_order_relaxed), memory_order_release);
     uint64_t meta = atomic_load_explicit(&record->meta, memory_order_relaxed);
     uint32_t flags = META_FLAGS(undo->meta_before) | (META_FLAGS(meta) & RECORD_KEYED);
     atomic_store_explicit(&record->meta, META(META_LAYOUT(meta), flags, META_RESTORES(meta) + 1),

@@ -265,7 +265,7 @@ static kdk_status image_step(struct table *table, struct image *image, bool *fou
         image->words[undo->word[k]] = undo->old[k];
     image->header = undo->before;
     image->meta = undo->meta_before;
-    image->undo = undo->next;
+    image->undo = atomic_load_explicit(&undo->next, memory_order_acquire);
     return KDK_OK;
 }
 

@@ -426,7 +426,7 @@ static kdk_status change_undo(struct txn *txn, struct change *change, rowid id, 
     undo->kind = !next ? UNDO_DELETE : moves ? UNDO_MOVED : UNDO_UPDATE;
     undo->before = old->header;
     undo->meta_before = old->meta;
-    undo->next = old->undo;
+    atomic_init(&undo->next, old->undo);
     undo->counted = !(old->header & TXN_UNCOMMITTED);
     if (change->swap_count)
         memcpy(UNDO_EDIT(struct swap, undo->swaps), change->swaps, change->swap_count * sizeof(struct swap));
@@ -445,7 +445,7 @@ static kdk_status change_undo(struct txn *txn, struct change *change, rowid id, 
     change->lock_undo->kind = UNDO_UPDATE;
     change->lock_undo->word_count = change->lock_undo->swap_count = change->lock_undo->column_count = 0;
     undo->counted = false;
-    undo->next = NULL;
+    atomic_init(&undo->next, NULL);
     undo->moved = record;
     undo->before = txn->number | TXN_UNCOMMITTED; /* Of the older record, as long as this stands. */
     TRY_MEM(change->moved_to = mem_zalloc(sizeof(struct record) + (size_t)next->layout->words * 8));
@@ -471,8 +471,73 @@ static bool record_lock(struct record *record, _Atomic uintptr_t *slot, const st
 
 static void undo_push(struct part *part, struct undo *undo)
 {
+    undo->part = part;
+    atomic_fetch_add_explicit(&part->linked, 1, memory_order_relaxed);
     undo->txn_next = part->undo;
     part->undo = undo;
+}
+
+/* ------------------------------------------------------------------ pruning ---- */
+
+/* Are all words of `a` among those of `b`? Both ascend. */
+static bool words_within(const struct undo *a, const struct undo *b)
+{
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < a->word_count; i++) {
+        while (k < b->word_count && b->word[k] < a->word[i])
+            k++;
+        if (k == b->word_count || b->word[k] != a->word[i])
+            return false;
+    }
+    return true;
+}
+
+/* The undo was taken out of its chain; if it was its part's last and nothing else of the part waits, the part goes. */
+static void undo_unlinked(struct txnman *man, struct undo *undo)
+{
+    struct part *part = undo->part;
+    if (atomic_fetch_sub_explicit(&part->linked, 1, memory_order_acq_rel) == 1 && !part->minus && !part->indexes &&
+        !part->dropping && !part->range_count) /* Ranges: their records name the part's markers. */
+        txn_part_drop(man, &part->part);
+}
+
+/* Takes versions that no snapshot sees out of the chain below `above`, which is not linked yet; the record is locked.
+ *
+ * `one` leads from the version of above->before to that of one->before, which is seen by snapshots in [one->before, above->before). If there is none
+ * now there will be none: above->before is not newer than the own snapshot. And if the next undo restores all words that `one` does, it
+ * leads from the newer version to the older one by itself, so `one` can be passed by. Readers that are at `one` go on from there. What is below a
+ * version at or under the horizon may be gone, and is not looked at; what is above stays while the guard lives. */
+static void prune(struct txn *txn, struct undo *above)
+{
+    enum { SNAPSHOTS = 64, STEPS = 8 };
+    uint64_t snapshots[SNAPSHOTS];
+    const uint64_t horizon = txnman_horizon(txn->man);
+    struct undo *top = above, *one = atomic_load_explicit(&above->next, memory_order_relaxed);
+    if (above->kind != UNDO_UPDATE || above->before & TXN_UNCOMMITTED || above->before <= horizon)
+        return;
+    above->depth = (uint16_t)MIN(one->depth + 1u, UINT16_MAX);
+    if (above->depth <= PRUNE_DEPTH)
+        return;
+    uint32_t count = txnman_snapshots(txn->man, snapshots, SNAPSHOTS);
+    if (count > SNAPSHOTS)
+        return;
+    for (uint32_t step = 0; step < STEPS; step++) {
+        if (one->kind != UNDO_UPDATE || one->before & TXN_UNCOMMITTED || one->before <= horizon)
+            return;
+        struct undo *next = atomic_load_explicit(&one->next, memory_order_relaxed);
+        bool seen = next->kind != UNDO_UPDATE || !words_within(one, next);
+        for (uint32_t i = 0; i < count && !seen; i++)
+            seen = snapshots[i] >= one->before && snapshots[i] < above->before;
+        if (seen) {
+            above = one;
+        } else {
+            atomic_store_explicit(&above->next, next, memory_order_release);
+            if (above == top)
+                top->depth = (uint16_t)MIN(next->depth + 1u, UINT16_MAX);
+            undo_unlinked(txn->man, one);
+        }
+        one = next;
+    }
 }
 
 /* The locked record becomes the new version. */
@@ -494,6 +559,7 @@ static void publish(struct txn *txn, struct part *part, struct change *change, s
         undo_push(part, undo);
         atomic_store_explicit(slot, (uintptr_t)fresh, memory_order_release);
     } else {
+        prune(txn, undo);
         atomic_store_explicit(&record->undo, undo, memory_order_release);
         for (uint32_t k = 0; k < undo->word_count; k++)
             atomic_store_explicit(&record->words[undo->word[k]], next->words[undo->word[k]], memory_order_release);

@@ -28,6 +28,7 @@
 #define SUBPAGE_ROWS 64u         /* Ids of a sub-page: an array of slots. */
 #define SLAB_ROWS    16u         /* Records of an allocation. */
 #define MAP_FANOUT   64u
+#define PRUNE_DEPTH  KDK_PICK(4u, 0u) /* Chains below are left alone. */
 #define SMALL_WORDS  128u        /* Records up to here are copied to the stack. */
 
 /* ------------------------------------------------------------------ layouts ---- */
@@ -93,9 +94,10 @@ enum undo_kind {
 struct swap {
     char *old, *fresh;
 };
-/* How to come from a version to the one before. Immutable once linked. */
+/* How to come from a version to the one before. Immutable once linked, but for `next`. */
 struct undo {
-    struct undo *next;     /* The version before that. */
+    _Atomic(struct undo *) next; /* The version before that. Changed by pruning alone. */
+    struct part *part;     /* Whose it is. */
     struct undo *txn_next; /* The transaction's undo before this. */
     struct record *record;
     struct record *moved;
@@ -105,6 +107,7 @@ struct undo {
     uint32_t command;
     uint8_t kind;
     bool counted;          /* The writer counted itself in the group. */
+    uint16_t depth;        /* About how many are below. */
     uint16_t word_count, swap_count, column_count;
     const uint64_t *old;       /* word_count old words, */
     const uint16_t *word;      /* and where they were. */
@@ -299,6 +302,7 @@ struct part {
     struct table *table;
     uint64_t number;
     struct undo *undo;           /* Newest first. */
+    _Atomic uint32_t linked;     /* Of those, not pruned. */
     struct undo first_marker;    /* UNDO_INSERT of the first command that inserts; */
     struct undo *marker;         /* of the newest, linked by txn_next to the first. */
     struct id_range *ranges;     /* Inserted ids. */

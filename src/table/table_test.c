@@ -1,6 +1,8 @@
 /* table_test.c - rows, versions, indexes, scans and definitions, one behaviour at a time. */
 #include "table/table_int.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "check.h"
 #include "table/table_test.h"
@@ -371,6 +373,43 @@ TEST(table, deleted_rows_give_their_memory_back)
     mem_stats(&after);
     CHECK(after.bytes < before.bytes + 64000);
     CHECK_EQ(table_row_count(f.table), 0);
+    fixture_close(&f);
+}
+
+/* Chain length <= live snapshots + 1, apart from the few that are left alone; memory does not grow under a snapshot held for ever. */
+TEST(table, chains_are_pruned_to_what_snapshots_need)
+{
+    struct fixture f;
+    struct mem_stats before, after;
+    char text[64];
+    fixture_open(&f);
+    struct txn *t = begin(&f), *held[3];
+    rowid id = insert(&f, t, 1, 7, "the first of all the strings");
+    commit(&f, t);
+    for (int round = 0; round < 3; round++) {
+        held[round] = begin(&f);
+        for (int i = 0; i < 3000; i++) {
+            if (i == 1000)
+                mem_stats(&before);
+            t = begin(&f);
+            snprintf(text, sizeof text, "string %d of round %d, not short", i, round);
+            CHECK_EQ(update(&f, t, id, 1, 1000 * round + i % 1000, text), KDK_OK);
+            if (i % 7 == 2)
+                txn_rollback(t);
+            else
+                commit(&f, t);
+        }
+        mem_stats(&after);
+        CHECK(after.bytes < before.bytes + 20000);
+        check_row(&f, held[0], id, 1, 7, "the first of all the strings");
+        if (round > 0)
+            check_row(&f, held[1], id, 1, 999, "string 2999 of round 0, not short");
+        if (round > 1)
+            check_row(&f, held[2], id, 1, 1999, "string 2999 of round 1, not short");
+    }
+    for (int round = 0; round < 3; round++)
+        txn_rollback(held[round]);
+    CHECK_EQ(txnman_reclaim(f.man), 0);
     fixture_close(&f);
 }
 

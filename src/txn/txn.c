@@ -79,6 +79,7 @@ struct txnman {
     struct part_list retired;         /* To be freed. */
     struct garbage_list later;        /* Waits for a timestamp. */
     struct garbage_list garbage;      /* To be freed. */
+    _Atomic uint64_t horizon;         /* Raised before parts up to it are tidied. */
     _Atomic uint32_t reclaiming;
     _Atomic uint32_t ends;
 };
@@ -132,14 +133,21 @@ static void part_push_sorted(struct txnman *man, struct txn_part *part)
     *(before ? &before->next : &man->committed_first) = part;
     *(part->next ? &part->next->prev : &man->committed_last) = part;
     man->committed_count++;
+    part->waits = true;
+}
+
+static void part_take(struct txnman *man, struct txn_part *part)
+{
+    *(part->prev ? &part->prev->next : &man->committed_first) = part->next;
+    *(part->next ? &part->next->prev : &man->committed_last) = part->prev;
+    man->committed_count--;
+    part->waits = false;
 }
 
 static struct txn_part *part_pop_sorted(struct txnman *man)
 {
     struct txn_part *part = man->committed_first;
-    man->committed_first = part->next;
-    *(part->next ? &part->next->prev : &man->committed_last) = NULL;
-    man->committed_count--;
+    part_take(man, part);
     return part;
 }
 
@@ -155,6 +163,7 @@ kdk_status txnman_new(struct os *os, uint64_t published, struct txnman **out, st
     man->last = published;
     atomic_init(&man->published, published);
     atomic_init(&man->era, 1);
+    atomic_init(&man->horizon, published);
     latch_init(&man->commit_latch, OS_RANK_COMMIT);
     latch_init(&man->publish_latch, OS_RANK_LEAF);
     latch_init(&man->defer_latch, OS_RANK_LEAF);
@@ -214,6 +223,27 @@ uint64_t txnman_oldest(struct txnman *man)
             oldest = snapshot - 1;
     }
     return oldest;
+}
+
+uint64_t txnman_horizon(struct txnman *man)
+{
+    return atomic_load_explicit(&man->horizon, memory_order_acquire);
+}
+
+uint32_t txnman_snapshots(struct txnman *man, uint64_t *out, uint32_t max)
+{
+    uint32_t high = atomic_fetch_add_explicit(&man->slots_high, 0, memory_order_acq_rel), n = 0;
+    for (uint32_t i = 0; i < high && n <= max; i++) {
+        struct slot *slot = slot_at(man, i);
+        uint64_t snapshot =
+            slot ? atomic_fetch_add_explicit(&slot->snapshot, 0, memory_order_acq_rel) : 0;
+        if (!snapshot)
+            continue;
+        if (n < max)
+            out[n] = snapshot - 1;
+        n++;
+    }
+    return n;
 }
 
 uint32_t txnman_active(struct txnman *man)
@@ -464,6 +494,17 @@ static void parts_defer(struct txn *txn, uint64_t timestamp, bool tidy)
     latch_release(&man->defer_latch);
 }
 
+void txn_part_drop(struct txnman *man, struct txn_part *part)
+{
+    latch_acquire(&man->defer_latch);
+    if (part->waits) {
+        part_take(man, part);
+        part->era = atomic_fetch_add_explicit(&man->era, 1, memory_order_acq_rel);
+        part_push(&man->retired, part);
+    }
+    latch_release(&man->defer_latch);
+}
+
 static void reclaim_sometimes(struct txnman *man)
 {
     if ((atomic_fetch_add_explicit(&man->ends, 1, memory_order_relaxed) + 1) % RECLAIM_EVERY == 0)
@@ -631,6 +672,7 @@ static uint64_t oldest_era(struct txnman *man)
 static void tidy_parts(struct txnman *man, uint64_t oldest)
 {
     struct part_list due = {.tail = &due.head};
+    atomic_store_explicit(&man->horizon, oldest, memory_order_release);
     latch_acquire(&man->defer_latch);
     /* Parts were pushed before they were published, so all up to `oldest` are here. */
     while (man->committed_first && man->committed_first->timestamp <= oldest)

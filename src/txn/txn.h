@@ -64,6 +64,11 @@ void txnman_recovered(struct txnman *man, uint64_t timestamp);
 uint64_t txnman_published(struct txnman *man);
 /* Every snapshot that lives or is still to be taken is >= this. Costs a walk over the slots in use. */
 uint64_t txnman_oldest(struct txnman *man);
+/* A lower bound of it that costs a load: what the last reclaiming found. Inside a guard: parts with a timestamp above it stay until the guard ends. */
+uint64_t txnman_horizon(struct txnman *man);
+/* The snapshots that live, unordered, into out[max]; returns how many there are (more than `max`: it did not look on). All others, also later ones, are >=
+ * the `published` of before the call. */
+uint32_t txnman_snapshots(struct txnman *man, uint64_t *out, uint32_t max);
 /* How many transactions run, for views and tests. */
 uint32_t txnman_active(struct txnman *man);
 
@@ -154,9 +159,14 @@ struct txn_part {
     struct txn_part *prev;
     uint64_t timestamp;    /* Once committed. */
     uint64_t era;          /* Once retired. */
+    bool waits;            /* In the list of those to be tidied. */
 };
 struct txn_part *txn_part_find(struct txn *txn, const void *key); /* or NULL */
 void txn_part_add(struct txn *txn, struct txn_part *part);       /* Moved in. */
+
+/* A committed part of which nothing can be seen any more, although its timestamp is above the oldest snapshot: freed, without tidying, when no guard is left.
+ * Nothing happens if it is being tidied. */
+void txn_part_drop(struct txnman *man, struct txn_part *part);
 
 /* ------------------------------------------------- guards and deferred frees ---- */
 
