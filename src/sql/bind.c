@@ -30,8 +30,24 @@ kdk_status bind_enter(struct binder *b, uint32_t at)
         err_at(b->err, bind_at(b, at));
         return status;
     }
+    if (b->repeating || b->view_depth) {
+        kdk_status status = bind_repeat(b, 1, at);
+        if (status != KDK_OK)
+            return status;
+    }
     b->depth++;
     return KDK_OK;
+}
+
+kdk_status bind_repeat(struct binder *b, uint32_t nodes, uint32_t at)
+{
+    b->repeats = nodes > BIND_REPEATS_MAX ? UINT32_MAX / 2 : b->repeats + nodes;
+    if (b->repeats <= BIND_REPEATS_MAX)
+        return KDK_OK;
+    kdk_status status = err_set(b->err, KDK_TOO_COMPLEX, "statement is too complex");
+    err_detail(b->err, "Its views and repeated expressions have more than %d parts.", BIND_REPEATS_MAX);
+    err_at(b->err, bind_at(b, at));
+    return status;
 }
 
 colid bind_colid(struct binder *b)

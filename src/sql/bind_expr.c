@@ -24,8 +24,13 @@ static const struct ast_expr *row_item(const struct ast_expr *ast, uint32_t i)
 static kdk_status again(struct binder *b, struct scope *scope, const struct ast_expr *ast, const struct expr *first, struct expr **out)
 {
     kdk_status status = KDK_OK;
-    if (expr_has_subquery(first))
-        return bind_expr(b, scope, ast, out);
+    if (expr_has_subquery(first)) {
+        b->repeating++;
+        status = bind_expr(b, scope, ast, out);
+        b->repeating--;
+        return status;
+    }
+    TRY(bind_repeat(b, expr_size(first), ast->at));
     TRY_NEW(*out = expr_copy(b, first));
 out:
     return status;
@@ -79,8 +84,8 @@ static kdk_status compare_rows(struct binder *b, struct scope *scope, enum ast_o
             TRY_NEW(and_args);
             TRY_NEW(or_args);
             struct expr *l2, *r2;
-            TRY(bind_expr(b, scope, row_item(left, k), &l2));
-            TRY(bind_expr(b, scope, row_item(right, k), &r2));
+            TRY(again(b, scope, row_item(left, k), l, &l2));
+            TRY(again(b, scope, row_item(right, k), r, &r2));
             TRY(bind_compare(b, "=", l2, r2, at, &equal));
             and_args[0] = equal;
             and_args[1] = tail;
@@ -199,8 +204,8 @@ static kdk_status make_between(struct binder *b, struct scope *scope, const stru
         TRY_NEW(both);
         TRY(mention(b, scope, value, once, false, &third));
         TRY(mention(b, scope, value, once, false, &fourth));
-        TRY(bind_expr(b, scope, ast->between.low, &low2));
-        TRY(bind_expr(b, scope, ast->between.high, &high2));
+        TRY(again(b, scope, ast->between.low, low, &low2));
+        TRY(again(b, scope, ast->between.high, high, &high2));
         TRY(bind_compare(b, ">=", third, high2, ast->at, &other[0]));
         TRY(bind_compare(b, "<=", fourth, low2, ast->at, &other[1]));
         both[0] = e;
@@ -294,8 +299,13 @@ static kdk_status bind_in_list(struct binder *b, struct scope *scope, const stru
     TRY_NEW(list);
 
     if (is_row(ast->in.arg)) {
-        for (uint32_t i = 0; i < n; i++)
-            TRY(compare_rows(b, scope, OP_EQ, ast->in.arg, ast->in.list.items[i], ast->at, &list[i]));
+        for (uint32_t i = 0; i < n; i++) {
+            b->repeating += i > 0;
+            status = compare_rows(b, scope, OP_EQ, ast->in.arg, ast->in.list.items[i], ast->at, &list[i]);
+            b->repeating -= i > 0;
+            if (status != KDK_OK)
+                goto out;
+        }
         TRY_NEW(e = expr_and(b, EX_OR, list, n, ast->at));
     } else {
         struct ltype *types = ARRAY(struct ltype, (size_t)n + 1);
@@ -940,84 +950,4 @@ kdk_status bind_condition(struct binder *b, struct scope *scope, const struct as
 out:
     scope->clause = before;
     return status;
-}
-
-/* ---- names of columns ---- */
-
-/* PostgreSQL's FigureColname: *strength 0 nothing, 1 a guess, 2 a name. */
-static const char *figure_name(struct binder *b, const struct ast_expr *ast, int *strength)
-{
-    int inner = 0;
-    const char *name = NULL;
-    *strength = 2;
-    switch ((enum ast_expr_kind)ast->kind) {
-    case AST_COLUMN:
-        return ast_last(&ast->name)->text;
-    case AST_CALL:
-        return ast_last(&ast->call->name)->text;
-    case AST_FIELD:
-        if (ast->field.name.text)
-            return ast->field.name.text;
-        break;
-    case AST_COLLATE:
-        return figure_name(b, ast->collate.arg, strength);
-    case AST_CAST:
-        name = figure_name(b, ast->cast.arg, &inner);
-        *strength = inner > 1 ? inner : 1;
-        return inner > 1 ? name : ast_last(&ast->cast.type->name)->text;
-    case AST_CASE:
-        if (ast->cases->otherwise)
-            name = figure_name(b, ast->cases->otherwise, &inner);
-        *strength = inner > 1 ? inner : 1;
-        return inner > 1 ? name : "case";
-    case AST_SQL_VALUE:
-        return ast_sql_value_text((enum ast_sql_value)ast->sql_value.value);
-    case AST_EXISTS:
-        return "exists";
-    case AST_BOOL:
-        *strength = 1;
-        return "bool";
-    case AST_SUBQUERY:
-        if (ast->query->kind == AST_QUERY_SELECT && ast->query->select->items.count)
-            return item_name(b, &ast->query->select->items.items[0]);
-        break;
-    case AST_AT_TIME_ZONE:
-        return "timezone";
-    case AST_ARRAY:
-    case AST_ARRAY_QUERY:
-        return "array";
-    case AST_ROW:
-        return "row";
-    case AST_SUBSCRIPT:
-        return figure_name(b, ast->subscript.arg, strength);
-    case AST_NULL:
-    case AST_NUMBER:
-    case AST_STRING:
-    case AST_BITS:
-    case AST_DEFAULT:
-    case AST_PARAM:
-    case AST_STAR:
-    case AST_UNARY:
-    case AST_BINARY:
-    case AST_AND:
-    case AST_OR:
-    case AST_NOT:
-    case AST_IS:
-    case AST_DISTINCT_FROM:
-    case AST_LIKE:
-    case AST_BETWEEN:
-    case AST_IN_LIST:
-    case AST_IN_QUERY:
-    case AST_ANY:
-    case AST_ALL:
-        break;
-    }
-    *strength = 0;
-    return "?column?";
-}
-
-const char *item_name(struct binder *b, const struct ast_item *item)
-{
-    int strength;
-    return item->alias.text ? item->alias.text : figure_name(b, item->expr, &strength);
 }

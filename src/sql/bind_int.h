@@ -4,12 +4,14 @@
  *   bind_type.c   types: conversions, literals, common types, NUMERIC's modifiers
  *   bind_scope.c  names: what a column reference means
  *   bind_expr.c   expressions
+ *   bind_name.c   what a column of the result is called
  *   bind_call.c   functions and aggregates
  *   bind_query.c  SELECT, VALUES, set operations, WITH
  *   bind_group.c  GROUP BY: what may stand above an aggregation
  *   bind_from.c   FROM: tables, views, files, joins
  *   bind_dml.c    INSERT, UPDATE, DELETE
- *   bind_ddl.c    CREATE, DROP
+ *   bind_ddl.c    CREATE
+ *   bind_drop.c   DROP, and which views stand on what
  *   bind_alter.c  ALTER TABLE
  *   bind_copy.c   COPY
  *   bind_walk.c   copies, comparisons and walks of trees
@@ -55,6 +57,10 @@ struct table_note {
     struct table_note *next;
 };
 
+/* What the binder makes from one text several times could double at each level: views over views, BETWEEN in BETWEEN. Past this
+ * many nodes the statement is too complex (54001). */
+enum { BIND_REPEATS_MAX = 200000 };
+
 struct binder {
     const struct bind_env *env;
     struct arena *arena;
@@ -66,6 +72,8 @@ struct binder {
     uint32_t scope_next;
     uint32_t depth;
     uint32_t view_depth;
+    uint32_t repeating; /* Something is being bound once more: BETWEEN's argument, a CTE at its second mention. */
+    uint32_t repeats;   /* Nodes that were made so, or from views: see BIND_REPEATS_MAX. */
     uint32_t view_at; /* In a view or another stored text: the offset that all its nodes get. */
     bool stored;      /* ... whether that is so. */
     struct ltype *params;
@@ -117,6 +125,7 @@ static inline uint32_t bind_at(const struct binder *b, uint32_t at)
 }
 /* A new column id, its colinfo zeroed. 0: out of memory. */
 colid bind_colid(struct binder *b);
+kdk_status bind_repeat(struct binder *b, uint32_t nodes, uint32_t at) KDK_MUST_CHECK;
 void bind_notice(const struct binder *b, const char *sqlstate, const char *format, ...) KDK_PRINTF(3, 4);
 
 /* ---- names ---- */
@@ -256,6 +265,7 @@ kdk_status cond_split(struct binder *b, struct expr *cond, uint32_t *count, stru
 bool expr_equal(const struct expr *a, const struct expr *b);
 struct expr *expr_copy(struct binder *b, const struct expr *e); /* Without subqueries: see expr_has_subquery. */
 bool expr_has_subquery(const struct expr *e);
+uint32_t expr_size(const struct expr *e); /* Nodes, without those of subqueries. */
 
 /* Calls `each` on every expression pointer of a tree, outermost first; when it returns false the arguments are skipped. Goes into
  * subqueries. Stops at the first error. */
@@ -322,6 +332,7 @@ kdk_status bind_insert(struct binder *b, const struct ast_insert *ast, struct bo
 kdk_status bind_update(struct binder *b, const struct ast_update *ast, struct bound_stmt *out) KDK_MUST_CHECK;
 kdk_status bind_delete(struct binder *b, const struct ast_delete *ast, struct bound_stmt *out) KDK_MUST_CHECK;
 kdk_status bind_ddl(struct binder *b, const struct ast_stmt *ast, struct bound_stmt *out) KDK_MUST_CHECK;
+kdk_status bind_drop(struct binder *b, const struct ast_drop *ast, struct bound_ddl *ddl) KDK_MUST_CHECK;
 kdk_status bind_alter_table(struct binder *b, const struct ast_alter *ast, struct bound_ddl *ddl) KDK_MUST_CHECK;
 kdk_status bind_copy(struct binder *b, const struct ast_copy *ast, struct bound_stmt *out) KDK_MUST_CHECK;
 /* The default of a column, bound and converted; a NULL constant when it has none. */
@@ -347,6 +358,8 @@ kdk_status bind_check(struct binder *b, const struct ctable *table, const struct
                       struct ccheck *out, struct expr **condition) KDK_MUST_CHECK;
 /* 42P07 when the schema has a table, view or index of this name. */
 kdk_status bind_name_free(struct binder *b, const char *schema, const char *name, uint32_t at) KDK_MUST_CHECK;
+/* An index by its name, NULL when there is none. */
+kdk_status bind_index_maybe(struct binder *b, const struct ast_name *name, const struct cindex **out) KDK_MUST_CHECK;
 bool bind_name_taken(struct binder *b, const char *schema, const char *name);
 /* Views that stand on `table` (position >= 0: on that column of it), directly or not, in an order in which they can be dropped. */
 struct view_list {

@@ -838,7 +838,9 @@ kdk_status bind_cte(struct binder *b, const char *name, uint32_t at, bool *found
         }
         struct cte *saved = b->ctes;
         b->ctes = cte->outer;
+        b->repeating++;
         status = bind_cte_query(b, cte, out);
+        b->repeating--;
         b->ctes = saved;
         return status;
     }

@@ -213,20 +213,25 @@ kdk_status scope_find_rel(struct binder *b, struct scope *scope, const struct as
     const char *schema = parts > 1 ? name->parts[parts - 2].text : NULL;
     const char *rel = name->parts[parts - 1].text;
     struct scope *s;
+    bool hidden = false;
 
     for (s = scope; s; s = s->outer)
         for (uint32_t i = 0; i < s->ns.rel_count; i++)
             if (rel_named(s->ns.rels[i], schema, rel)) {
                 if (s->ns.rels[i]->hidden) {
-                    status = err_set(b->err, KDK_UNDEFINED_TABLE, "invalid reference to FROM-clause entry for table \"%s\"", rel);
-                    err_hint(b->err, "There is an entry for table \"%s\", but it cannot be referenced from this part of the query.", rel);
-                    err_at(b->err, bind_at(b, at));
-                    goto out;
+                    hidden = true;
+                    continue;
                 }
                 *where = s;
                 *out = s->ns.rels[i];
                 return KDK_OK;
             }
+    if (hidden) {
+        status = err_set(b->err, KDK_UNDEFINED_TABLE, "invalid reference to FROM-clause entry for table \"%s\"", rel);
+        err_hint(b->err, "There is an entry for table \"%s\", but it cannot be referenced from this part of the query.", rel);
+        err_at(b->err, bind_at(b, at));
+        goto out;
+    }
     status = err_set(b->err, KDK_UNDEFINED_TABLE, "missing FROM-clause entry for table \"%s\"", rel);
     err_at(b->err, bind_at(b, at));
     /* FROM t AS a ... t.x: the table is there, under another name. */

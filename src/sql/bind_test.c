@@ -1,9 +1,9 @@
 /* bind_test.c - the binder over a small catalog: what each statement becomes, or how it is refused. */
-#include "check.h"
+#include "sql/bind_test.h"
 
 #include <stdio.h>
 
-#include "sql/bind_test.h"
+#include "check.h"
 
 static const char setup[] = "create table t (a integer primary key, b text not null default 'x', c numeric(10,2) check (c > 0), d date, e bigint unique, check (a < e));"
                             "create table u (a integer, x double precision, v varchar(5), unique (a, x));"
@@ -113,6 +113,48 @@ TEST(bind, nested_views_are_limited)
     }
     CHECK_EQ(status, KDK_TOO_COMPLEX);
     CHECK(depth > 20);
+    catver_unref(version);
+}
+
+/* What doubles at each level ends in an error, not in all memory. */
+TEST(bind, repetition_is_limited)
+{
+    const struct catver *version = catalog("create view v0 as select 1 as a");
+    struct err err = {0};
+    uint32_t next_id = 500;
+    kdk_status status = KDK_OK;
+    for (int depth = 0; status == KDK_OK && depth < 40; depth++) {
+        char text[100];
+        int n = snprintf(text, sizeof text, "create view v%d as select x.a from v%d x, v%d y", depth + 1, depth, depth);
+        status = test_run(&version, text, (size_t)n, &next_id, &err);
+    }
+    CHECK_EQ(status, KDK_TOO_COMPLEX);
+    static const struct {
+        const char *before, *middle, *after;
+    } shapes[] = {
+        {"(", "true", " between true and false)"},
+        {"nullif(", "true", ", false)"},
+        {"(case ", "true", " when true then true when false then true end)"},
+        {"((", "true", ", 1) < (true, 2))"},
+        {"((", "true", ", 1) in ((true, 2), (false, 3)))"},
+        {"((select ", "true", ") between true and false)"},
+        {"(true between symmetric ", "true", " and false)"},
+        {"(random() between ", "1", " and 2)::integer"},
+    };
+    for (size_t i = 0; i < COUNT_OF(shapes); i++) {
+        struct buf text = {0};
+        (void)buf_add_str(&text, "select ");
+        for (int k = 0; k < 60; k++)
+            (void)buf_add_str(&text, shapes[i].before);
+        (void)buf_add_str(&text, shapes[i].middle);
+        for (int k = 0; k < 60; k++)
+            (void)buf_add_str(&text, shapes[i].after);
+        status = test_run(&version, text.data, text.len, &next_id, &err);
+        CHECK(status == KDK_TOO_COMPLEX || status == KDK_OK);
+        if (status != KDK_TOO_COMPLEX && status != KDK_OK)
+            printf("    %s: %s\n", shapes[i].before, err.message);
+        buf_deinit(&text);
+    }
     catver_unref(version);
 }
 

@@ -121,6 +121,14 @@ struct expr *expr_copy(struct binder *b, const struct expr *e)
     return copy;
 }
 
+uint32_t expr_size(const struct expr *e)
+{
+    uint32_t n = 1;
+    for (uint32_t i = 0; i < e->arg_count; i++)
+        n += expr_size(e->args[i]);
+    return n;
+}
+
 bool expr_has_subquery(const struct expr *e)
 {
     if (e->kind == EX_SUBQUERY)
