@@ -205,4 +205,8 @@ kdk_status expr_print(const struct expr *expr, struct buf *out, struct err *err)
 /* All of a bound statement: parameters, tree, result columns, DDL, COPY. */
 kdk_status bound_print(const struct bound_stmt *stmt, struct buf *out, struct err *err) KDK_MUST_CHECK;
 
+/* Walks the whole tree: each column made once, named only where it is in sight and with its type, operands of one type, flags handed up. For tests,
+ * after binding and after each rewrite. KDK_INTERNAL says what is wrong; NOMEM. */
+kdk_status bound_check(const struct bound_stmt *stmt, struct arena *arena, struct err *err) KDK_MUST_CHECK;
+
 #endif

@@ -309,7 +309,7 @@ TEST(bind, tpch)
         CHECK_EQ(list.count, 22);
         for (uint32_t i = 0; i < list.count; i++) {
             struct bound_stmt *bound = NULL;
-            if (!CHECK_EQ(sql_bind(list.items[i], &env, &arena, &bound, &err), KDK_OK))
+            if (!CHECK_EQ(sql_bind(list.items[i], &env, &arena, &bound, &err), KDK_OK) || !CHECK_EQ(bound_check(bound, &arena, &err), KDK_OK))
                 printf("    Q%u: %s\n", i + 1, err.message);
         }
         arena_deinit(&arena);

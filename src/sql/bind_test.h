@@ -85,6 +85,7 @@ static inline kdk_status test_run(const struct catver **version, const char *tex
     for (uint32_t i = 0; i < list.count; i++) {
         env.catver = *version;
         TRY(sql_bind(list.items[i], &env, &arena, &bound, err));
+        TRY(bound_check(bound, &arena, err));
         if (bound->ddl)
             TRY(test_apply(version, bound->ddl, next_id, err));
     }
@@ -104,6 +105,8 @@ static inline void test_render(const struct catver *version, const char *sql, st
     kdk_status status = sql_parse(sql, strlen(sql), &arena, &list, &err);
     for (uint32_t i = 0; status == KDK_OK && i < list.count; i++) {
         status = sql_bind(list.items[i], &env, &arena, &bound, &err);
+        if (status == KDK_OK)
+            status = bound_check(bound, &arena, &err);
         if (status == KDK_OK)
             status = bound_print(bound, out, &err);
     }

@@ -1,4 +1,4 @@
-/* bind_fuzz.c - any text, parsed and bound against a fixed catalog: refused, or a tree that prints. DDL is carried out in
+/* bind_fuzz.c - any text, parsed and bound against a fixed catalog: refused, or a sound tree. DDL is carried out in
  * the catalog and bound again, so that views and checks are read back from their stored text. */
 #include <stdlib.h>
 
@@ -44,12 +44,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             continue;
         }
         struct buf text = {0};
-        status = bound_print(bound, &text, &err);
+        status = bound_check(bound, &arena, &err);
+        if (status == KDK_OK)
+            status = bound_print(bound, &text, &err);
         buf_deinit(&text);
         if (status == KDK_OK && bound->ddl)
             status = test_apply(&version, bound->ddl, &next_id, &err);
         if (status != KDK_OK && status != KDK_NOMEM)
-            abort(); /* What was bound can be carried out. */
+            abort(); /* What was bound is sound and can be carried out. */
     }
     catver_unref(version);
     arena_deinit(&arena);
