@@ -82,7 +82,7 @@ out:
     return status;
 }
 
-/* A page with room for one more row and `heap` bytes of its strings. */
+/* A page with room for one more row and `heap` bytes of its strings; the bytes are taken: they start at heap_start. */
 static kdk_status page_for(struct rowset *set, size_t heap, struct rowpage **out, struct err *err)
 {
     struct rowpage *page = set->last;
@@ -92,6 +92,7 @@ static kdk_status page_for(struct rowset *set, size_t heap, struct rowpage **out
     if (page) {
         size_t used = offsetof(struct rowpage, rows) + (size_t)page->row_count * row_bytes;
         if (page->heap_start >= used && page->heap_start - used >= need && used + row_bytes <= ROWPAGE_BYTES) {
+            page->heap_start -= (uint32_t)heap;
             *out = page;
             return KDK_OK;
         }
@@ -104,7 +105,7 @@ static kdk_status page_for(struct rowset *set, size_t heap, struct rowpage **out
         return err_nomem(err);
     page->next = NULL;
     page->row_count = 0;
-    page->heap_start = (uint32_t)bytes;
+    page->heap_start = (uint32_t)(bytes - heap);
     page->bytes = bytes;
     if (set->last)
         set->last->next = page;
@@ -128,6 +129,7 @@ kdk_status rowset_append(struct rowset *set, const struct vec *const *columns, c
     const struct rowlayout *layout = set->layout;
     uint32_t row_bytes = layout->row_bytes;
     uint8_t *local[BATCH_ROWS];
+    uint32_t heap_at[BATCH_ROWS]; /* Where the row's next string goes. */
     const struct vec *flat[64];
     const struct vec **cols = flat;
     const struct vec **many = NULL;
@@ -170,6 +172,7 @@ kdk_status rowset_append(struct rowset *set, const struct vec *const *columns, c
         memset(row, 0, row_bytes);
         put_u64(row + ROW_HASH, hashes ? hashes[k] : 0);
         rows[k] = row;
+        heap_at[k] = page->heap_start;
         set->row_count++;
     }
     for (uint32_t c = 0; c < layout->column_count; c++) {
@@ -200,11 +203,9 @@ kdk_status rowset_append(struct rowset *set, const struct vec *const *columns, c
             for (uint32_t k = 0; k < sel->count; k++) {
                 struct str s = ((const struct str *)v->data)[SEL_ROW(sel, k)];
                 if (s.len > STR_INLINE) {
-                    struct rowpage *page = page_of(rows[k]);
-                    uint64_t place;
-                    page->heap_start -= s.len;
-                    memcpy((uint8_t *)page + page->heap_start, s.data, s.len);
-                    place = page->heap_start;
+                    uint64_t place = heap_at[k];
+                    memcpy((uint8_t *)page_of(rows[k]) + place, s.data, s.len);
+                    heap_at[k] += s.len;
                     memcpy(s.rest, &place, sizeof place);
                 }
                 memcpy(rows[k] + offset, &s, sizeof s);
@@ -237,6 +238,7 @@ kdk_status rowset_copy_row(struct rowset *set, const uint8_t *row, uint8_t **out
         }
     TRY(page_for(set, heap, &page, err));
     uint8_t *copy = page->rows + (size_t)page->row_count++ * layout->row_bytes;
+    uint32_t to = page->heap_start;
     memcpy(copy, row, layout->row_bytes);
     put_u64(copy + ROW_LINK, 0);
     for (uint32_t c = 0; c < layout->column_count && heap; c++)
@@ -244,9 +246,9 @@ kdk_status rowset_copy_row(struct rowset *set, const uint8_t *row, uint8_t **out
             uint32_t len = get_u32(row + layout->offsets[c]);
             if (len > STR_INLINE) {
                 uint64_t place = get_u64(row + layout->offsets[c] + 8);
-                page->heap_start -= len;
-                memcpy((uint8_t *)page + page->heap_start, (const uint8_t *)from + place, len);
-                put_u64(copy + layout->offsets[c] + 8, page->heap_start);
+                memcpy((uint8_t *)page + to, (const uint8_t *)from + place, len);
+                put_u64(copy + layout->offsets[c] + 8, to);
+                to += len;
             }
         }
     set->row_count++;
