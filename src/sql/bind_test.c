@@ -282,6 +282,29 @@ TEST(bind, stored_expressions_and_values)
     catver_unref(version);
 }
 
+/* From SQLite's sqllogictest (public domain): statements that PostgreSQL 15 takes. */
+static const struct {
+    const char *script;
+    const char *statements[24];
+} scripts[] = {
+#include "bind_corpus.inc"
+};
+
+TEST(bind, sqllogictest)
+{
+    for (size_t i = 0; i < COUNT_OF(scripts); i++) {
+        const struct catver *version = catalog("");
+        uint32_t next_id = 0;
+        for (size_t k = 0; k < COUNT_OF(scripts[i].statements) && scripts[i].statements[k]; k++) {
+            const char *sql = scripts[i].statements[k];
+            struct err err = {0};
+            if (!CHECK_EQ(test_run(&version, sql, strlen(sql), &next_id, &err), KDK_OK))
+                printf("    %s: %s: %s\n", scripts[i].script, sql, err.message);
+        }
+        catver_unref(version);
+    }
+}
+
 static char *read_file(const char *path)
 {
     FILE *f = fopen(path, "rb");
