@@ -12,7 +12,6 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "check.h"
 #include "exec/eval.h"
 
 struct reader {

@@ -1,4 +1,5 @@
 /* fn_test.c - what functions answer: PostgreSQL's answers, for the scalar bodies and, with every literal turned into a column, for vectors. */
+#include "check.h"
 #include "exec/eval_test.h"
 
 static const char *const cases[][2] = {

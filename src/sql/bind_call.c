@@ -37,8 +37,8 @@ static kdk_status resolve(struct binder *b, const char *name, bool is_operator, 
         TRY_AT(bind_at(b, at), fn_resolve(name, is_operator, types, count, id, cast_to, b->err));
         const bool compares = fn_comparison_kind(*id) != CMP_NONE;
         for (uint32_t i = 0; i < count; i++) {
-            /* A whole constant has fewer digits than its type: products stay within 38 for longer. */
-            if (!compares && cast_to[i].id == LT_NUMERIC && args[i]->kind == EX_CONST && ltype_is_integer(args[i]->type))
+            /* A whole constant has fewer digits than its type: products stay within 38 for longer. Not where all arguments are to have one type. */
+            if (!compares && fn_table[*id].result_rule != FN_RET_COMMON && cast_to[i].id == LT_NUMERIC && args[i]->kind == EX_CONST && ltype_is_integer(args[i]->type))
                 cast_to[i] = LTYPE(NUMERIC);
             TRY(coerce(b, &args[i], cast_to[i], CAST_IMPLICIT));
         }
