@@ -323,6 +323,101 @@ static void stress_main(void *context)
     fixture_close(&s->f);
 }
 
+/* One wide row whose columns are always equal, changed and rolled back as fast as can be: a reader that took words of two states shows it. */
+enum { WIDE = 120 };
+struct wide {
+    struct stress *s;
+    struct table *table;
+    uint32_t numbers[WIDE];
+    _Atomic uint32_t running;
+};
+
+static void wide_writer(void *context)
+{
+    struct wide *w = context;
+    struct datum values[WIDE] = {0};
+    for (uint32_t i = 0; i < w->s->rounds; i++) {
+        struct txn *txn = begin(&w->s->f);
+        struct err err = {0};
+        bool changed;
+        for (uint32_t command = 0; command < 2; command++) {
+            for (uint32_t c = 0; c < WIDE; c++)
+                values[c].i = (int64_t)i * 2 + command;
+            CHECK_EQ(table_update(txn, w->table, 1, w->numbers, values, WIDE, &changed, &err), KDK_OK);
+            statement(txn);
+        }
+        if (i % 2)
+            txn_rollback(txn);
+        else
+            CHECK_EQ(txn_commit(txn, &err), KDK_OK);
+    }
+    atomic_store(&w->running, 0);
+}
+
+static void wide_reader(void *context)
+{
+    struct wide *w = context;
+    struct err err = {0};
+    struct arena arena = {0};
+    struct ltype types[WIDE];
+    struct batch batch;
+    struct datum out[WIDE];
+    for (uint32_t c = 0; c < WIDE; c++)
+        types[c] = LTYPE(BIGINT);
+    CHECK_EQ(batch_init(&batch, types, WIDE, &arena, &err), KDK_OK);
+    struct arena_mark mark = arena_mark(&arena);
+    for (uint32_t torn = 0; atomic_load(&w->running) && !torn;) {
+        struct txn *txn = NULL;
+        bool found, more;
+        CHECK_EQ(txn_begin(w->s->f.man, TXN_SNAPSHOT, true, &txn, &err), KDK_OK);
+        txn_statement_begin(txn);
+        CHECK_EQ(table_get(txn, w->table, 1, w->numbers, WIDE, out, &found, &arena, &err), KDK_OK);
+        for (uint32_t c = 1; c < WIDE; c++)
+            torn += out[c].i != out[0].i;
+        struct table_scan *scan;
+        struct scan_reader *reader;
+        CHECK_EQ(table_scan_open(txn, w->table, w->numbers, WIDE, NULL, 0, &arena, &scan, &err), KDK_OK);
+        CHECK_EQ(scan_reader_new(scan, &arena, &reader, &err), KDK_OK);
+        CHECK_EQ(scan_reader_next(reader, &batch, &more, &err), KDK_OK);
+        if (CHECK_EQ(batch.count, 1))
+            for (uint32_t c = 0; c < WIDE; c++)
+                torn += vec_get(&batch.columns[c], 0).i != out[0].i;
+        CHECK_EQ(torn, 0);
+        scan_reader_free(reader);
+        table_scan_close(scan);
+        arena_rewind(&arena, mark);
+        CHECK_EQ(txn_commit(txn, &err), KDK_OK);
+    }
+    arena_deinit(&arena);
+}
+
+TEST(stress, no_reader_sees_half_a_row)
+{
+    static struct stress s;
+    static struct wide w;
+    struct tcolumn columns[WIDE];
+    struct datum values[WIDE] = {0};
+    struct os_thread *threads[3];
+    memset(&s, 0, sizeof s);
+    s.rounds = KDK_PICK(20000, 4000);
+    w.s = &s;
+    fixture_open(&s.f);
+    struct txn *txn = begin(&s.f);
+    for (uint32_t c = 0; c < WIDE; c++) {
+        columns[c] = (struct tcolumn){.type = LTYPE(BIGINT), .missing = DATUM_NULL};
+        w.numbers[c] = c;
+    }
+    CHECK_EQ(table_create(txn, s.f.store, 2, columns, WIDE, &w.table, &s.f.err), KDK_OK);
+    CHECK_EQ(table_insert(txn, w.table, values, NULL, &s.f.err), KDK_OK);
+    commit(&s.f, txn);
+    atomic_store(&w.running, 1);
+    for (uint32_t i = 0; i < 3; i++)
+        CHECK_EQ(os_thread_new(os_here(), "wide", i ? wide_reader : wide_writer, &w, &threads[i], &s.f.err), KDK_OK);
+    for (uint32_t i = 0; i < 3; i++)
+        os_thread_join(threads[i]);
+    fixture_close(&s.f);
+}
+
 TEST(stress, sixteen_writers_and_readers)
 {
     static struct stress s;
