@@ -583,8 +583,9 @@ static kdk_status bind_create_view(struct binder *b, const struct ast_create_vie
     b->note_names = true;
     TRY(bind_query(b, ast->query, NULL, false, &q));
     b->note_names = false;
-    if (b->param_count)
-        FAIL_AT(b->param_at[0] ? b->param_at[0] - 1 : at, KDK_UNDEFINED_PARAMETER, "there is no parameter $1");
+    for (uint32_t i = 0; i < b->param_count; i++)
+        if (b->param_at[i])
+            FAIL_AT(b->param_at[i] - 1, KDK_UNDEFINED_PARAMETER, "there is no parameter $%u", i + 1);
     if (ast->columns.count > q.count)
         FAIL_AT(bind_at(b, ast->columns.items[q.count].at), KDK_SYNTAX, "CREATE VIEW specifies more column names than columns");
     if (q.count > TABLE_COLUMNS_MAX)
