@@ -32,6 +32,8 @@ struct bind_env {
     /* Names and types of the columns of a file named in FROM. Without the hook files are refused (0A000). `options` may be NULL. */
     kdk_status (*file)(void *context, const char *path, const struct ast_options *options, struct arena *arena,
                        struct bind_file *out, struct err *err);
+    /* The value of a setting, or NULL when there is none of that name. */
+    const char *(*setting)(void *context, const char *name);
     /* NOTICE and WARNING messages, such as `relation "t" already exists, skipping`. */
     void (*notice)(void *context, const char *sqlstate, const char *message);
 };
