@@ -74,6 +74,10 @@ KDK_API const char *kdk_open_notice(const kdk_db *db);
 /* Closes it, writing a checkpoint. KDK_BUSY when connections are still open. NULL is accepted. */
 KDK_API kdk_status kdk_close(kdk_db *db);
 
+/* Walks everything that the database has on disk and in memory and compares it; `report` (may be NULL) gets a line for each problem.
+ * *problems counts them. Not KDK_OK: it could not look. Writers go on meanwhile. */
+KDK_API kdk_status kdk_check(kdk_db *db, int64_t *problems, void (*report)(void *context, const char *line), void *context);
+
 /* -------------------------------------------------------------- connections ---- */
 
 KDK_API kdk_status kdk_connect(kdk_db *db, kdk_conn **conn);

@@ -190,7 +190,7 @@ static kdk_status db_open(const char *path, const kdk_options *options, kdk_db *
     if (options)
         memcpy(&given, options, MIN(options->size, sizeof given));
     TRY_MEM(db = MEM_NEW(struct kdk_db));
-    db->os = os_real();
+    db->os = os_here();
     broker_init(&db->broker, UINT64_MAX);
     TRY(db_settings(db, given.settings, err));
     db->threads = given.threads ? given.threads : (uint32_t)db_number(db, SET_THREADS);
@@ -265,6 +265,15 @@ KDK_API kdk_status kdk_close(kdk_db *db)
     db->catalog = NULL;
     status = store_close(db->store, true, &err);
     db_free(db);
+    return status;
+}
+
+KDK_API kdk_status kdk_check(kdk_db *db, int64_t *problems, void (*report)(void *context, const char *line), void *context)
+{
+    struct err err = {0};
+    uint64_t found = 0;
+    kdk_status status = store_check(db->store, report, context, &found, &err);
+    *problems = (int64_t)found;
     return status;
 }
 

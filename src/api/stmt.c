@@ -329,7 +329,7 @@ KDK_API uint32_t kdk_param_count(const kdk_stmt *stmt)
     return stmt->param_count;
 }
 
-static kdk_status bind(kdk_stmt *stmt, uint32_t param, struct binding value, const void *data)
+static kdk_status put_binding(kdk_stmt *stmt, uint32_t param, struct binding value, const void *data)
 {
     struct kdk_conn *conn = stmt->conn;
     err_clear(&conn->err);
@@ -349,32 +349,32 @@ static kdk_status bind(kdk_stmt *stmt, uint32_t param, struct binding value, con
 
 KDK_API kdk_status kdk_bind_null(kdk_stmt *stmt, uint32_t param)
 {
-    return bind(stmt, param, (struct binding){.kind = BOUND_NULL}, NULL);
+    return put_binding(stmt, param, (struct binding){.kind = BOUND_NULL}, NULL);
 }
 
 KDK_API kdk_status kdk_bind_bool(kdk_stmt *stmt, uint32_t param, bool value)
 {
-    return bind(stmt, param, (struct binding){.kind = BOUND_BOOL, .i = value}, NULL);
+    return put_binding(stmt, param, (struct binding){.kind = BOUND_BOOL, .i = value}, NULL);
 }
 
 KDK_API kdk_status kdk_bind_int64(kdk_stmt *stmt, uint32_t param, int64_t value)
 {
-    return bind(stmt, param, (struct binding){.kind = BOUND_INT, .i = value}, NULL);
+    return put_binding(stmt, param, (struct binding){.kind = BOUND_INT, .i = value}, NULL);
 }
 
 KDK_API kdk_status kdk_bind_double(kdk_stmt *stmt, uint32_t param, double value)
 {
-    return bind(stmt, param, (struct binding){.kind = BOUND_DOUBLE, .f = value}, NULL);
+    return put_binding(stmt, param, (struct binding){.kind = BOUND_DOUBLE, .f = value}, NULL);
 }
 
 KDK_API kdk_status kdk_bind_text(kdk_stmt *stmt, uint32_t param, const char *text, int64_t bytes)
 {
-    return bind(stmt, param, (struct binding){.kind = BOUND_TEXT, .bytes = bytes < 0 ? strlen(text) : (size_t)bytes}, text);
+    return put_binding(stmt, param, (struct binding){.kind = BOUND_TEXT, .bytes = bytes < 0 ? strlen(text) : (size_t)bytes}, text);
 }
 
 KDK_API kdk_status kdk_bind_blob(kdk_stmt *stmt, uint32_t param, const void *data, size_t bytes)
 {
-    return bind(stmt, param, (struct binding){.kind = BOUND_BLOB, .bytes = bytes}, data ? data : "");
+    return put_binding(stmt, param, (struct binding){.kind = BOUND_BLOB, .bytes = bytes}, data ? data : "");
 }
 
 /* The bound values as what the statement's parameters are. */

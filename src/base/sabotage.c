@@ -1,0 +1,3 @@
+#include "base/sabotage.h"
+
+unsigned sabotage;

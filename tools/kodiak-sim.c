@@ -1,0 +1,603 @@
+/* kodiak-sim - cuts the power of a database at every write and sync in turn, and sees what is left.
+ *
+ * Three writers (and one that checkpoints) run as coroutines of the simulated system on one database, each on rows of its own. What the k-th
+ * transaction of writer w does follows from (seed, w, k) alone, and its last statement writes (w, k) into a journal. So after a cut
+ * the journal tells which transactions are there: 1 to K of each writer, without a gap, and K is no less than what was acknowledged, else something is *lost*; the
+ * rows of each writer, by scan and by index, are those after its K-th transaction, else it is there in *part*; the database opens and its check is clean, else it is *damaged*. The power may
+ * be cut again while it recovers. Each cut is drawn several times: other sectors survive.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "base/hash.h"
+#include "base/sabotage.h"
+#include "kodiak.h"
+#include "os/sim.h"
+
+enum { WRITERS = 3, IDS = 24, TXNS = 12, DRAWS = 4 };
+
+/* ------------------------------------------------------------------------ the model ---- */
+
+/* What a writer's rows are after k of its transactions. */
+struct state {
+    struct {
+        bool there;
+        int64_t n;
+        uint32_t text; /* length and contents follow from it */
+    } rows[IDS];
+    uint32_t extra;  /* rows of its own table, 0: the table is not there */
+    uint32_t bulk;   /* rows of the shared table without a key */
+};
+
+struct counts {
+    uint64_t inserts, updates, deletes, ddl, bulk, commits, rollbacks, conflicts, checkpoints, freezes;
+};
+
+static struct {
+    uint64_t seed;
+    struct state history[WRITERS][TXNS + 1];
+    uint32_t acknowledged[WRITERS];
+    uint32_t writers_left;
+    bool failed; /* the run met an error that no cut explains */
+    char why[512];
+    struct counts counts;
+    kdk_db *db;
+} world;
+
+static uint64_t draw(uint64_t *state)
+{
+    *state += 0x9e3779b97f4a7c15ull;
+    return hash_u64(*state);
+}
+
+static void text_of(uint32_t text, char *out, size_t room)
+{
+    size_t len = text % 5 == 0 ? 0 : text % 37;
+    if (len >= room)
+        len = room - 1;
+    for (size_t i = 0; i < len; i++)
+        out[i] = (char)('a' + (text + i) % 26);
+    out[len] = '\0';
+}
+
+static void fail(const char *format, ...)
+{
+    va_list args;
+    if (world.failed)
+        return;
+    world.failed = true;
+    va_start(args, format);
+    vsnprintf(world.why, sizeof world.why, format, args);
+    va_end(args);
+}
+
+/* ---------------------------------------------------------------------- the writers ---- */
+
+static kdk_status run(kdk_conn *conn, const char *format, ...)
+{
+    char sql[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(sql, sizeof sql, format, args);
+    va_end(args);
+    return kdk_exec(conn, sql, -1);
+}
+
+/* The k-th transaction: changes `s` as it changes the database. Not KDK_OK: rolled back. */
+static kdk_status transaction(kdk_conn *conn, uint32_t w, uint32_t k, struct state *s, struct counts *c)
+{
+    kdk_status status;
+    uint64_t random = hash_combine(world.seed, hash_combine(w, k));
+    uint32_t ops = 1 + (uint32_t)(draw(&random) % 4);
+    char text[64];
+
+    if ((status = run(conn, "begin")))
+        return status;
+    for (uint32_t o = 0; o < ops; o++) {
+        uint32_t i = (uint32_t)(draw(&random) % IDS), kind = (uint32_t)(draw(&random) % 10);
+        uint32_t fresh = (uint32_t)(draw(&random) % 1000);
+        int64_t n = (int64_t)(draw(&random) % 50);
+        uint32_t id = w * IDS + i;
+        text_of(fresh, text, sizeof text);
+        if (kind == 9) {
+            if (s->extra) {
+                status = run(conn, "drop table own%u", w);
+                s->extra = 0;
+            } else {
+                status = run(conn, "create table own%u (k integer primary key, v text)", w);
+                if (!status)
+                    status = run(conn, "insert into own%u values (1, '%s'), (2, null)", w, text);
+                s->extra = 2;
+            }
+            c->ddl++;
+        } else if (kind == 8) {
+            uint32_t rows = 5 + fresh % 20;
+            status = run(conn, "insert into bulk select %u, g from generate_series(%u, %u) as s (g)", w, s->bulk + 1, s->bulk + rows);
+            s->bulk += rows;
+            c->bulk++;
+        } else if (!s->rows[i].there) {
+            status = run(conn, "insert into t values (%u, %u, %" PRId64 ", '%s')", id, w, n, text);
+            s->rows[i].there = true;
+            s->rows[i].n = n;
+            s->rows[i].text = fresh;
+            c->inserts++;
+        } else if (kind < 5) {
+            status = run(conn, "update t set n = %" PRId64 " where id = %u", n, id);
+            s->rows[i].n = n;
+            c->updates++;
+        } else if (kind < 7) {
+            status = run(conn, "update t set v = '%s', n = n where id = %u", text, id);
+            s->rows[i].text = fresh;
+            c->updates++;
+        } else {
+            status = run(conn, "delete from t where id = %u", id);
+            s->rows[i].there = false;
+            c->deletes++;
+        }
+        if (status)
+            return status;
+    }
+    if ((status = run(conn, "insert into journal values (%u, %u)", w, k)))
+        return status;
+    return run(conn, "commit");
+}
+
+static void writer(void *context)
+{
+    uint32_t w = (uint32_t)(uintptr_t)context;
+    kdk_conn *conn;
+    if (kdk_connect(world.db, &conn)) {
+        fail("no connection");
+        return;
+    }
+    for (uint32_t k = 1; k <= TXNS && !world.failed;) {
+        struct state next = world.history[w][k - 1];
+        kdk_status status;
+        world.history[w][k] = next;
+        status = transaction(conn, w, k, &next, &world.counts);
+        if (status == KDK_OK) {
+            /* Known before the commit returns would be too late for a cut inside it: the state follows from (seed, w, k) anyway. */
+            world.acknowledged[w] = k;
+            world.history[w][k] = next;
+            world.counts.commits++;
+            k++;
+            continue;
+        }
+        if (status != KDK_SERIALIZATION)
+            fail("writer %u, transaction %u: %s: %s", w, k, kdk_sqlstate(conn), kdk_errmsg(conn));
+        world.counts.conflicts++;
+        if (run(conn, "rollback"))
+            fail("rollback: %s", kdk_errmsg(conn));
+        world.counts.rollbacks++;
+        os_yield();
+    }
+    kdk_disconnect(conn);
+    world.writers_left--;
+}
+
+static void keeper(void *context)
+{
+    kdk_conn *conn;
+    uint64_t random = world.seed * 31 + 7;
+    (void)context;
+    if (kdk_connect(world.db, &conn)) {
+        fail("no connection");
+        return;
+    }
+    while (world.writers_left && !world.failed) {
+        bool freeze = draw(&random) % 3 == 0;
+        kdk_status status = kdk_exec(conn, freeze ? "checkpoint freeze" : "checkpoint", -1);
+        if (status && status != KDK_UNSUPPORTED)
+            fail("checkpoint: %s: %s", kdk_sqlstate(conn), kdk_errmsg(conn));
+        if (!status)
+            *(freeze ? &world.counts.freezes : &world.counts.checkpoints) += 1;
+        os_sleep_ns(200000 + draw(&random) % 3000000);
+    }
+    kdk_disconnect(conn);
+}
+
+static void open_or_fail(void)
+{
+    kdk_error error;
+    kdk_options options = {.size = sizeof options, .threads = 1, .memory_limit = 1u << 30};
+    world.db = NULL;
+    if (kdk_open("/db", &options, &world.db, &error))
+        fail("open: %s: %s", error.sqlstate, error.message);
+}
+
+static void workload(void *context)
+{
+    struct os_thread *threads[WRITERS + 1];
+    struct err err = {0};
+    kdk_conn *conn;
+    (void)context;
+
+    open_or_fail();
+    if (world.failed)
+        return;
+    if (kdk_connect(world.db, &conn) ||
+        kdk_exec(conn,
+                 "begin;"
+                 "create table t (id integer primary key, w integer not null, n bigint, v text);"
+                 "create index t_n on t (n);"
+                 "create table journal (w integer, k integer, primary key (w, k));"
+                 "create table bulk (w integer, i integer);"
+                 "commit",
+                 -1)) {
+        fail("set-up: %s", kdk_errmsg(conn));
+        return;
+    }
+    world.writers_left = WRITERS;
+    for (uint32_t w = 0; w <= WRITERS; w++)
+        if (os_thread_new(os_here(), "writer", w < WRITERS ? writer : keeper, (void *)(uintptr_t)w, &threads[w], &err)) {
+            fail("thread: %s", err.message);
+            return;
+        }
+    for (uint32_t w = 0; w <= WRITERS; w++)
+        os_thread_join(threads[w]);
+    kdk_disconnect(conn);
+    if (kdk_close(world.db))
+        fail("close");
+}
+
+/* ------------------------------------------------------------------------ looking ---- */
+
+enum verdict { FINE, LOST, PARTIAL, DAMAGED };
+static struct {
+    enum verdict verdict;
+    char why[512];
+    bool done;
+} look;
+
+static void verdict(enum verdict v, const char *format, ...)
+{
+    va_list args;
+    if (look.verdict != FINE)
+        return;
+    look.verdict = v;
+    va_start(args, format);
+    vsnprintf(look.why, sizeof look.why, format, args);
+    va_end(args);
+}
+
+/* The only value of a query, or -1 for NULL and no row. False: it failed. */
+static bool number(kdk_conn *conn, int64_t *out, const char *format, ...)
+{
+    char sql[512];
+    va_list args;
+    kdk_stmt *stmt = NULL;
+    bool row = false, ok;
+    va_start(args, format);
+    vsnprintf(sql, sizeof sql, format, args);
+    va_end(args);
+    *out = -1;
+    ok = !kdk_prepare(conn, sql, -1, &stmt, NULL) && !kdk_step(stmt, &row);
+    if (ok && row && !kdk_column_null(stmt, 0))
+        *out = kdk_column_int64(stmt, 0);
+    if (!ok)
+        verdict(DAMAGED, "%s: %s: %s", sql, kdk_sqlstate(conn), kdk_errmsg(conn));
+    kdk_stmt_free(stmt);
+    return ok;
+}
+
+/* The writer's rows against the model, in the order of a query that gives id, n, v. */
+static void compare_rows(kdk_conn *conn, uint32_t w, const struct state *s, const char *how, const char *sql)
+{
+    kdk_stmt *stmt = NULL;
+    bool row = true, seen[IDS] = {false};
+    char text[64];
+    if (kdk_prepare(conn, sql, -1, &stmt, NULL)) {
+        verdict(DAMAGED, "%s: %s", sql, kdk_errmsg(conn));
+        return;
+    }
+    for (;;) {
+        if (kdk_step(stmt, &row)) {
+            verdict(DAMAGED, "%s: %s", sql, kdk_errmsg(conn));
+            break;
+        }
+        if (!row)
+            break;
+        int64_t i = kdk_column_int64(stmt, 0) - (int64_t)w * IDS;
+        const char *v;
+        if (i < 0 || i >= IDS || !s->rows[i].there || seen[i]) {
+            verdict(PARTIAL, "writer %u, %s: row %" PRId64 " should not be there", w, how, i);
+            break;
+        }
+        seen[i] = true;
+        text_of(s->rows[i].text, text, sizeof text);
+        v = kdk_column_text(stmt, 2, NULL);
+        if (kdk_column_int64(stmt, 1) != s->rows[i].n || !v || strcmp(v, text) != 0) {
+            verdict(PARTIAL, "writer %u, %s: row %" PRId64 " is not as it should be", w, how, i);
+            break;
+        }
+    }
+    kdk_stmt_free(stmt);
+    for (uint32_t i = 0; i < IDS; i++)
+        if (s->rows[i].there && !seen[i])
+            verdict(PARTIAL, "writer %u, %s: row %u is missing", w, how, i);
+}
+
+/* What the k-th transaction does to the model alone. */
+static void model_transaction(uint32_t w, uint32_t k, struct state *s)
+{
+    uint64_t random = hash_combine(world.seed, hash_combine(w, k));
+    uint32_t ops = 1 + (uint32_t)(draw(&random) % 4);
+    for (uint32_t o = 0; o < ops; o++) {
+        uint32_t i = (uint32_t)(draw(&random) % IDS), kind = (uint32_t)(draw(&random) % 10);
+        uint32_t fresh = (uint32_t)(draw(&random) % 1000);
+        int64_t n = (int64_t)(draw(&random) % 50);
+        if (kind == 9) {
+            s->extra = s->extra ? 0 : 2;
+        } else if (kind == 8) {
+            s->bulk += 5 + fresh % 20;
+        } else if (!s->rows[i].there) {
+            s->rows[i].there = true;
+            s->rows[i].n = n;
+            s->rows[i].text = fresh;
+        } else if (kind < 5) {
+            s->rows[i].n = n;
+        } else if (kind < 7) {
+            s->rows[i].text = fresh;
+        } else {
+            s->rows[i].there = false;
+        }
+    }
+}
+
+static void examine(void *context)
+{
+    kdk_error error;
+    kdk_options options = {.size = sizeof options, .threads = 1, .memory_limit = 1u << 30};
+    kdk_db *db;
+    kdk_conn *conn;
+    int64_t there, last, problems;
+    (void)context;
+
+    if (kdk_open("/db", &options, &db, &error)) {
+        verdict(DAMAGED, "open: %s: %s", error.sqlstate, error.message);
+        look.done = true;
+        return;
+    }
+    if (kdk_connect(db, &conn)) {
+        verdict(DAMAGED, "no connection");
+        look.done = true;
+        return;
+    }
+    if (!number(conn, &there, "select count(*) from pg_catalog.kodiak_tables where name in ('t', 'journal', 'bulk')"))
+        goto out;
+    if (there == 0) {
+        for (uint32_t w = 0; w < WRITERS; w++)
+            if (world.acknowledged[w])
+                verdict(LOST, "the tables are gone");
+        goto out;
+    }
+    if (there != 3)
+        verdict(PARTIAL, "%" PRId64 " of 3 tables are there", there);
+    for (uint32_t w = 0; w < WRITERS && look.verdict == FINE; w++) {
+        struct state s = {0};
+        char sql[256];
+        if (!number(conn, &there, "select count(*) from journal where w = %u", w) ||
+            !number(conn, &last, "select max(k) from journal where w = %u", w))
+            break;
+        if (last < 0)
+            last = 0;
+        if (there != last || last > TXNS)
+            verdict(PARTIAL, "writer %u: %" PRId64 " transactions in the journal, the last is %" PRId64, w, there, last);
+        if (last < world.acknowledged[w])
+            verdict(LOST, "writer %u: %u transactions were acknowledged, %" PRId64 " are there", w, world.acknowledged[w], last);
+        if (look.verdict != FINE)
+            break;
+        for (uint32_t k = 1; k <= (uint32_t)last; k++)
+            model_transaction(w, k, &s);
+        snprintf(sql, sizeof sql, "select id, n, v from t where w = %u", w);
+        compare_rows(conn, w, &s, "scan", sql);
+        snprintf(sql, sizeof sql, "select id, n, v from t where id >= %u and id < %u", w * IDS, (w + 1) * IDS);
+        compare_rows(conn, w, &s, "range of ids", sql);
+        for (uint32_t i = 0; i < IDS && look.verdict == FINE; i++) {
+            int64_t n;
+            if (!number(conn, &n, "select n from t where id = %u", w * IDS + i))
+                break;
+            if (n != (s.rows[i].there ? s.rows[i].n : -1))
+                verdict(PARTIAL, "writer %u: by its key, row %u has n = %" PRId64, w, i, n);
+            if (s.rows[i].there && number(conn, &n, "select count(*) from t where n = %" PRId64 " and id = %u", s.rows[i].n, w * IDS + i) &&
+                n != 1)
+                verdict(PARTIAL, "writer %u: row %u is found %" PRId64 " times by n", w, i, n);
+        }
+        if (!number(conn, &there, "select count(*) from bulk where w = %u", w) ||
+            !number(conn, &last, "select coalesce(sum(i), 0) from bulk where w = %u", w))
+            break;
+        if (there != s.bulk || last != (int64_t)s.bulk * ((int64_t)s.bulk + 1) / 2)
+            verdict(PARTIAL, "writer %u: %" PRId64 " bulk rows, not %u", w, there, s.bulk);
+        if (!number(conn, &there, "select count(*) from pg_catalog.kodiak_tables where name = 'own%u'", w))
+            break;
+        if (there != (s.extra != 0))
+            verdict(PARTIAL, "writer %u: its table should %sbe there", w, s.extra ? "" : "not ");
+        else if (there && number(conn, &last, "select count(*) from own%u", w) && last != s.extra)
+            verdict(PARTIAL, "writer %u: its table has %" PRId64 " rows", w, last);
+    }
+    if (kdk_check(db, &problems, NULL, NULL) || problems)
+        verdict(DAMAGED, "the check finds %" PRId64 " problems", problems);
+    /* Life goes on. */
+    if (look.verdict == FINE && kdk_exec(conn, "create table after (a integer); insert into after values (1); drop table after", -1))
+        verdict(DAMAGED, "writing after recovery: %s", kdk_errmsg(conn));
+out:
+    kdk_disconnect(conn);
+    if (kdk_close(db))
+        verdict(DAMAGED, "close");
+    look.done = true;
+}
+
+/* --------------------------------------------------------------------------- all ---- */
+
+static struct {
+    uint64_t cuts, lost, partial, damaged, runs, calls, again;
+    uint64_t trace;
+    struct counts counts;
+    unsigned breaks;
+    bool verbose;
+} total;
+
+static void die(const char *what, const struct err *err)
+{
+    fprintf(stderr, "kodiak-sim: %s: %s\n", what, err->message);
+    exit(2);
+}
+
+static void add_counts(const struct counts *c)
+{
+    const uint64_t *from = (const uint64_t *)c;
+    uint64_t *to = (uint64_t *)&total.counts;
+    for (size_t i = 0; i < sizeof *c / sizeof *from; i++)
+        to[i] += from[i];
+}
+
+static struct sim *new_sim(uint64_t seed)
+{
+    struct sim_options options = {.seed = seed, .breaks = total.breaks, .quiet = true};
+    struct sim *sim;
+    struct err err = {0};
+    if (sim_new(&options, &sim, &err))
+        die("simulator", &err);
+    return sim;
+}
+
+/* Runs the workload with a cut at mutating call n (0: none). False when it ended before. */
+static bool run_workload(struct sim *sim, uint64_t seed, uint64_t n)
+{
+    bool ended;
+    memset(&world, 0, sizeof world);
+    world.seed = seed;
+    sim_cut_at(sim, n);
+    sim_memory_begin();
+    ended = sim_run(sim, workload, NULL);
+    if (!ended)
+        sim_memory_reap();
+    total.runs++;
+    total.trace = hash_combine(total.trace, sim_trace_hash(sim));
+    if (world.failed || sim_last_error(sim, NULL) != KDK_OK) {
+        fprintf(stderr, "kodiak-sim: seed %" PRIu64 ", cut %" PRIu64 ": the workload failed: %s\n", seed, n,
+                world.failed ? world.why : "deadlock");
+        total.damaged++;
+    }
+    return !ended;
+}
+
+/* Opens what survived, perhaps cutting the power once more, and looks at it. */
+static void inspect(struct sim *sim, uint64_t seed, uint64_t n, uint32_t draw_number)
+{
+    uint64_t random = hash_combine(seed, hash_combine(n, draw_number));
+    struct sim *disk;
+    struct err err = {0};
+
+    if (sim_fork(sim, random, &disk, &err))
+        die("fork", &err);
+    sim_reboot(disk);
+    for (uint32_t attempt = 0;; attempt++) {
+        memset(&look, 0, sizeof look);
+        sim_cut_at(disk, attempt < 2 && draw(&random) % 3 == 0 ? 1 + draw(&random) % 12 : 0);
+        sim_memory_begin();
+        if (sim_run(disk, examine, NULL)) {
+            if (sim_last_error(disk, NULL) != KDK_OK)
+                verdict(DAMAGED, "deadlock while looking");
+            break;
+        }
+        sim_memory_reap();
+        sim_reboot(disk);
+        total.again++;
+    }
+    total.cuts++;
+    total.lost += look.verdict == LOST;
+    total.partial += look.verdict == PARTIAL;
+    total.damaged += look.verdict == DAMAGED;
+    if (look.verdict != FINE && (total.verbose || total.lost + total.partial + total.damaged <= 3))
+        fprintf(stderr, "kodiak-sim: seed %" PRIu64 ", cut %" PRIu64 ", draw %u: %s\n", seed, n, draw_number, look.why);
+    sim_free(disk);
+}
+
+static void usage(FILE *to)
+{
+    fputs("usage: kodiak-sim [--seed S] [--cuts N] [--stats] [--verbose] [--break MISTAKE]\n"
+          "Cuts the power of a simulated database N times and looks at what is left. MISTAKE: skip-fsync,\n"
+          "ack-early, drop-dir-sync, ignore-crc or lose-index-op; then something must be lost.\n"
+          "Exit code 0: nothing was lost; 1: something was; 2: it could not be tried.\n",
+          to);
+}
+
+static bool choose_break(const char *name)
+{
+    if (strcmp(name, "skip-fsync") == 0)
+        total.breaks |= SIM_BREAK_SKIP_FSYNC;
+    else if (strcmp(name, "drop-dir-sync") == 0)
+        total.breaks |= SIM_BREAK_DROP_DIR_SYNC;
+    else if (strcmp(name, "ack-early") == 0)
+        sabotage |= SABOTAGE_ACK_EARLY;
+    else if (strcmp(name, "ignore-crc") == 0)
+        sabotage |= SABOTAGE_IGNORE_CRC;
+    else if (strcmp(name, "lose-index-op") == 0)
+        sabotage |= SABOTAGE_LOSE_INDEX_OP;
+    else
+        return false;
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seed = 1, cuts = 1000;
+    bool stats = false;
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) {
+            usage(stdout);
+            return 0;
+        } else if (strcmp(argv[i], "--stats") == 0) {
+            stats = true;
+        } else if (strcmp(argv[i], "--verbose") == 0) {
+            total.verbose = true;
+        } else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
+            seed = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--cuts") == 0 && i + 1 < argc) {
+            cuts = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--break") == 0 && i + 1 < argc && choose_break(argv[i + 1])) {
+            i++;
+        } else {
+            usage(stderr);
+            return 2;
+        }
+    }
+    for (uint64_t round = 0; total.cuts < cuts; round++) {
+        uint64_t history = hash_combine(seed, round), calls;
+        struct sim *sim = new_sim(history);
+        run_workload(sim, history, 0);
+        add_counts(&world.counts);
+        calls = sim_calls_mutating(sim);
+        total.calls += calls;
+        sim_free(sim);
+        if (!calls) {
+            fputs("kodiak-sim: the workload wrote nothing\n", stderr);
+            return 2;
+        }
+        for (uint64_t n = 1; n <= calls && total.cuts < cuts; n++) {
+            sim = new_sim(history);
+            if (run_workload(sim, history, n))
+                for (uint32_t d = 0; d < DRAWS && total.cuts < cuts; d++)
+                    inspect(sim, history, n, d);
+            sim_free(sim);
+        }
+    }
+    if (stats) {
+        const struct counts *c = &total.counts;
+        printf("runs %" PRIu64 ", mutating calls of whole runs %" PRIu64 ", cuts during recovery %" PRIu64 "\n", total.runs, total.calls,
+               total.again);
+        printf("inserts %" PRIu64 ", updates %" PRIu64 ", deletes %" PRIu64 ", bulk %" PRIu64 ", schema changes %" PRIu64 ", commits %" PRIu64
+               ", rollbacks %" PRIu64 ", checkpoints %" PRIu64 ", freezes %" PRIu64 "\n",
+               c->inserts, c->updates, c->deletes, c->bulk, c->ddl, c->commits, c->rollbacks, c->checkpoints, c->freezes);
+        printf("trace %016" PRIx64 "\n", total.trace);
+    }
+    printf("cuts %" PRIu64 ", lost %" PRIu64 ", partial %" PRIu64 ", damaged %" PRIu64 "\n", total.cuts, total.lost, total.partial,
+           total.damaged);
+    return total.lost || total.partial || total.damaged ? 1 : 0;
+}
