@@ -8,14 +8,16 @@
 
 #include "base/mem.h"
 
-kdk_status ddl_begin(struct txn *txn, struct table *table, struct part **out, struct err *err)
+kdk_status ddl_begin(struct txn *txn, struct table *table, struct part **out,
+                     struct err *err)
 {
     const uint64_t writer = atomic_load_explicit(&table->last_writer, memory_order_relaxed);
     kdk_status status = part_get(txn, table, out, err);
     if (status != KDK_OK)
         return status;
     uint64_t owner = 0;
-    if (!atomic_compare_exchange_strong_explicit(&table->ddl_owner, &owner, txn->number, memory_order_seq_cst,
+    if (!atomic_compare_exchange_strong_explicit(&table->ddl_owner, &owner, txn->number,
+                                                 memory_order_seq_cst,
                                                  memory_order_seq_cst) &&
         owner != txn->number)
         return conflict_set(txn, 0, owner, err);
@@ -35,7 +37,8 @@ kdk_status ddl_begin(struct txn *txn, struct table *table, struct part **out, st
 
 static bool has_bounds(const struct field *field)
 {
-    return field->kind >= FIELD_I8 && field->kind <= FIELD_I128 && field->type.id != LT_BOOLEAN;
+    return field->kind >= FIELD_I8 && field->kind <= FIELD_I128 &&
+           field->type.id != LT_BOOLEAN;
 }
 
 /* Gives the layout its number and its fields their bounds, and puts it where readers find it by number. On failure it stays the caller's. */
@@ -45,7 +48,8 @@ kdk_status table_add_layout(struct table *table, struct layout *layout, struct e
     const struct layout *newest = table_newest(table);
     struct layout_list *list = atomic_load_explicit(&table->layouts, memory_order_acquire);
     if (table->layout_count > 0xffff)
-        TRY(err_set(err, KDK_LIMIT, "a table's definition cannot be changed more than %u times", 0xffffu));
+        TRY(err_set(err, KDK_LIMIT,
+                    "a table's definition cannot be changed more than %u times", 0xffffu));
     for (uint32_t c = 0; c < layout->count; c++) {
         struct field *field = &layout->fields[c];
         if (!has_bounds(field))
@@ -70,7 +74,8 @@ kdk_status table_add_layout(struct table *table, struct layout *layout, struct e
         bigger->cap = cap;
         bigger->older = list;
         for (uint32_t i = 0; i < layout->number; i++)
-            atomic_init(&bigger->layouts[i], atomic_load_explicit(&list->layouts[i], memory_order_relaxed));
+            atomic_init(&bigger->layouts[i],
+                        atomic_load_explicit(&list->layouts[i], memory_order_relaxed));
         atomic_store_explicit(&table->layouts, bigger, memory_order_release);
         list = bigger;
     }
@@ -83,8 +88,8 @@ out:
     return status;
 }
 
-kdk_status table_alter(struct txn *txn, struct table *table, const struct tcolumn *columns, uint32_t column_count,
-                       struct err *err)
+kdk_status table_alter(struct txn *txn, struct table *table, const struct tcolumn *columns,
+                       uint32_t column_count, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct part *part;
@@ -93,7 +98,9 @@ kdk_status table_alter(struct txn *txn, struct table *table, const struct tcolum
     struct layout *before = table_newest(table);
     TRY_ASSERT(column_count >= before->count);
     for (uint32_t c = 0; c < before->count; c++)
-        TRY_ASSERT(columns[c].dropped || (!before->fields[c].dropped && ltype_equal(columns[c].type, before->fields[c].type)));
+        TRY_ASSERT(columns[c].dropped ||
+                   (!before->fields[c].dropped &&
+                    ltype_equal(columns[c].type, before->fields[c].type)));
     TRY(layout_new(columns, column_count, &layout, err));
     TRY(table_add_layout(table, layout, err));
     layout = NULL;
@@ -135,8 +142,8 @@ void table_unref(struct table *table)
         table_free(table);
 }
 
-static kdk_status table_new(struct store *store, uint32_t id, const struct tcolumn *columns, uint32_t column_count,
-                            struct table **out, struct err *err)
+static kdk_status table_new(struct store *store, uint32_t id, const struct tcolumn *columns,
+                            uint32_t column_count, struct table **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct layout *layout = NULL;
@@ -178,8 +185,9 @@ static void table_unlink(struct table *table)
     latch_release(&table->store->latch);
 }
 
-kdk_status table_create(struct txn *txn, struct store *store, uint32_t id, const struct tcolumn *columns,
-                        uint32_t column_count, struct table **out, struct err *err)
+kdk_status table_create(struct txn *txn, struct store *store, uint32_t id,
+                        const struct tcolumn *columns, uint32_t column_count,
+                        struct table **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct part *part;
@@ -197,8 +205,8 @@ out:
     return status;
 }
 
-kdk_status table_attach(struct store *store, uint32_t id, const struct tcolumn *columns, uint32_t column_count,
-                        struct table **out, struct err *err)
+kdk_status table_attach(struct store *store, uint32_t id, const struct tcolumn *columns,
+                        uint32_t column_count, struct table **out, struct err *err)
 {
     return table_new(store, id, columns, column_count, out, err);
 }
@@ -273,7 +281,8 @@ static void index_unlink(struct txn_garbage *garbage)
 }
 
 /* Entries for all rows that the transaction sees: it sees the newest version of each. */
-static kdk_status index_fill(struct txn *txn, struct part *part, struct index *index, struct err *err)
+static kdk_status index_fill(struct txn *txn, struct part *part, struct index *index,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     struct table *table = part->table;
@@ -294,8 +303,10 @@ static kdk_status index_fill(struct txn *txn, struct part *part, struct index *i
             if (!found)
                 continue;
             TRY(index_key(index, &image, &part->key, &has_null, err));
-            TRY(entry_new(index, ENTRY_PLUS, first + i, &part->key, has_null, txn, &entry, err));
-            entry->command = 0; /* The statement's own check sees it, and the transaction's next statement. */
+            TRY(entry_new(index, ENTRY_PLUS, first + i, &part->key, has_null, txn, &entry,
+                          err));
+            entry->command =
+                0; /* The statement's own check sees it, and the transaction's next statement. */
             status = memtree_insert(index->tree, &entry->item, err);
             if (status != KDK_OK) {
                 mem_free(entry);
@@ -322,7 +333,8 @@ static struct part_index *part_index_find(struct part *part, struct index *index
     return NULL;
 }
 
-static kdk_status part_index_add(struct part *part, struct index *index, bool created, struct err *err)
+static kdk_status part_index_add(struct part *part, struct index *index, bool created,
+                                 struct err *err)
 {
     struct part_index *one = MEM_NEW(struct part_index);
     if (!one)
@@ -335,7 +347,8 @@ static kdk_status part_index_add(struct part *part, struct index *index, bool cr
     return KDK_OK;
 }
 
-kdk_status table_index_create(struct txn *txn, struct table *table, const struct tindex *def, struct err *err)
+kdk_status table_index_create(struct txn *txn, struct table *table,
+                              const struct tindex *def, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct part *part;
@@ -345,7 +358,7 @@ kdk_status table_index_create(struct txn *txn, struct table *table, const struct
     TRY(index_new(table, def, &index, err));
     TRY(part_index_add(part, index, true, err));
     struct index *made = index;
-    index = NULL; /* The part's. */
+    index = NULL;       /* The part's. */
     txn->failed = true; /* Until all is in place. */
     TRY(set_add(table, made, err));
     TRY(index_fill(txn, part, made, err));
@@ -358,7 +371,8 @@ out:
     return status;
 }
 
-kdk_status table_index_attach(struct table *table, const struct tindex *def, struct err *err)
+kdk_status table_index_attach(struct table *table, const struct tindex *def,
+                              struct err *err)
 {
     kdk_status status = KDK_OK;
     struct index *index = NULL;
@@ -370,7 +384,8 @@ out:
     return status;
 }
 
-kdk_status table_index_drop(struct txn *txn, struct table *table, uint32_t index_id, struct err *err)
+kdk_status table_index_drop(struct txn *txn, struct table *table, uint32_t index_id,
+                            struct err *err)
 {
     kdk_status status = KDK_OK;
     struct part *part;
@@ -391,8 +406,8 @@ out:
 static void ddl_release(struct part *part)
 {
     uint64_t mine = part->number;
-    atomic_compare_exchange_strong_explicit(&part->table->ddl_owner, &mine, 0, memory_order_seq_cst,
-                                            memory_order_relaxed);
+    atomic_compare_exchange_strong_explicit(&part->table->ddl_owner, &mine, 0,
+                                            memory_order_seq_cst, memory_order_relaxed);
 }
 
 void part_ddl_stamp(struct part *part, uint64_t timestamp)

@@ -11,9 +11,13 @@ struct ltype table_column_type(const struct table *table, uint32_t column)
     return table_newest((struct table *)(uintptr_t)table)->fields[column].type;
 }
 
-void table_column_definition(const struct table *table, uint32_t column, struct tcolumn *out)
+void table_column_definition(const struct table *table, uint32_t column,
+                             struct tcolumn *out)
 {
-    const struct field *field = &table_newest((struct table *)(uintptr_t)table)->fields[column];
-    *out = (struct tcolumn){.type = field->type, .not_null = field->not_null, .dropped = field->dropped,
+    const struct field *field =
+        &table_newest((struct table *)(uintptr_t)table)->fields[column];
+    *out = (struct tcolumn){.type = field->type,
+                            .not_null = field->not_null,
+                            .dropped = field->dropped,
                             .missing = field->missing};
 }

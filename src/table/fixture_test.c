@@ -13,10 +13,12 @@ void fixture_open(struct fixture *f)
     mem_stats(&stats);
     blocks_before = stats.blocks;
     memset(f, 0, sizeof *f);
-    f->columns[0] = (struct tcolumn){.type = LTYPE(BIGINT), .not_null = true, .missing = DATUM_NULL};
+    f->columns[0] =
+        (struct tcolumn){.type = LTYPE(BIGINT), .not_null = true, .missing = DATUM_NULL};
     f->columns[1] = (struct tcolumn){.type = LTYPE(BIGINT), .missing = DATUM_NULL};
     f->columns[2] = (struct tcolumn){.type = LTYPE(TEXT), .missing = DATUM_NULL};
-    CHECK_EQ(store_open(&(struct store_options){.os = os_here()}, &f->store, NULL, &f->err), KDK_OK);
+    CHECK_EQ(store_open(&(struct store_options){.os = os_here()}, &f->store, NULL, &f->err),
+             KDK_OK);
     f->man = store_txnman(f->store);
     struct txn *txn = begin(f);
     const struct tindex def = {.id = 1, .unique = true, .column_count = 1, .columns = {0}};
@@ -74,11 +76,13 @@ rowid insert(struct fixture *f, struct txn *txn, int64_t id, int64_t n, const ch
     return out;
 }
 
-kdk_status update(struct fixture *f, struct txn *txn, rowid row, int64_t id, int64_t n, const char *s)
+kdk_status update(struct fixture *f, struct txn *txn, rowid row, int64_t id, int64_t n,
+                  const char *s)
 {
     struct datum values[3];
     row_values(values, id, n, s);
-    return table_update(txn, f->table, row, (uint32_t[]){0, 1, 2}, values, 3, &f->changed, &f->err);
+    return table_update(txn, f->table, row, (uint32_t[]){0, 1, 2}, values, 3, &f->changed,
+                        &f->err);
 }
 
 kdk_status erase(struct fixture *f, struct txn *txn, rowid row)
@@ -86,11 +90,14 @@ kdk_status erase(struct fixture *f, struct txn *txn, rowid row)
     return table_delete(txn, f->table, row, &f->changed, &f->err);
 }
 
-void check_row(struct fixture *f, struct txn *txn, rowid row, int64_t id, int64_t n, const char *s)
+void check_row(struct fixture *f, struct txn *txn, rowid row, int64_t id, int64_t n,
+               const char *s)
 {
     struct datum out[3];
     bool found;
-    CHECK_EQ(table_get(txn, f->table, row, (uint32_t[]){0, 1, 2}, 3, out, &found, &f->arena, &f->err), KDK_OK);
+    CHECK_EQ(table_get(txn, f->table, row, (uint32_t[]){0, 1, 2}, 3, out, &found, &f->arena,
+                       &f->err),
+             KDK_OK);
     if (!CHECK(found))
         return;
     CHECK_EQ(out[0].i, id);
@@ -102,7 +109,8 @@ void check_row(struct fixture *f, struct txn *txn, rowid row, int64_t id, int64_
 void check_gone(struct fixture *f, struct txn *txn, rowid row)
 {
     bool found;
-    CHECK_EQ(table_get(txn, f->table, row, NULL, 0, NULL, &found, &f->arena, &f->err), KDK_OK);
+    CHECK_EQ(table_get(txn, f->table, row, NULL, 0, NULL, &found, &f->arena, &f->err),
+             KDK_OK);
     CHECK(!found);
 }
 
@@ -140,11 +148,14 @@ rowid point(struct fixture *f, struct txn *txn, int64_t id)
     uint32_t count = 0;
     key_of(&key, id);
     f->matches = 0;
-    CHECK_EQ(index_point(txn, f->table, 1, key.data, key.len, ids, 8, &count, &f->err), KDK_OK);
+    CHECK_EQ(index_point(txn, f->table, 1, key.data, key.len, ids, 8, &count, &f->err),
+             KDK_OK);
     for (uint32_t k = 0; k < count && k < 8; k++) {
         struct datum value;
         bool found;
-        CHECK_EQ(table_get(txn, f->table, ids[k], (uint32_t[]){0}, 1, &value, &found, &f->arena, &f->err), KDK_OK);
+        CHECK_EQ(table_get(txn, f->table, ids[k], (uint32_t[]){0}, 1, &value, &found,
+                           &f->arena, &f->err),
+                 KDK_OK);
         if (!CHECK(found)) /* Lookups are exact. */
             continue;
         CHECK_EQ(value.i, id);
@@ -162,8 +173,10 @@ uint32_t range(struct fixture *f, struct txn *txn, int64_t lo, int64_t hi, bool 
     uint32_t n = 0;
     key_of(&lower, lo);
     key_of(&upper, hi);
-    if (!CHECK_EQ(index_open(txn, f->table, 1, lo == INT64_MIN ? NULL : lower.data, lower.len,
-                             hi == INT64_MAX ? NULL : upper.data, upper.len, backwards, &f->arena, &cursor, &f->err), KDK_OK))
+    if (!CHECK_EQ(index_open(txn, f->table, 1, lo == INT64_MIN ? NULL : lower.data,
+                             lower.len, hi == INT64_MAX ? NULL : upper.data, upper.len,
+                             backwards, &f->arena, &cursor, &f->err),
+                  KDK_OK))
         return 0;
     for (;;) {
         rowid id;
@@ -173,7 +186,9 @@ uint32_t range(struct fixture *f, struct txn *txn, int64_t lo, int64_t hi, bool 
         bool found;
         if (!CHECK_EQ(index_next(cursor, &id, &key, &bytes, &f->err), KDK_OK) || !id)
             break;
-        CHECK_EQ(table_get(txn, f->table, id, (uint32_t[]){0}, 1, &value, &found, &f->arena, &f->err), KDK_OK);
+        CHECK_EQ(table_get(txn, f->table, id, (uint32_t[]){0}, 1, &value, &found, &f->arena,
+                           &f->err),
+                 KDK_OK);
         if (!CHECK(found)) /* Lookups are exact. */
             continue;
         struct buf want = {0};
@@ -202,8 +217,8 @@ static void dump_row(void *context, rowid id, struct record *record)
     struct image image;
     image_init(&image);
     CHECK_EQ(record_copy(d->f->table, record, &image, &d->f->err), KDK_OK);
-    buf_printf(d->out, "%llu: %llx flags %x", (unsigned long long)id, (unsigned long long)image.header,
-               META_FLAGS(image.meta) & ~RECORD_KEYED);
+    buf_printf(d->out, "%llu: %llx flags %x", (unsigned long long)id,
+               (unsigned long long)image.header, META_FLAGS(image.meta) & ~RECORD_KEYED);
     for (uint32_t c = 0; c < 3; c++) {
         struct datum v = image_get(d->f->table, &image, c);
         if (v.null)
@@ -224,9 +239,11 @@ void dump(struct fixture *f, struct buf *out)
     txn_enter(f->man);
     rowmap_each(f->table, dump_row, &d);
     struct memtree_probe probe = {(const uint8_t *)"", 0, false, 0, 0};
-    uint32_t n = memtree_scan(index_find(f->table, 1)->tree, &probe, false, items, COUNT_OF(items));
+    uint32_t n =
+        memtree_scan(index_find(f->table, 1)->tree, &probe, false, items, COUNT_OF(items));
     for (uint32_t i = 0; i < n; i++)
-        buf_printf(out, "%02x%02x -> %llu at %llx\n", items[i]->key[items[i]->bytes - 2], items[i]->key[items[i]->bytes - 1],
-                   (unsigned long long)items[i]->id, (unsigned long long)atomic_load(&entry_of(items[i])->stamp));
+        buf_printf(out, "%02x%02x -> %llu at %llx\n", items[i]->key[items[i]->bytes - 2],
+                   items[i]->key[items[i]->bytes - 1], (unsigned long long)items[i]->id,
+                   (unsigned long long)atomic_load(&entry_of(items[i])->stamp));
     txn_leave(f->man);
 }

@@ -22,13 +22,15 @@
 void index_retire_block(void *context, struct memtree_block *block)
 {
     struct index *index = context;
-    static_assert(sizeof(struct txn_garbage) <= sizeof block->link, "the tree's blocks have room for the link");
+    static_assert(sizeof(struct txn_garbage) <= sizeof block->link,
+                  "the tree's blocks have room for the link");
     struct txn_garbage *garbage = (struct txn_garbage *)block;
     garbage->free = (void (*)(struct txn_garbage *))mem_free;
     txn_retire(index->table->store->man, garbage);
 }
 
-kdk_status index_new(struct table *table, const struct tindex *def, struct index **out, struct err *err)
+kdk_status index_new(struct table *table, const struct tindex *def, struct index **out,
+                     struct err *err)
 {
     kdk_status status = KDK_OK;
     struct index *index = NULL;
@@ -69,7 +71,8 @@ struct index *index_find(struct table *table, uint32_t id)
     return NULL;
 }
 
-kdk_status index_key(struct index *index, const struct image *image, struct buf *key, bool *has_null, struct err *err)
+kdk_status index_key(struct index *index, const struct image *image, struct buf *key,
+                     bool *has_null, struct err *err)
 {
     buf_clear(key);
     *has_null = false;
@@ -77,21 +80,24 @@ kdk_status index_key(struct index *index, const struct image *image, struct buf 
         const uint32_t c = index->def.columns[k];
         struct datum value = image_get(index->table, image, c);
         *has_null |= value.null;
-        struct ltype type = c < image->layout->count ? image->layout->fields[c].type
-                                                     : table_newest(index->table)->fields[c].type;
-        if (key_add(key, type, &value, index->def.descending[k], index->def.nulls_first[k]) != KDK_OK)
+        struct ltype type = c < image->layout->count
+                                ? image->layout->fields[c].type
+                                : table_newest(index->table)->fields[c].type;
+        if (key_add(key, type, &value, index->def.descending[k],
+                    index->def.nulls_first[k]) != KDK_OK)
             return err_nomem(err);
     }
     if (key->len > TREE_KEY_BYTES_MAX) {
         char room[32];
-        return err_set(err, KDK_LIMIT, "index row size %zu exceeds maximum %u for index \"%s\"", key->len,
+        return err_set(err, KDK_LIMIT,
+                       "index row size %zu exceeds maximum %u for index \"%s\"", key->len,
                        (unsigned)TREE_KEY_BYTES_MAX, name_of_index(index, room));
     }
     return KDK_OK;
 }
 
-kdk_status entry_new(struct index *index, enum entry_op op, rowid id, const struct buf *key, bool has_null,
-                     struct txn *txn, struct entry **out, struct err *err)
+kdk_status entry_new(struct index *index, enum entry_op op, rowid id, const struct buf *key,
+                     bool has_null, struct txn *txn, struct entry **out, struct err *err)
 {
     struct entry *entry = mem_alloc(offsetof(struct entry, item.key) + key->len);
     if (!entry)
@@ -103,7 +109,8 @@ kdk_status entry_new(struct index *index, enum entry_op op, rowid id, const stru
     entry->op = (uint8_t)op;
     entry->has_null = has_null;
     entry->item.id = id;
-    entry->item.seq = atomic_fetch_add_explicit(&index->table->next_seq, 1, memory_order_relaxed);
+    entry->item.seq =
+        atomic_fetch_add_explicit(&index->table->next_seq, 1, memory_order_relaxed);
     entry->item.bytes = (uint32_t)key->len;
     if (key->len)
         memcpy(entry->item.key, key->data, key->len);
@@ -125,14 +132,16 @@ void part_tidy_entries(struct part *part)
         /* What this ended came before it: all entries of (key, row) with a smaller sequence number, since a row has one writer at a
          * time. All are committed: theirs were older writers of the row, or this one. */
         const struct memtree_item *items[POINT_ITEMS];
-        struct memtree_probe probe = {minus->item.key, minus->item.bytes, false, minus->item.id, 0};
+        struct memtree_probe probe = {minus->item.key, minus->item.bytes, false,
+                                      minus->item.id, 0};
         uint32_t n;
         txn_enter(man);
         do {
             n = memtree_scan(minus->index->tree, &probe, false, items, POINT_ITEMS);
             for (uint32_t i = 0; i < n; i++) {
                 struct entry *entry = entry_of(items[i]);
-                if (items[i]->id != minus->item.id || !key_equal(items[i], minus->item.key, minus->item.bytes) ||
+                if (items[i]->id != minus->item.id ||
+                    !key_equal(items[i], minus->item.key, minus->item.bytes) ||
                     items[i]->seq >= minus->item.seq) {
                     n = 0;
                     break;
@@ -150,7 +159,8 @@ void part_tidy_entries(struct part *part)
 
 /* --------------------------------------------------------------- uniqueness ---- */
 
-static kdk_status unique_error(struct index *index, const struct memtree_item *item, bool building, struct err *err)
+static kdk_status unique_error(struct index *index, const struct memtree_item *item,
+                               bool building, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arena arena = {0};
@@ -161,7 +171,8 @@ static kdk_status unique_error(struct index *index, const struct memtree_item *i
     for (uint32_t k = 0; k < index->def.column_count; k++) {
         struct datum value;
         struct ltype type = layout->fields[index->def.columns[k]].type;
-        TRY(key_read(&cursor, type, index->def.descending[k], index->def.nulls_first[k], &arena, &value, err));
+        TRY(key_read(&cursor, type, index->def.descending[k], index->def.nulls_first[k],
+                     &arena, &value, err));
         if (k) {
             buf_add_str(&names, ", ");
             buf_add_str(&texts, ", ");
@@ -175,11 +186,14 @@ static kdk_status unique_error(struct index *index, const struct memtree_item *i
     TRY(buf_status(&names, err));
     TRY(buf_status(&texts, err));
     if (building)
-        status = err_set(err, KDK_UNIQUE, "could not create unique index \"%s\"", name_of_index(index, room));
-    else
-        status = err_set(err, KDK_UNIQUE, "duplicate key value violates unique constraint \"%s\"",
+        status = err_set(err, KDK_UNIQUE, "could not create unique index \"%s\"",
                          name_of_index(index, room));
-    err_detail(err, "Key (%s)=(%s) %s.", names.data, texts.data, building ? "is duplicated" : "already exists");
+    else
+        status = err_set(err, KDK_UNIQUE,
+                         "duplicate key value violates unique constraint \"%s\"",
+                         name_of_index(index, room));
+    err_detail(err, "Key (%s)=(%s) %s.", names.data, texts.data,
+               building ? "is duplicated" : "already exists");
 out:
     buf_deinit(&names);
     buf_deinit(&texts);
@@ -187,8 +201,9 @@ out:
     return status;
 }
 
-static kdk_status has_key(struct index *index, const struct image *image, const struct memtree_item *item, struct buf *key,
-                          bool *out, struct err *err)
+static kdk_status has_key(struct index *index, const struct image *image,
+                          const struct memtree_item *item, struct buf *key, bool *out,
+                          struct err *err)
 {
     bool has_null;
     kdk_status status = index_key(index, image, key, &has_null, err);
@@ -197,8 +212,8 @@ static kdk_status has_key(struct index *index, const struct image *image, const 
 }
 
 /* Does row `id` stand against the key of `item`? In its newest state, or in the one it may go back to. */
-static kdk_status probe_row(struct txn *txn, struct part *part, struct index *index, rowid id,
-                            const struct memtree_item *item, struct err *err)
+static kdk_status probe_row(struct txn *txn, struct part *part, struct index *index,
+                            rowid id, const struct memtree_item *item, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct image image;
@@ -228,7 +243,8 @@ out:
     return status;
 }
 
-static kdk_status check_entry(struct txn *txn, struct part *part, struct entry *entry, struct err *err)
+static kdk_status check_entry(struct txn *txn, struct part *part, struct entry *entry,
+                              struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct memtree_item *items[POINT_ITEMS], *mine = &entry->item;
@@ -290,11 +306,13 @@ kdk_status index_check_built(struct txn *txn, struct index *index, struct err *e
         /* One item of overlap between rounds. */
         n = memtree_scan(index->tree, &probe, false, items, POINT_ITEMS);
         for (uint32_t i = 1; i < n; i++)
-            if (!entry_of(items[i])->has_null && key_equal(items[i], items[i - 1]->key, items[i - 1]->bytes))
+            if (!entry_of(items[i])->has_null &&
+                key_equal(items[i], items[i - 1]->key, items[i - 1]->bytes))
                 TRY(unique_error(index, items[i], true, err));
         if (n) {
             const struct memtree_item *last = items[n - 1];
-            probe = (struct memtree_probe){last->key, last->bytes, false, last->id, last->seq};
+            probe =
+                (struct memtree_probe){last->key, last->bytes, false, last->id, last->seq};
         }
     } while (n == POINT_ITEMS);
 out:
@@ -305,12 +323,14 @@ out:
 /* ------------------------------------------------------------------ lookups ---- */
 
 /* Is the entry the one of the version that the statement sees? */
-static kdk_status entry_counts(struct txn *txn, struct index *index, const struct memtree_item *item, bool *out, struct err *err)
+static kdk_status entry_counts(struct txn *txn, struct index *index,
+                               const struct memtree_item *item, bool *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct entry *entry = entry_of(item);
     *out = false;
-    if (!txn_sees(txn, atomic_load_explicit(&entry->stamp, memory_order_acquire), entry->command))
+    if (!txn_sees(txn, atomic_load_explicit(&entry->stamp, memory_order_acquire),
+                  entry->command))
         return KDK_OK;
     struct record *record = rowmap_get(index->table, item->id);
     if (!record)
@@ -333,8 +353,9 @@ out:
     return status;
 }
 
-kdk_status index_point(struct txn *txn, struct table *table, uint32_t index_id, const void *key, size_t key_bytes, rowid *ids,
-                       uint32_t max, uint32_t *count, struct err *err)
+kdk_status index_point(struct txn *txn, struct table *table, uint32_t index_id,
+                       const void *key, size_t key_bytes, rowid *ids, uint32_t max,
+                       uint32_t *count, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct memtree_item *items[POINT_ITEMS];
@@ -380,19 +401,20 @@ struct index_cursor {
     const uint8_t *lower, *upper; /* In the arena; NULL: open. */
     uint32_t lower_bytes, upper_bytes;
     bool backwards, done;
-    struct buf keys;        /* Of the items at hand, */
+    struct buf keys;                   /* Of the items at hand, */
     uint32_t key_at[CURSOR_ITEMS + 1]; /* beginning here. */
     rowid ids[CURSOR_ITEMS];
     uint32_t count, next;
-    struct buf from;        /* Where to go on: the last item seen, */
+    struct buf from; /* Where to go on: the last item seen, */
     uint64_t from_id, from_seq;
     bool started;
-    struct buf yielded;     /* The last (key, id) given out. */
+    struct buf yielded; /* The last (key, id) given out. */
     rowid yielded_id;
 };
 
-kdk_status index_open(struct txn *txn, struct table *table, uint32_t index_id, const void *lower, size_t lower_bytes,
-                      const void *upper, size_t upper_bytes, bool backwards, struct arena *arena,
+kdk_status index_open(struct txn *txn, struct table *table, uint32_t index_id,
+                      const void *lower, size_t lower_bytes, const void *upper,
+                      size_t upper_bytes, bool backwards, struct arena *arena,
                       struct index_cursor **out, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -425,7 +447,8 @@ static bool past_bound(const struct index_cursor *cursor, const struct memtree_i
         int c = memcmp(item->key, cursor->lower, MIN(item->bytes, cursor->lower_bytes));
         return c < 0 || (c == 0 && item->bytes < cursor->lower_bytes);
     }
-    return cursor->upper && memcmp(item->key, cursor->upper, MIN(item->bytes, cursor->upper_bytes)) > 0;
+    return cursor->upper &&
+           memcmp(item->key, cursor->upper, MIN(item->bytes, cursor->upper_bytes)) > 0;
 }
 
 static kdk_status cursor_fill(struct index_cursor *cursor, struct err *err)
@@ -435,18 +458,22 @@ static kdk_status cursor_fill(struct index_cursor *cursor, struct err *err)
     struct memtree_probe probe;
     static const uint8_t empty[1];
     if (cursor->started)
-        probe = (struct memtree_probe){(const uint8_t *)cursor->from.data, (uint32_t)cursor->from.len, false,
-                                       cursor->from_id, cursor->from_seq + !cursor->backwards};
+        probe = (struct memtree_probe){(const uint8_t *)cursor->from.data,
+                                       (uint32_t)cursor->from.len, false, cursor->from_id,
+                                       cursor->from_seq + !cursor->backwards};
     else if (cursor->backwards)
-        probe = (struct memtree_probe){cursor->upper ? cursor->upper : empty, cursor->upper_bytes, true, 0, 0};
+        probe = (struct memtree_probe){cursor->upper ? cursor->upper : empty,
+                                       cursor->upper_bytes, true, 0, 0};
     else
-        probe = (struct memtree_probe){cursor->lower ? cursor->lower : empty, cursor->lower_bytes, false, 0, 0};
+        probe = (struct memtree_probe){cursor->lower ? cursor->lower : empty,
+                                       cursor->lower_bytes, false, 0, 0};
     if (!probe.key)
         probe.key = empty;
     buf_clear(&cursor->keys);
     cursor->count = cursor->next = 0;
     txn_enter(cursor->txn->man);
-    uint32_t n = memtree_scan(cursor->index->tree, &probe, cursor->backwards, items, CURSOR_ITEMS);
+    uint32_t n =
+        memtree_scan(cursor->index->tree, &probe, cursor->backwards, items, CURSOR_ITEMS);
     cursor->done = n < CURSOR_ITEMS;
     for (uint32_t i = 0; i < n; i++) {
         bool counts;
@@ -461,8 +488,9 @@ static kdk_status cursor_fill(struct index_cursor *cursor, struct err *err)
         cursor->key_at[cursor->count] = (uint32_t)cursor->keys.len;
         cursor->ids[cursor->count++] = items[i]->id;
         cursor->yielded_id = items[i]->id;
-        buf_clear(&cursor->yielded);
+        buf_clear(&cursor->yielded); /* Forgets a failure, so each is looked at. */
         buf_add(&cursor->yielded, items[i]->key, items[i]->bytes);
+        TRY(buf_status(&cursor->yielded, err));
         buf_add(&cursor->keys, items[i]->key, items[i]->bytes);
     }
     cursor->key_at[cursor->count] = (uint32_t)cursor->keys.len;
@@ -475,14 +503,14 @@ static kdk_status cursor_fill(struct index_cursor *cursor, struct err *err)
         cursor->started = true;
     }
     TRY(buf_status(&cursor->keys, err));
-    TRY(buf_status(&cursor->yielded, err));
     TRY(buf_status(&cursor->from, err));
 out:
     txn_leave(cursor->txn->man);
     return status;
 }
 
-kdk_status index_next(struct index_cursor *cursor, rowid *id, const uint8_t **key, size_t *key_bytes, struct err *err)
+kdk_status index_next(struct index_cursor *cursor, rowid *id, const uint8_t **key,
+                      size_t *key_bytes, struct err *err)
 {
     *id = 0;
     while (cursor->next == cursor->count) {

@@ -26,7 +26,7 @@ struct row {
 };
 struct actor {
     struct txn *txn;
-    uint64_t number;   /* In the model. */
+    uint64_t number; /* In the model. */
     uint64_t snapshot;
     uint32_t command;
     bool wrote;
@@ -48,7 +48,8 @@ static uint64_t draw(struct model *m, uint64_t below)
     return hash_u64(m->random += 0x9e3779b97f4a7c15ull) % below;
 }
 
-static const char *const texts[] = {"", "short", "exactly12byt", "thirteen byte", "a much longer text that lies in a block of its own"};
+static const char *const texts[] = {"", "short", "exactly12byt", "thirteen byte",
+                                    "a much longer text that lies in a block of its own"};
 
 /* ------------------------------------------------------------------ the model ---- */
 
@@ -56,7 +57,8 @@ static const struct version *model_sees(const struct row *row, const struct acto
 {
     for (uint32_t k = row->count; k-- > 0;) {
         const struct version *v = &row->v[k];
-        if (v->txn == a->number ? v->command < a->command : v->timestamp && v->timestamp <= a->snapshot)
+        if (v->txn == a->number ? v->command < a->command
+                                : v->timestamp && v->timestamp <= a->snapshot)
             return v->deleted ? NULL : v;
     }
     return NULL;
@@ -80,7 +82,8 @@ static kdk_status model_judge(const struct row *row, const struct actor *a, bool
     return KDK_OK;
 }
 
-static void model_write(struct row *row, const struct actor *a, bool deleted, int64_t id, int64_t n, uint32_t text)
+static void model_write(struct row *row, const struct actor *a, bool deleted, int64_t id,
+                        int64_t n, uint32_t text)
 {
     ASSERT(row->count < VERSIONS_MAX);
     row->v[row->count++] = (struct version){a->number, 0, a->command, deleted, id, n, text};
@@ -140,17 +143,19 @@ static void model_end(struct model *m, struct actor *a, bool committed)
 
 /* ------------------------------------------------------------------- checking ---- */
 
-#define EXPECT(COND)                                                                           \
-    do {                                                                                       \
-        if (!(COND) && !m->trouble)                                                            \
-            m->trouble = #COND;                                                                \
+#define EXPECT(COND)                                                                       \
+    do {                                                                                   \
+        if (!(COND) && !m->trouble)                                                        \
+            m->trouble = #COND;                                                            \
     } while (0)
 
 static bool same(const struct datum *got, const struct version *v)
 {
     const char *text = texts[v->text % COUNT_OF(texts)];
-    return !got[0].null && got[0].i == v->id && (v->n == 0 ? got[1].null : !got[1].null && got[1].i == v->n) &&
-           !got[2].null && got[2].s.len == strlen(text) && memcmp(str_data(&got[2].s), text, strlen(text)) == 0;
+    return !got[0].null && got[0].i == v->id &&
+           (v->n == 0 ? got[1].null : !got[1].null && got[1].i == v->n) && !got[2].null &&
+           got[2].s.len == strlen(text) &&
+           memcmp(str_data(&got[2].s), text, strlen(text)) == 0;
 }
 
 static void check_get(struct model *m, struct actor *a, rowid r)
@@ -158,7 +163,8 @@ static void check_get(struct model *m, struct actor *a, rowid r)
     struct datum got[3];
     bool found;
     const struct version *want = model_sees(&m->rows[r], a);
-    EXPECT(table_get(a->txn, m->f.table, r, (uint32_t[]){0, 1, 2}, 3, got, &found, &m->f.arena, &m->f.err) == KDK_OK);
+    EXPECT(table_get(a->txn, m->f.table, r, (uint32_t[]){0, 1, 2}, 3, got, &found,
+                     &m->f.arena, &m->f.err) == KDK_OK);
     EXPECT(found == (want != NULL));
     if (found && want)
         EXPECT(same(got, want));
@@ -188,7 +194,8 @@ static int by_key(const void *x, const void *y)
     return key ? key : a[1] < b[1] ? -1 : 1;
 }
 
-static void check_range(struct model *m, struct actor *a, int64_t lo, int64_t hi, bool backwards)
+static void check_range(struct model *m, struct actor *a, int64_t lo, int64_t hi,
+                        bool backwards)
 {
     int64_t want[ROWS_MAX][2];
     uint32_t n = 0;
@@ -216,14 +223,17 @@ static void check_scan(struct model *m, struct actor *a)
     bool more = true;
     uint32_t r = 1;
     EXPECT(batch_init(&batch, types, 4, &arena, &m->f.err) == KDK_OK);
-    EXPECT(table_scan_open(a->txn, m->f.table, columns, 4, NULL, 0, &arena, &scan, &m->f.err) == KDK_OK);
+    EXPECT(table_scan_open(a->txn, m->f.table, columns, 4, NULL, 0, &arena, &scan,
+                           &m->f.err) == KDK_OK);
     EXPECT(scan_reader_new(scan, &arena, &reader, &m->f.err) == KDK_OK);
     while (!m->trouble) {
         EXPECT(scan_reader_next(reader, &batch, &more, &m->f.err) == KDK_OK);
         if (!more)
             break;
         for (uint32_t k = 0; k < batch.count; k++) {
-            struct datum got[3] = {vec_get(&batch.columns[0], k), vec_get(&batch.columns[1], k), vec_get(&batch.columns[2], k)};
+            struct datum got[3] = {vec_get(&batch.columns[0], k),
+                                   vec_get(&batch.columns[1], k),
+                                   vec_get(&batch.columns[2], k)};
             struct datum id = vec_get(&batch.columns[3], k);
             while (r < m->next_row && !model_sees(&m->rows[r], a))
                 r++;
@@ -249,10 +259,17 @@ static void check_reads(struct model *m, struct actor *a)
     check_point(m, a, 1 + (int64_t)draw(m, KEYS));
     int64_t lo = (int64_t)draw(m, KEYS);
     switch (draw(m, 4)) {
-    case 0: check_range(m, a, lo, lo + (int64_t)draw(m, KEYS), draw(m, 2)); break;
-    case 1: check_range(m, a, INT64_MIN, INT64_MAX, draw(m, 2)); break;
-    case 2: check_scan(m, a); break;
-    default: break;
+    case 0:
+        check_range(m, a, lo, lo + (int64_t)draw(m, KEYS), draw(m, 2));
+        break;
+    case 1:
+        check_range(m, a, INT64_MIN, INT64_MAX, draw(m, 2));
+        break;
+    case 2:
+        check_scan(m, a);
+        break;
+    default:
+        break;
     }
 }
 
@@ -284,7 +301,8 @@ static bool step_write(struct model *m, struct actor *a)
         a->wrote = true;
         if (draw(m, 4) == 0 && m->next_row < ROWS_MAX) {
             rowid got = 0;
-            EXPECT(table_insert(a->txn, m->f.table, row_of(row, id, n, text), &got, &m->f.err) == KDK_OK);
+            EXPECT(table_insert(a->txn, m->f.table, row_of(row, id, n, text), &got,
+                                &m->f.err) == KDK_OK);
             EXPECT(got == m->next_row);
             model_write(&m->rows[m->next_row++], a, false, id, n, text);
             continue;
@@ -296,14 +314,18 @@ static bool step_write(struct model *m, struct actor *a)
             continue;
         bool skip, changed, erase_it = draw(m, 5) == 0, keep_key = draw(m, 2);
         kdk_status want = model_judge(&m->rows[r], a, &skip), got;
-        const struct version was = want == KDK_OK && !skip ? *newest(&m->rows[r]) : (struct version){0};
+        const struct version was =
+            want == KDK_OK && !skip ? *newest(&m->rows[r]) : (struct version){0};
         if (erase_it)
             got = table_delete(a->txn, m->f.table, r, &changed, &m->f.err);
         else if (keep_key)
-            got = table_update(a->txn, m->f.table, r, (uint32_t[]){1, 2}, row_of(row, id, n, text) + 1, 2, &changed, &m->f.err);
+            got = table_update(a->txn, m->f.table, r, (uint32_t[]){1, 2},
+                               row_of(row, id, n, text) + 1, 2, &changed, &m->f.err);
         else
-            got = table_update(a->txn, m->f.table, r, (uint32_t[]){2, 0, 1},
-                               (struct datum[]){row_of(row, id, n, text)[2], row[0], row[1]}, 3, &changed, &m->f.err);
+            got =
+                table_update(a->txn, m->f.table, r, (uint32_t[]){2, 0, 1},
+                             (struct datum[]){row_of(row, id, n, text)[2], row[0], row[1]},
+                             3, &changed, &m->f.err);
         EXPECT(got == want);
         if (want != KDK_OK) {
             m->conflicts++;
@@ -312,14 +334,17 @@ static bool step_write(struct model *m, struct actor *a)
         }
         EXPECT(changed == !skip);
         if (!skip)
-            model_write(&m->rows[r], a, erase_it, keep_key || erase_it ? was.id : id, erase_it ? was.n : n,
-                        erase_it ? was.text : text);
+            model_write(&m->rows[r], a, erase_it, keep_key || erase_it ? was.id : id,
+                        erase_it ? was.n : n, erase_it ? was.text : text);
     }
     if (draw(m, 3) == 0)
         check_reads(m, a);
     uint64_t allowed = model_unique(m, a);
     kdk_status got = table_statement_end(a->txn, &m->f.err);
-    EXPECT(allowed & (got == KDK_OK ? OK_BIT : got == KDK_UNIQUE ? UNIQUE_BIT : got == KDK_SERIALIZATION ? CONFLICT_BIT : 0));
+    EXPECT(allowed & (got == KDK_OK              ? OK_BIT
+                      : got == KDK_UNIQUE        ? UNIQUE_BIT
+                      : got == KDK_SERIALIZATION ? CONFLICT_BIT
+                                                 : 0));
     if (got != KDK_OK) {
         m->duplicates++;
         actor_abort(m, a);
@@ -333,7 +358,8 @@ static void step(struct model *m)
     struct actor *a = &m->actors[draw(m, TXNS)];
     if (!a->txn) {
         EXPECT(txn_begin(m->f.man, TXN_SNAPSHOT, false, &a->txn, &m->f.err) == KDK_OK);
-        *a = (struct actor){.txn = a->txn, .number = ++m->next_txn, .snapshot = m->published};
+        *a = (struct actor){
+            .txn = a->txn, .number = ++m->next_txn, .snapshot = m->published};
         txn_statement_begin(a->txn);
         a->command = 1;
         EXPECT(a->txn->snapshot == m->published);

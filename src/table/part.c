@@ -7,11 +7,13 @@
 
 #include "base/mem.h"
 
-kdk_status conflict_set(struct txn *txn, uint64_t timestamp, uint64_t number, struct err *err)
+kdk_status conflict_set(struct txn *txn, uint64_t timestamp, uint64_t number,
+                        struct err *err)
 {
     txn->conflict = (struct txn_conflict){timestamp, number};
     txn->failed = true;
-    return err_set(err, KDK_SERIALIZATION, "could not serialize access due to concurrent update");
+    return err_set(err, KDK_SERIALIZATION,
+                   "could not serialize access due to concurrent update");
 }
 
 /* Counts the part among the table's writers, or finds that its definition changes. Both sides announce themselves by a sequentially
@@ -28,7 +30,8 @@ static kdk_status writer_enter(struct txn *txn, struct table *table, struct err 
     return conflict_set(txn, owner ? 0 : timestamp, owner, err);
 }
 
-kdk_status part_get(struct txn *txn, struct table *table, struct part **out, struct err *err)
+kdk_status part_get(struct txn *txn, struct table *table, struct part **out,
+                    struct err *err)
 {
     if (KDK_LIKELY(txn->parts && txn->parts->key == table)) {
         *out = (struct part *)txn->parts;
@@ -73,9 +76,12 @@ static kdk_status part_check(struct txn_part *base, struct txn *txn, struct err 
 }
 
 /* Ids of a range whose slots still hold this transaction's record; group by group. */
-typedef void (*inserted_fn)(struct part *part, struct group *group, _Atomic uintptr_t *slot, rowid id, uint64_t timestamp);
-static void each_inserted(struct part *part, inserted_fn each, void (*after)(struct group *group, uint32_t rows),
-                          void (*before)(struct group *group, uint64_t timestamp), uint64_t timestamp)
+typedef void (*inserted_fn)(struct part *part, struct group *group, _Atomic uintptr_t *slot,
+                            rowid id, uint64_t timestamp);
+static void each_inserted(struct part *part, inserted_fn each,
+                          void (*after)(struct group *group, uint32_t rows),
+                          void (*before)(struct group *group, uint64_t timestamp),
+                          uint64_t timestamp)
 {
     for (uint32_t r = 0; r < part->range_count; r++) {
         rowid id = part->ranges[r].first, end = id + part->ranges[r].count;
@@ -92,7 +98,8 @@ static void each_inserted(struct part *part, inserted_fn each, void (*after)(str
     }
 }
 
-static void insert_stamp(struct part *part, struct group *group, _Atomic uintptr_t *slot, rowid id, uint64_t timestamp)
+static void insert_stamp(struct part *part, struct group *group, _Atomic uintptr_t *slot,
+                         rowid id, uint64_t timestamp)
 {
     (void)part;
     (void)group;
@@ -136,9 +143,9 @@ static void part_stamp(struct txn_part *base, uint64_t timestamp)
         atomic_store_explicit(&entry->stamp, timestamp, memory_order_release);
     atomic_fetch_add_explicit(&table->live, part->delta, memory_order_relaxed);
     uint64_t had = atomic_load_explicit(&table->youngest, memory_order_relaxed);
-    while (had < timestamp &&
-           !atomic_compare_exchange_weak_explicit(&table->youngest, &had, timestamp, memory_order_acq_rel,
-                                                  memory_order_relaxed))
+    while (had < timestamp && !atomic_compare_exchange_weak_explicit(
+                                  &table->youngest, &had, timestamp, memory_order_acq_rel,
+                                  memory_order_relaxed))
         ;
     part_ddl_stamp(part, timestamp);
     part_leave(part);
@@ -152,24 +159,30 @@ static void undo_restore(struct part *part, struct undo *undo)
     struct record *record = undo->record;
     if (undo->kind == UNDO_MOVED) {
         struct group *group = rowmap_group(table, undo->id);
-        atomic_store_explicit(group_slot(group, undo->id), (uintptr_t)undo->moved, memory_order_release);
+        atomic_store_explicit(group_slot(group, undo->id), (uintptr_t)undo->moved,
+                              memory_order_release);
         return;
     }
     uint64_t header = atomic_load_explicit(&record->header, memory_order_relaxed);
     atomic_exchange_explicit(&record->header, header | TXN_LOCKED, memory_order_acq_rel);
     for (uint32_t k = 0; k < undo->word_count; k++)
-        atomic_store_explicit(&record->words[undo->word[k]], undo->old[k], memory_order_release);
-    atomic_store_explicit(&record->undo, atomic_load_explicit(&undo->next, memory_order_relaxed), memory_order_release);
+        atomic_store_explicit(&record->words[undo->word[k]], undo->old[k],
+                              memory_order_release);
+    atomic_store_explicit(&record->undo,
+                          atomic_load_explicit(&undo->next, memory_order_relaxed),
+                          memory_order_release);
     uint64_t meta = atomic_load_explicit(&record->meta, memory_order_relaxed);
     uint32_t flags = META_FLAGS(undo->meta_before) | (META_FLAGS(meta) & RECORD_KEYED);
-    atomic_store_explicit(&record->meta, META(META_LAYOUT(meta), flags, META_RESTORES(meta) + 1),
+    atomic_store_explicit(&record->meta,
+                          META(META_LAYOUT(meta), flags, META_RESTORES(meta) + 1),
                           memory_order_release);
     atomic_store_explicit(&record->header, undo->before, memory_order_release);
     if (undo->counted)
         group_leave(rowmap_group(table, undo->id));
 }
 
-static void insert_rollback(struct part *part, struct group *group, _Atomic uintptr_t *slot, rowid id, uint64_t timestamp)
+static void insert_rollback(struct part *part, struct group *group, _Atomic uintptr_t *slot,
+                            rowid id, uint64_t timestamp)
 {
     (void)part;
     (void)group;
@@ -203,7 +216,8 @@ static void part_tidy(struct txn_part *base)
     /* Deleted rows leave their slots; nobody can see a version of them. */
     for (struct undo *undo = part->undo; undo; undo = undo->txn_next)
         if (undo->kind == UNDO_DELETE)
-            atomic_store_explicit(group_slot(rowmap_group(table, undo->id), undo->id), 0, memory_order_release);
+            atomic_store_explicit(group_slot(rowmap_group(table, undo->id), undo->id), 0,
+                                  memory_order_release);
 }
 
 static void entries_free(struct entry *entry)
@@ -215,11 +229,13 @@ static void entries_free(struct entry *entry)
     }
 }
 
-static void insert_free(struct part *part, struct group *group, _Atomic uintptr_t *slot, rowid id, uint64_t timestamp)
+static void insert_free(struct part *part, struct group *group, _Atomic uintptr_t *slot,
+                        rowid id, uint64_t timestamp)
 {
     (void)group;
     (void)timestamp;
-    struct record *record = (struct record *)(atomic_load_explicit(slot, memory_order_acquire) & ~(uintptr_t)1);
+    struct record *record =
+        (struct record *)(atomic_load_explicit(slot, memory_order_acquire) & ~(uintptr_t)1);
     atomic_store_explicit(slot, 0, memory_order_release);
     record_free_strings(part->table, record);
     rowmap_release(part->table, id, record, true);
@@ -230,7 +246,8 @@ static void undo_free(struct part *part, struct undo *undo)
     for (uint32_t k = 0; k < undo->swap_count; k++)
         mem_free(part->aborted ? undo->swaps[k].fresh : undo->swaps[k].old);
     if (undo->kind == UNDO_MOVED)
-        rowmap_release(part->table, undo->id, part->aborted ? undo->record : undo->moved, false);
+        rowmap_release(part->table, undo->id, part->aborted ? undo->record : undo->moved,
+                       false);
     if (undo->kind == UNDO_DELETE && !part->aborted) {
         record_free_strings(part->table, undo->record);
         rowmap_release(part->table, undo->id, undo->record, true);
@@ -268,4 +285,5 @@ static void part_free(struct txn_part *base)
     mem_free(part);
 }
 
-const struct txn_part_ops table_part_ops = {part_check, part_stamp, part_rollback, part_tidy, part_free};
+const struct txn_part_ops table_part_ops = {part_check, part_stamp, part_rollback,
+                                            part_tidy, part_free};

@@ -18,30 +18,47 @@ static enum field_kind kind_of(struct ltype type, uint32_t *bytes)
     enum field_kind kind;
     switch (ltype_width(type)) {
     case W_BIT:
-    case W_8: kind = FIELD_I8; break;
-    case W_16: kind = FIELD_I16; break;
-    case W_32: kind = FIELD_I32; break;
-    case W_64: kind = FIELD_I64; break;
+    case W_8:
+        kind = FIELD_I8;
+        break;
+    case W_16:
+        kind = FIELD_I16;
+        break;
+    case W_32:
+        kind = FIELD_I32;
+        break;
+    case W_64:
+        kind = FIELD_I64;
+        break;
     case W_128:
         kind = FIELD_I128;
         if (type.id == LT_NUMERIC && type.precision && type.precision <= 18)
             kind = type.precision <= 9 ? FIELD_I32 : FIELD_I64;
         break;
-    case W_F32: kind = FIELD_F32; break;
-    case W_F64: kind = FIELD_F64; break;
-    case W_STR: kind = FIELD_STR; break;
+    case W_F32:
+        kind = FIELD_F32;
+        break;
+    case W_F64:
+        kind = FIELD_F64;
+        break;
+    case W_STR:
+        kind = FIELD_STR;
+        break;
     }
     *bytes = sizes[kind];
     return kind;
 }
 
-kdk_status layout_new(const struct tcolumn *columns, uint32_t count, struct layout **out, struct err *err)
+kdk_status layout_new(const struct tcolumn *columns, uint32_t count, struct layout **out,
+                      struct err *err)
 {
     kdk_status status = KDK_OK;
     struct layout *layout = NULL;
     if (count > TABLE_COLUMNS_MAX)
-        TRY(err_set(err, KDK_TOO_MANY_COLUMNS, "tables can have at most %u columns", (unsigned)TABLE_COLUMNS_MAX));
-    TRY_MEM(layout = mem_zalloc(size_add(sizeof *layout, size_mul(count, sizeof(struct field)))));
+        TRY(err_set(err, KDK_TOO_MANY_COLUMNS, "tables can have at most %u columns",
+                    (unsigned)TABLE_COLUMNS_MAX));
+    TRY_MEM(layout = mem_zalloc(
+                size_add(sizeof *layout, size_mul(count, sizeof(struct field)))));
     layout->count = count;
     layout->null_words = (count + 63) / 64;
     uint32_t end = layout->null_words * 8;
@@ -50,14 +67,16 @@ kdk_status layout_new(const struct tcolumn *columns, uint32_t count, struct layo
         uint32_t bytes;
         field->type = columns[c].type;
         if (!ltype_supported(columns[c].type))
-            TRY(err_set(err, KDK_UNSUPPORTED, "type %s is not supported yet", ltype_id_name(columns[c].type.id)));
+            TRY(err_set(err, KDK_UNSUPPORTED, "type %s is not supported yet",
+                        ltype_id_name(columns[c].type.id)));
         field->not_null = columns[c].not_null && !columns[c].dropped;
         field->dropped = columns[c].dropped;
         field->kind = (uint8_t)kind_of(columns[c].type, &bytes);
         if (columns[c].dropped) {
             field->kind = FIELD_NONE;
             field->missing = DATUM_NULL;
-        } else if (!datum_copy(&layout->arena, field->type, columns[c].missing, &field->missing)) {
+        } else if (!datum_copy(&layout->arena, field->type, columns[c].missing,
+                               &field->missing)) {
             TRY(err_nomem(err));
         }
         layout->strings += field->kind == FIELD_STR;
@@ -100,20 +119,35 @@ struct datum field_get(const struct field *field, uint32_t column, const uint64_
     }
     int64_t i = 0;
     switch ((enum field_kind)field->kind) {
-    case FIELD_NONE: break;
-    case FIELD_I8: i = (int8_t)*at; break;
-    case FIELD_I16: i = (int16_t)get_u16(at); break;
-    case FIELD_I32: i = (int32_t)get_u32(at); break;
-    case FIELD_I64: i = get_i64(at); break;
-    case FIELD_I128: memcpy(&value.w, at, 16); return value;
+    case FIELD_NONE:
+        break;
+    case FIELD_I8:
+        i = (int8_t)*at;
+        break;
+    case FIELD_I16:
+        i = (int16_t)get_u16(at);
+        break;
+    case FIELD_I32:
+        i = (int32_t)get_u32(at);
+        break;
+    case FIELD_I64:
+        i = get_i64(at);
+        break;
+    case FIELD_I128:
+        memcpy(&value.w, at, 16);
+        return value;
     case FIELD_F32: {
         float f;
         memcpy(&f, at, 4);
         value.f = (double)f;
         return value;
     }
-    case FIELD_F64: memcpy(&value.f, at, 8); return value;
-    case FIELD_STR: memcpy(&value.s, at, 16); return value;
+    case FIELD_F64:
+        memcpy(&value.f, at, 8);
+        return value;
+    case FIELD_STR:
+        memcpy(&value.s, at, 16);
+        return value;
     }
     if (field->type.id == LT_NUMERIC)
         value.w = i;
@@ -122,7 +156,8 @@ struct datum field_get(const struct field *field, uint32_t column, const uint64_
     return value;
 }
 
-void field_put(const struct field *field, uint32_t column, uint64_t *words, const struct datum *value, const char *text)
+void field_put(const struct field *field, uint32_t column, uint64_t *words,
+               const struct datum *value, const char *text)
 {
     static const uint8_t sizes[] = {0, 1, 2, 4, 8, 16, 4, 8, 16};
     uint8_t *at = (uint8_t *)words + field->offset;
@@ -134,18 +169,31 @@ void field_put(const struct field *field, uint32_t column, uint64_t *words, cons
     }
     const int64_t i = field->type.id == LT_NUMERIC ? (int64_t)value->w : value->i;
     switch ((enum field_kind)field->kind) {
-    case FIELD_NONE: break;
-    case FIELD_I8: *at = (uint8_t)i; break;
-    case FIELD_I16: put_u16(at, (uint16_t)i); break;
-    case FIELD_I32: put_u32(at, (uint32_t)i); break;
-    case FIELD_I64: put_i64(at, i); break;
-    case FIELD_I128: memcpy(at, &value->w, 16); break;
+    case FIELD_NONE:
+        break;
+    case FIELD_I8:
+        *at = (uint8_t)i;
+        break;
+    case FIELD_I16:
+        put_u16(at, (uint16_t)i);
+        break;
+    case FIELD_I32:
+        put_u32(at, (uint32_t)i);
+        break;
+    case FIELD_I64:
+        put_i64(at, i);
+        break;
+    case FIELD_I128:
+        memcpy(at, &value->w, 16);
+        break;
     case FIELD_F32: {
         float f = (float)value->f;
         memcpy(at, &f, 4);
         break;
     }
-    case FIELD_F64: memcpy(at, &value->f, 8); break;
+    case FIELD_F64:
+        memcpy(at, &value->f, 8);
+        break;
     case FIELD_STR: {
         struct str s = value->s.len > STR_INLINE ? str_of(text, value->s.len) : value->s;
         memcpy(at, &s, 16);
@@ -212,7 +260,8 @@ void image_deinit(struct image *image)
     image->large_words = 0;
 }
 
-kdk_status record_copy(struct table *table, const struct record *record, struct image *image, struct err *err)
+kdk_status record_copy(struct table *table, const struct record *record,
+                       struct image *image, struct err *err)
 {
     for (;; os_spin()) {
         uint64_t header = atomic_load_explicit(&record->header, memory_order_acquire);
@@ -246,7 +295,8 @@ kdk_status record_copy(struct table *table, const struct record *record, struct 
 }
 
 /* One version back. *found false: there is none. */
-static kdk_status image_step(struct table *table, struct image *image, bool *found, struct err *err)
+static kdk_status image_step(struct table *table, struct image *image, bool *found,
+                             struct err *err)
 {
     const struct undo *undo = image->undo;
     *found = true;
@@ -269,7 +319,8 @@ static kdk_status image_step(struct table *table, struct image *image, bool *fou
     return KDK_OK;
 }
 
-kdk_status image_resolve(struct txn *txn, struct table *table, struct image *image, bool *found, struct err *err)
+kdk_status image_resolve(struct txn *txn, struct table *table, struct image *image,
+                         bool *found, struct err *err)
 {
     *found = true;
     for (;;) {
@@ -286,7 +337,8 @@ kdk_status image_resolve(struct txn *txn, struct table *table, struct image *ima
     return KDK_OK;
 }
 
-kdk_status image_before_txn(struct table *table, struct image *image, bool *found, struct err *err)
+kdk_status image_before_txn(struct table *table, struct image *image, bool *found,
+                            struct err *err)
 {
     const uint64_t header = image->header;
     *found = true;
@@ -319,8 +371,10 @@ void record_free_strings(struct table *table, struct record *record)
             continue;
         uint64_t view[2];
         struct str s;
-        view[0] = atomic_load_explicit(&record->words[field->offset / 8], memory_order_acquire);
-        view[1] = atomic_load_explicit(&record->words[field->offset / 8 + 1], memory_order_acquire);
+        view[0] =
+            atomic_load_explicit(&record->words[field->offset / 8], memory_order_acquire);
+        view[1] = atomic_load_explicit(&record->words[field->offset / 8 + 1],
+                                       memory_order_acquire);
         memcpy(&s, view, 16);
         if (s.len > STR_INLINE)
             mem_free((char *)(uintptr_t)s.data);

@@ -13,7 +13,7 @@ struct change {
     struct undo *undo, *lock_undo;
     struct entry *plus, *minus;
     struct record *moved_to;
-    struct swap *swaps;  /* Strings made so far, of `swap_count`. */
+    struct swap *swaps; /* Strings made so far, of `swap_count`. */
     uint32_t swap_count;
     bool keyed;
 };
@@ -42,12 +42,15 @@ static void change_discard(struct change *change)
 static kdk_status not_null_error(struct table *table, uint32_t column, struct err *err)
 {
     char table_room[32], column_room[32];
-    return err_set(err, KDK_NOT_NULL, "null value in column \"%s\" of relation \"%s\" violates not-null constraint",
-                   name_of_column(table, column, column_room), name_of_table(table, table_room));
+    return err_set(
+        err, KDK_NOT_NULL,
+        "null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+        name_of_column(table, column, column_room), name_of_table(table, table_room));
 }
 
 /* Room for a row's words. */
-static kdk_status image_room(struct image *image, const struct layout *layout, struct err *err)
+static kdk_status image_room(struct image *image, const struct layout *layout,
+                             struct err *err)
 {
     image->layout = layout;
     image->words = image->small;
@@ -93,8 +96,9 @@ static kdk_status entries_place(struct part *part, struct change *change, struct
 }
 
 /* Adds the entries for the key of `image` (or, for a minus, notes that they end) of one index. */
-static kdk_status change_entry(struct txn *txn, struct change *change, struct index *index, enum entry_op op, rowid id,
-                               const struct buf *key, bool has_null, struct err *err)
+static kdk_status change_entry(struct txn *txn, struct change *change, struct index *index,
+                               enum entry_op op, rowid id, const struct buf *key,
+                               bool has_null, struct err *err)
 {
     struct entry *entry = NULL, **list = op == ENTRY_PLUS ? &change->plus : &change->minus;
     kdk_status status = entry_new(index, op, id, key, has_null, txn, &entry, err);
@@ -122,7 +126,8 @@ static kdk_status part_note_insert(struct part *part, rowid id, struct err *err)
     if (part->range_count == part->range_cap) {
         uint32_t cap = part->range_cap * 2;
         bool first = part->ranges == part->first_ranges;
-        struct id_range *ranges = mem_realloc(first ? NULL : part->ranges, size_mul(cap, sizeof *ranges));
+        struct id_range *ranges =
+            mem_realloc(first ? NULL : part->ranges, size_mul(cap, sizeof *ranges));
         if (!ranges)
             return err_nomem(err);
         if (first)
@@ -134,7 +139,8 @@ static kdk_status part_note_insert(struct part *part, rowid id, struct err *err)
     return KDK_OK;
 }
 
-static kdk_status part_marker(struct txn *txn, struct part *part, struct undo **out, struct err *err)
+static kdk_status part_marker(struct txn *txn, struct part *part, struct undo **out,
+                              struct err *err)
 {
     if (!part->marker || part->marker->command != txn->command) {
         struct undo *marker = part->marker ? MEM_NEW(struct undo) : &part->first_marker;
@@ -149,8 +155,9 @@ static kdk_status part_marker(struct txn *txn, struct part *part, struct undo **
     return KDK_OK;
 }
 
-static kdk_status insert_one(struct txn *txn, struct part *part, const struct layout *layout,
-                             struct index_set *indexes, const struct datum *values, rowid id, struct err *err)
+static kdk_status insert_one(struct txn *txn, struct part *part,
+                             const struct layout *layout, struct index_set *indexes,
+                             const struct datum *values, rowid id, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct table *table = part->table;
@@ -202,7 +209,8 @@ static kdk_status insert_one(struct txn *txn, struct part *part, const struct la
     atomic_store_explicit(&record->meta, META(layout->number, 0, 0), memory_order_relaxed);
     for (uint32_t k = 0; k < layout->words; k++)
         atomic_store_explicit(&record->words[k], image.words[k], memory_order_relaxed);
-    atomic_store_explicit(&record->header, txn->number | TXN_UNCOMMITTED, memory_order_relaxed);
+    atomic_store_explicit(&record->header, txn->number | TXN_UNCOMMITTED,
+                          memory_order_relaxed);
     atomic_store_explicit(slot, (uintptr_t)record, memory_order_release);
     record = NULL;
     change.swap_count = 0; /* The record owns its strings. */
@@ -216,7 +224,8 @@ out:
     return status;
 }
 
-kdk_status table_insert(struct txn *txn, struct table *table, const struct datum *values, rowid *out, struct err *err)
+kdk_status table_insert(struct txn *txn, struct table *table, const struct datum *values,
+                        rowid *out, struct err *err)
 {
     struct part *part;
     kdk_status status = part_get(txn, table, &part, err);
@@ -225,7 +234,8 @@ kdk_status table_insert(struct txn *txn, struct table *table, const struct datum
     rowid id = atomic_fetch_add_explicit(&table->next_id, 1, memory_order_relaxed);
     txn_enter(txn->man);
     status = insert_one(txn, part, table_newest(table),
-                        atomic_load_explicit(&table->indexes, memory_order_acquire), values, id, err);
+                        atomic_load_explicit(&table->indexes, memory_order_acquire), values,
+                        id, err);
     txn_leave(txn->man);
     if (status != KDK_OK)
         txn->failed = true;
@@ -234,7 +244,8 @@ kdk_status table_insert(struct txn *txn, struct table *table, const struct datum
     return status;
 }
 
-kdk_status table_insert_batch(struct txn *txn, struct table *table, struct batch *batch, rowid *ids, struct err *err)
+kdk_status table_insert_batch(struct txn *txn, struct table *table, struct batch *batch,
+                              rowid *ids, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct part *part;
@@ -246,13 +257,15 @@ kdk_status table_insert_batch(struct txn *txn, struct table *table, struct batch
     for (uint32_t c = 0; c < layout->count; c++)
         if (batch->columns[c].form == VF_LAZY)
             TRY(batch->columns[c].load(&batch->columns[c], &batch->sel, batch->count, err));
-    rowid id = atomic_fetch_add_explicit(&table->next_id, batch->sel.count, memory_order_relaxed);
+    rowid id =
+        atomic_fetch_add_explicit(&table->next_id, batch->sel.count, memory_order_relaxed);
     for (uint32_t k = 0; k < batch->sel.count; k++) {
         uint32_t row = SEL_ROW(&batch->sel, k);
         for (uint32_t c = 0; c < layout->count; c++)
             values[c] = vec_get(&batch->columns[c], row);
         txn_enter(txn->man);
-        status = insert_one(txn, part, layout, atomic_load_explicit(&table->indexes, memory_order_acquire),
+        status = insert_one(txn, part, layout,
+                            atomic_load_explicit(&table->indexes, memory_order_acquire),
                             values, id + k, err);
         txn_leave(txn->man);
         if (status != KDK_OK)
@@ -270,7 +283,8 @@ out:
 /* ----------------------------------------------------------- update, delete ---- */
 
 /* May the statement change this version? *skip: there is nothing that it sees, or it did so already. */
-static kdk_status judge(struct txn *txn, const struct image *image, bool *skip, struct err *err)
+static kdk_status judge(struct txn *txn, const struct image *image, bool *skip,
+                        struct err *err)
 {
     const uint64_t header = image->header;
     *skip = false;
@@ -288,7 +302,8 @@ static kdk_status judge(struct txn *txn, const struct image *image, bool *skip, 
 
 static struct undo *undo_new(uint32_t words, uint32_t swaps, uint32_t columns)
 {
-    size_t bytes = sizeof(struct undo) + words * 8ull + swaps * sizeof(struct swap) + words * 2ull + columns * 2ull;
+    size_t bytes = sizeof(struct undo) + words * 8ull + swaps * sizeof(struct swap) +
+                   words * 2ull + columns * 2ull;
     struct undo *undo = mem_zalloc(bytes);
     if (!undo)
         return NULL;
@@ -306,7 +321,8 @@ static struct undo *undo_new(uint32_t words, uint32_t swaps, uint32_t columns)
 /* The arrays of an undo record that is not linked yet. */
 #define UNDO_EDIT(TYPE, ARRAY) ((TYPE *)(uintptr_t)(ARRAY))
 
-static bool index_touched(const struct index *index, const uint32_t *columns, uint32_t count)
+static bool index_touched(const struct index *index, const uint32_t *columns,
+                          uint32_t count)
 {
     for (uint32_t k = 0; k < index->def.column_count; k++)
         for (uint32_t i = 0; i < count; i++)
@@ -316,11 +332,14 @@ static bool index_touched(const struct index *index, const uint32_t *columns, ui
 }
 
 /* The entries that come and go when `old` becomes `next`; NULL: the row goes. */
-static kdk_status change_entries(struct txn *txn, struct part *part, struct change *change, rowid id, const struct image *old,
-                                 const struct image *next, const uint32_t *columns, uint32_t count, struct err *err)
+static kdk_status change_entries(struct txn *txn, struct part *part, struct change *change,
+                                 rowid id, const struct image *old,
+                                 const struct image *next, const uint32_t *columns,
+                                 uint32_t count, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct index_set *set = atomic_load_explicit(&part->table->indexes, memory_order_acquire);
+    struct index_set *set =
+        atomic_load_explicit(&part->table->indexes, memory_order_acquire);
     for (uint32_t i = 0; i < set->count; i++) {
         struct index *index = set_index(set, i);
         bool null_old, null_next;
@@ -330,10 +349,12 @@ static kdk_status change_entries(struct txn *txn, struct part *part, struct chan
         if (next) {
             TRY(index_key(index, next, &part->key2, &null_next, err));
             if (part->key.len == part->key2.len &&
-                (part->key.len == 0 || memcmp(part->key.data, part->key2.data, part->key.len) == 0))
+                (part->key.len == 0 ||
+                 memcmp(part->key.data, part->key2.data, part->key.len) == 0))
                 continue;
             change->keyed = true;
-            TRY(change_entry(txn, change, index, ENTRY_PLUS, id, &part->key2, null_next, err));
+            TRY(change_entry(txn, change, index, ENTRY_PLUS, id, &part->key2, null_next,
+                             err));
         }
         TRY(change_entry(txn, change, index, ENTRY_MINUS, id, &part->key, null_old, err));
     }
@@ -342,26 +363,31 @@ out:
 }
 
 /* The row as it is to be, in the newest layout, in `next`; strings made for it in change->swaps. */
-static kdk_status change_values(struct table *table, struct change *change, const struct image *old, struct image *next,
-                                const struct layout *layout, const uint32_t *columns, const struct datum *values,
-                                uint32_t count, struct err *err)
+static kdk_status change_values(struct table *table, struct change *change,
+                                const struct image *old, struct image *next,
+                                const struct layout *layout, const uint32_t *columns,
+                                const struct datum *values, uint32_t count, struct err *err)
 {
     kdk_status status = KDK_OK;
     TRY(image_room(next, layout, err));
     if (layout->strings + old->layout->strings)
-        TRY_MEM(change->swaps = MEM_ARRAY(struct swap, layout->strings + old->layout->strings));
+        TRY_MEM(change->swaps =
+                    MEM_ARRAY(struct swap, layout->strings + old->layout->strings));
     if (old->layout == layout) {
         memcpy(next->words, old->words, (size_t)layout->words * 8);
     } else {
         for (uint32_t c = 0; c < layout->count; c++) {
             struct datum value = image_get(table, old, c);
             const bool had = c < old->layout->count;
-            const bool is_string = layout->fields[c].kind == FIELD_STR && !value.null && value.s.len > STR_INLINE;
+            const bool is_string = layout->fields[c].kind == FIELD_STR && !value.null &&
+                                   value.s.len > STR_INLINE;
             const char *text = is_string ? value.s.data : NULL;
             if (layout->fields[c].kind == FIELD_NONE) {
                 /* Dropped: its string goes with the older record. */
-                if (had && old->layout->fields[c].kind == FIELD_STR && !value.null && value.s.len > STR_INLINE)
-                    change->swaps[change->swap_count++].old = (char *)(uintptr_t)value.s.data;
+                if (had && old->layout->fields[c].kind == FIELD_STR && !value.null &&
+                    value.s.len > STR_INLINE)
+                    change->swaps[change->swap_count++].old =
+                        (char *)(uintptr_t)value.s.data;
                 value.null = true;
             } else if (is_string && !had) {
                 /* A missing value belongs to the layout: the record needs one of its own. */
@@ -408,8 +434,9 @@ out:
 }
 
 /* What undo is needed for `old` to become `next`. */
-static kdk_status change_undo(struct txn *txn, struct change *change, rowid id, struct record *record,
-                              const struct image *old, const struct image *next, const uint32_t *columns,
+static kdk_status change_undo(struct txn *txn, struct change *change, rowid id,
+                              struct record *record, const struct image *old,
+                              const struct image *next, const uint32_t *columns,
                               uint32_t count, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -429,7 +456,8 @@ static kdk_status change_undo(struct txn *txn, struct change *change, rowid id, 
     atomic_init(&undo->next, old->undo);
     undo->counted = !(old->header & TXN_UNCOMMITTED);
     if (change->swap_count)
-        memcpy(UNDO_EDIT(struct swap, undo->swaps), change->swaps, change->swap_count * sizeof(struct swap));
+        memcpy(UNDO_EDIT(struct swap, undo->swaps), change->swaps,
+               change->swap_count * sizeof(struct swap));
     for (uint32_t k = 0; k < count; k++)
         UNDO_EDIT(uint16_t, undo->columns)[k] = (uint16_t)columns[k];
     for (uint32_t w = 0, k = 0; words && w < next->layout->words; w++)
@@ -443,23 +471,28 @@ static kdk_status change_undo(struct txn *txn, struct change *change, rowid id, 
     TRY_MEM(change->lock_undo = undo_new(0, 0, 0));
     *change->lock_undo = *undo;
     change->lock_undo->kind = UNDO_UPDATE;
-    change->lock_undo->word_count = change->lock_undo->swap_count = change->lock_undo->column_count = 0;
+    change->lock_undo->word_count = change->lock_undo->swap_count =
+        change->lock_undo->column_count = 0;
     undo->counted = false;
     atomic_init(&undo->next, NULL);
     undo->moved = record;
-    undo->before = txn->number | TXN_UNCOMMITTED; /* Of the older record, as long as this stands. */
-    TRY_MEM(change->moved_to = mem_zalloc(sizeof(struct record) + (size_t)next->layout->words * 8));
+    undo->before =
+        txn->number | TXN_UNCOMMITTED; /* Of the older record, as long as this stands. */
+    TRY_MEM(change->moved_to =
+                mem_zalloc(sizeof(struct record) + (size_t)next->layout->words * 8));
     undo->record = change->moved_to;
 out:
     return status;
 }
 
 /* Locks the record if it is still what `old` shows. */
-static bool record_lock(struct record *record, _Atomic uintptr_t *slot, const struct image *old)
+static bool record_lock(struct record *record, _Atomic uintptr_t *slot,
+                        const struct image *old)
 {
     uint64_t header = old->header;
-    if (!atomic_compare_exchange_strong_explicit(&record->header, &header, header | TXN_LOCKED,
-                                                 memory_order_acq_rel, memory_order_relaxed))
+    if (!atomic_compare_exchange_strong_explicit(&record->header, &header,
+                                                 header | TXN_LOCKED, memory_order_acq_rel,
+                                                 memory_order_relaxed))
         return false;
     if (atomic_load_explicit(slot, memory_order_acquire) == (uintptr_t)record &&
         atomic_load_explicit(&record->meta, memory_order_acquire) == old->meta &&
@@ -496,8 +529,9 @@ static bool words_within(const struct undo *a, const struct undo *b)
 static void undo_unlinked(struct txnman *man, struct undo *undo)
 {
     struct part *part = undo->part;
-    if (atomic_fetch_sub_explicit(&part->linked, 1, memory_order_acq_rel) == 1 && !part->minus && !part->indexes &&
-        !part->dropping && !part->range_count) /* Ranges: their records name the part's markers. */
+    if (atomic_fetch_sub_explicit(&part->linked, 1, memory_order_acq_rel) == 1 &&
+        !part->minus && !part->indexes && !part->dropping &&
+        !part->range_count) /* Ranges: their records name the part's markers. */
         txn_part_drop(man, &part->part);
 }
 
@@ -512,8 +546,10 @@ static void prune(struct txn *txn, struct undo *above)
     enum { SNAPSHOTS = 64, STEPS = 8 };
     uint64_t snapshots[SNAPSHOTS];
     const uint64_t horizon = txnman_horizon(txn->man);
-    struct undo *top = above, *one = atomic_load_explicit(&above->next, memory_order_relaxed);
-    if (above->kind != UNDO_UPDATE || above->before & TXN_UNCOMMITTED || above->before <= horizon)
+    struct undo *top = above,
+                *one = atomic_load_explicit(&above->next, memory_order_relaxed);
+    if (above->kind != UNDO_UPDATE || above->before & TXN_UNCOMMITTED ||
+        above->before <= horizon)
         return;
     above->depth = (uint16_t)MIN(one->depth + 1u, UINT16_MAX);
     if (above->depth <= PRUNE_DEPTH)
@@ -522,7 +558,8 @@ static void prune(struct txn *txn, struct undo *above)
     if (count > SNAPSHOTS)
         return;
     for (uint32_t step = 0; step < STEPS; step++) {
-        if (one->kind != UNDO_UPDATE || one->before & TXN_UNCOMMITTED || one->before <= horizon)
+        if (one->kind != UNDO_UPDATE || one->before & TXN_UNCOMMITTED ||
+            one->before <= horizon)
             return;
         struct undo *next = atomic_load_explicit(&one->next, memory_order_relaxed);
         bool seen = next->kind != UNDO_UPDATE || !words_within(one, next);
@@ -541,16 +578,19 @@ static void prune(struct txn *txn, struct undo *above)
 }
 
 /* The locked record becomes the new version. */
-static void publish(struct txn *txn, struct part *part, struct change *change, struct record *record,
-                    _Atomic uintptr_t *slot, const struct image *old, const struct image *next)
+static void publish(struct txn *txn, struct part *part, struct change *change,
+                    struct record *record, _Atomic uintptr_t *slot, const struct image *old,
+                    const struct image *next)
 {
     const uint64_t mine = txn->number | TXN_UNCOMMITTED;
     struct undo *undo = change->undo;
-    uint32_t flags = META_FLAGS(old->meta) | (change->keyed ? RECORD_KEYED : 0) | (next ? 0 : RECORD_DELETED);
+    uint32_t flags = META_FLAGS(old->meta) | (change->keyed ? RECORD_KEYED : 0) |
+                     (next ? 0 : RECORD_DELETED);
     if (change->moved_to) {
         struct record *fresh = change->moved_to;
         atomic_store_explicit(&fresh->undo, undo, memory_order_relaxed);
-        atomic_store_explicit(&fresh->meta, META(next->layout->number, flags, 0), memory_order_relaxed);
+        atomic_store_explicit(&fresh->meta, META(next->layout->number, flags, 0),
+                              memory_order_relaxed);
         for (uint32_t w = 0; w < next->layout->words; w++)
             atomic_store_explicit(&fresh->words[w], next->words[w], memory_order_relaxed);
         atomic_store_explicit(&fresh->header, mine, memory_order_relaxed);
@@ -562,7 +602,8 @@ static void publish(struct txn *txn, struct part *part, struct change *change, s
         prune(txn, undo);
         atomic_store_explicit(&record->undo, undo, memory_order_release);
         for (uint32_t k = 0; k < undo->word_count; k++)
-            atomic_store_explicit(&record->words[undo->word[k]], next->words[undo->word[k]], memory_order_release);
+            atomic_store_explicit(&record->words[undo->word[k]], next->words[undo->word[k]],
+                                  memory_order_release);
         uint64_t meta = META(META_LAYOUT(old->meta), flags, META_RESTORES(old->meta));
         if (meta != old->meta)
             atomic_store_explicit(&record->meta, meta, memory_order_release);
@@ -575,8 +616,9 @@ static void publish(struct txn *txn, struct part *part, struct change *change, s
 }
 
 /* One try; *again: the row changed under our hands. `values` NULL: delete. */
-static kdk_status change_row(struct txn *txn, struct part *part, rowid id, const uint32_t *columns,
-                             const struct datum *values, uint32_t count, bool *changed, bool *again, struct err *err)
+static kdk_status change_row(struct txn *txn, struct part *part, rowid id,
+                             const uint32_t *columns, const struct datum *values,
+                             uint32_t count, bool *changed, bool *again, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct table *table = part->table;
@@ -624,8 +666,9 @@ out:
     return status;
 }
 
-static kdk_status change_loop(struct txn *txn, struct table *table, rowid id, const uint32_t *columns,
-                              const struct datum *values, uint32_t count, bool *changed, struct err *err)
+static kdk_status change_loop(struct txn *txn, struct table *table, rowid id,
+                              const uint32_t *columns, const struct datum *values,
+                              uint32_t count, bool *changed, struct err *err)
 {
     struct part *part;
     bool again = true;
@@ -642,22 +685,26 @@ static kdk_status change_loop(struct txn *txn, struct table *table, rowid id, co
     return status;
 }
 
-kdk_status table_update(struct txn *txn, struct table *table, rowid id, const uint32_t *columns, const struct datum *values,
-                        uint32_t count, bool *changed, struct err *err)
+kdk_status table_update(struct txn *txn, struct table *table, rowid id,
+                        const uint32_t *columns, const struct datum *values, uint32_t count,
+                        bool *changed, struct err *err)
 {
     static const struct datum none = {0};
-    return change_loop(txn, table, id, columns, values ? values : &none, count, changed, err);
+    return change_loop(txn, table, id, columns, values ? values : &none, count, changed,
+                       err);
 }
 
-kdk_status table_delete(struct txn *txn, struct table *table, rowid id, bool *changed, struct err *err)
+kdk_status table_delete(struct txn *txn, struct table *table, rowid id, bool *changed,
+                        struct err *err)
 {
     return change_loop(txn, table, id, NULL, NULL, 0, changed, err);
 }
 
 /* --------------------------------------------------------------------- read ---- */
 
-kdk_status table_get(struct txn *txn, struct table *table, rowid id, const uint32_t *columns, uint32_t count,
-                     struct datum *out, bool *found, struct arena *arena, struct err *err)
+kdk_status table_get(struct txn *txn, struct table *table, rowid id,
+                     const uint32_t *columns, uint32_t count, struct datum *out,
+                     bool *found, struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct image image;

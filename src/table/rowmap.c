@@ -32,7 +32,8 @@ struct group *rowmap_group(struct table *table, rowid id)
     if (!node || !node_covers(node, number))
         return NULL;
     for (uint32_t level = node->level;; level--) {
-        void *child = atomic_load_explicit(&node->child[node_index(number, level)], memory_order_acquire);
+        void *child = atomic_load_explicit(&node->child[node_index(number, level)],
+                                           memory_order_acquire);
         if (!child || level == 0)
             return child;
         node = child;
@@ -43,7 +44,8 @@ struct group *rowmap_group(struct table *table, rowid id)
 static void *install(_Atomic(void *) *at, void *fresh)
 {
     void *had = NULL;
-    if (atomic_compare_exchange_strong_explicit(at, &had, fresh, memory_order_acq_rel, memory_order_acquire))
+    if (atomic_compare_exchange_strong_explicit(at, &had, fresh, memory_order_acq_rel,
+                                                memory_order_acquire))
         return fresh;
     mem_free(fresh);
     return had;
@@ -61,8 +63,8 @@ static struct group *group_make(struct table *table, rowid id)
             above->level = root->level + 1;
             atomic_store_explicit(&above->child[0], root, memory_order_relaxed);
         }
-        if (atomic_compare_exchange_strong_explicit(&table->root, &root, above, memory_order_acq_rel,
-                                                    memory_order_acquire))
+        if (atomic_compare_exchange_strong_explicit(
+                &table->root, &root, above, memory_order_acq_rel, memory_order_acquire))
             root = above;
         else
             mem_free(above);
@@ -90,9 +92,9 @@ static struct group *group_make(struct table *table, rowid id)
 void group_raise(struct group *group, uint64_t timestamp)
 {
     uint64_t had = atomic_load_explicit(&group->youngest, memory_order_relaxed);
-    while (had < timestamp &&
-           !atomic_compare_exchange_weak_explicit(&group->youngest, &had, timestamp, memory_order_acq_rel,
-                                                  memory_order_relaxed))
+    while (had < timestamp && !atomic_compare_exchange_weak_explicit(
+                                  &group->youngest, &had, timestamp, memory_order_acq_rel,
+                                  memory_order_relaxed))
         ;
 }
 
@@ -109,20 +111,23 @@ static void slab_died(struct subpage *sub, uint32_t quarter, struct slab *slab)
     mem_free(slab);
 }
 
-kdk_status rowmap_place(struct table *table, rowid id, const struct layout *layout, struct group **group_out,
-                        _Atomic uintptr_t **slot, struct record **record, struct err *err)
+kdk_status rowmap_place(struct table *table, rowid id, const struct layout *layout,
+                        struct group **group_out, _Atomic uintptr_t **slot,
+                        struct record **record, struct err *err)
 {
     struct group *group = rowmap_group(table, id);
     if (!group && !(group = group_make(table, id)))
         return err_nomem(err);
     const uint32_t i = (uint32_t)(id % GROUP_ROWS);
-    struct subpage *sub = atomic_load_explicit(&group->sub[i / SUBPAGE_ROWS], memory_order_acquire);
+    struct subpage *sub =
+        atomic_load_explicit(&group->sub[i / SUBPAGE_ROWS], memory_order_acquire);
     if (!sub) {
         struct subpage *fresh = MEM_NEW(struct subpage);
         if (!fresh)
             return err_nomem(err);
-        if (atomic_compare_exchange_strong_explicit(&group->sub[i / SUBPAGE_ROWS], &sub, fresh,
-                                                    memory_order_acq_rel, memory_order_acquire))
+        if (atomic_compare_exchange_strong_explicit(&group->sub[i / SUBPAGE_ROWS], &sub,
+                                                    fresh, memory_order_acq_rel,
+                                                    memory_order_acquire))
             sub = fresh;
         else
             mem_free(fresh);
@@ -130,18 +135,21 @@ kdk_status rowmap_place(struct table *table, rowid id, const struct layout *layo
     const uint32_t quarter = i % SUBPAGE_ROWS / SLAB_ROWS, bytes = record_bytes(layout);
     struct slab *slab = atomic_load_explicit(&sub->slabs[quarter], memory_order_acquire);
     if (!slab) {
-        struct slab *fresh = mem_zalloc(size_add(sizeof *fresh, size_mul(bytes, SLAB_ROWS)));
+        struct slab *fresh =
+            mem_zalloc(size_add(sizeof *fresh, size_mul(bytes, SLAB_ROWS)));
         if (!fresh)
             return err_nomem(err);
         fresh->record_bytes = bytes;
-        if (atomic_compare_exchange_strong_explicit(&sub->slabs[quarter], &slab, fresh, memory_order_acq_rel,
+        if (atomic_compare_exchange_strong_explicit(&sub->slabs[quarter], &slab, fresh,
+                                                    memory_order_acq_rel,
                                                     memory_order_acquire))
             slab = fresh;
         else
             mem_free(fresh);
     }
     if (slab->record_bytes >= bytes) {
-        *record = (struct record *)(slab->data + (size_t)(i % SLAB_ROWS) * slab->record_bytes);
+        *record =
+            (struct record *)(slab->data + (size_t)(i % SLAB_ROWS) * slab->record_bytes);
     } else {
         *record = mem_zalloc(bytes);
         if (!*record)
@@ -156,7 +164,8 @@ kdk_status rowmap_place(struct table *table, rowid id, const struct layout *layo
 static bool in_slab(const struct slab *slab, const struct record *record)
 {
     return slab && (uintptr_t)record >= (uintptr_t)slab->data &&
-           (uintptr_t)record < (uintptr_t)slab->data + (uintptr_t)slab->record_bytes * SLAB_ROWS;
+           (uintptr_t)record <
+               (uintptr_t)slab->data + (uintptr_t)slab->record_bytes * SLAB_ROWS;
 }
 
 static void subpage_free(struct txn_garbage *garbage)
@@ -168,13 +177,15 @@ void rowmap_release(struct table *table, rowid id, struct record *record, bool l
 {
     struct group *group = rowmap_group(table, id);
     const uint32_t i = (uint32_t)(id % GROUP_ROWS), quarter = i % SUBPAGE_ROWS / SLAB_ROWS;
-    struct subpage *sub = atomic_load_explicit(&group->sub[i / SUBPAGE_ROWS], memory_order_acquire);
+    struct subpage *sub =
+        atomic_load_explicit(&group->sub[i / SUBPAGE_ROWS], memory_order_acquire);
     struct slab *slab = atomic_load_explicit(&sub->slabs[quarter], memory_order_acquire);
     if (in_slab(slab, record))
         slab_died(sub, quarter, slab);
     else
         mem_free(record);
-    if (last && atomic_fetch_add_explicit(&sub->dead, 1, memory_order_acq_rel) + 1 == SUBPAGE_ROWS) {
+    if (last && atomic_fetch_add_explicit(&sub->dead, 1, memory_order_acq_rel) + 1 ==
+                    SUBPAGE_ROWS) {
         atomic_store_explicit(&group->sub[i / SUBPAGE_ROWS], NULL, memory_order_release);
         sub->garbage.free = subpage_free;
         txn_retire(table->store->man, &sub->garbage);
@@ -183,7 +194,8 @@ void rowmap_release(struct table *table, rowid id, struct record *record, bool l
 
 /* -------------------------------------------------------------------- whole ---- */
 
-static void group_each(struct group *group, void (*each)(void *context, rowid id, struct record *record),
+static void group_each(struct group *group,
+                       void (*each)(void *context, rowid id, struct record *record),
                        void *context)
 {
     for (uint32_t i = 0; i < GROUP_ROWS; i++) {
@@ -204,7 +216,9 @@ static void group_free(struct table *table, struct group *group)
             if (!record)
                 continue;
             record_free_strings(table, record);
-            if (!in_slab(atomic_load_explicit(&sub->slabs[i / SLAB_ROWS], memory_order_acquire), record))
+            if (!in_slab(
+                    atomic_load_explicit(&sub->slabs[i / SLAB_ROWS], memory_order_acquire),
+                    record))
                 mem_free(record);
         }
         for (uint32_t q = 0; q < COUNT_OF(sub->slabs); q++)
@@ -234,9 +248,12 @@ void rowmap_free(struct table *table)
     atomic_store_explicit(&table->root, NULL, memory_order_relaxed);
 }
 
-void rowmap_each(struct table *table, void (*each)(void *context, rowid id, struct record *record), void *context)
+void rowmap_each(struct table *table,
+                 void (*each)(void *context, rowid id, struct record *record),
+                 void *context)
 {
-    const uint64_t last = atomic_load_explicit(&table->next_id, memory_order_acquire) / GROUP_ROWS;
+    const uint64_t last =
+        atomic_load_explicit(&table->next_id, memory_order_acquire) / GROUP_ROWS;
     for (uint64_t g = 0; g <= last; g++) {
         struct group *group = rowmap_group(table, g * GROUP_ROWS);
         if (group)

@@ -12,7 +12,7 @@ struct table_scan {
     struct table *table;
     const uint32_t *columns;
     uint32_t count;
-    uint64_t groups;            /* That existed when it was opened. */
+    uint64_t groups; /* That existed when it was opened. */
     _Atomic uint64_t next;
 };
 
@@ -23,8 +23,9 @@ struct scan_reader {
     rowid *ids;
 };
 
-kdk_status table_scan_open(struct txn *txn, struct table *table, const uint32_t *columns, uint32_t count,
-                           const struct scan_prune *prunes, uint32_t prune_count, struct arena *arena,
+kdk_status table_scan_open(struct txn *txn, struct table *table, const uint32_t *columns,
+                           uint32_t count, const struct scan_prune *prunes,
+                           uint32_t prune_count, struct arena *arena,
                            struct table_scan **out, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -54,7 +55,8 @@ uint32_t table_scan_units(const struct table_scan *scan)
     return next < scan->groups ? (uint32_t)MIN(scan->groups - next, UINT32_MAX) : 0;
 }
 
-kdk_status scan_reader_new(struct table_scan *scan, struct arena *arena, struct scan_reader **out, struct err *err)
+kdk_status scan_reader_new(struct table_scan *scan, struct arena *arena,
+                           struct scan_reader **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct scan_reader *reader;
@@ -81,16 +83,18 @@ static inline uint64_t word_at(const struct record *record, uint32_t word)
     return atomic_load_explicit(&record->words[word], memory_order_acquire);
 }
 
-#define GATHER(T, TO)                                                                          \
-    for (uint32_t i = 0; i < n; i++)                                                           \
-        ((TO *)v->data)[i] = (TO)(T)(word_at(records[i], word) >> shift)
+#define GATHER(T, TO)                                                                      \
+    for (uint32_t i = 0; i < n; i++)                                                       \
+    ((TO *)v->data)[i] = (TO)(T)(word_at(records[i], word) >> shift)
 
 /* One column of `n` records of one layout, in the width of its field. */
-static void gather(struct vec *v, const struct field *field, uint32_t column, const struct record *const *records, uint32_t n)
+static void gather(struct vec *v, const struct field *field, uint32_t column,
+                   const struct record *const *records, uint32_t n)
 {
     const uint32_t word = field->offset / 8, shift = field->offset % 8 * 8;
     switch ((enum field_kind)field->kind) {
-    case FIELD_NONE: break;
+    case FIELD_NONE:
+        break;
     case FIELD_I8:
         if (field->type.id == LT_BOOLEAN) {
             vec_reset(v, W_BIT);
@@ -138,11 +142,13 @@ static void gather(struct vec *v, const struct field *field, uint32_t column, co
 }
 
 /* Copies a settled group; *ok false: it is not settled, or did not stay so, or has several layouts. */
-static bool copy_settled(struct scan_reader *reader, struct group *group, struct batch *batch)
+static bool copy_settled(struct scan_reader *reader, struct group *group,
+                         struct batch *batch)
 {
     struct table_scan *scan = reader->scan;
     uint64_t state = atomic_load_explicit(&group->state, memory_order_acquire);
-    if ((uint32_t)state || atomic_load_explicit(&group->youngest, memory_order_acquire) > scan->txn->snapshot)
+    if ((uint32_t)state ||
+        atomic_load_explicit(&group->youngest, memory_order_acquire) > scan->txn->snapshot)
         return false;
     uint32_t n = 0, number = UINT32_MAX;
     for (uint32_t s = 0; s < COUNT_OF(group->sub); s++) {
@@ -174,7 +180,9 @@ static bool copy_settled(struct scan_reader *reader, struct group *group, struct
             gather(v, &layout->fields[c], c, reader->records, n);
         } else {
             const struct layout *newest = table_newest(scan->table);
-            const struct datum value = c >= layout->count && c < newest->count ? newest->fields[c].missing : DATUM_NULL;
+            const struct datum value = c >= layout->count && c < newest->count
+                                           ? newest->fields[c].missing
+                                           : DATUM_NULL;
             vec_reset(v, ltype_width(v->type));
             for (uint32_t i = 0; i < n; i++)
                 if (value.null)
@@ -198,7 +206,8 @@ static void validity_cut(struct vec *v, uint32_t n)
         v->validity[w] &= w == n / 64 ? (1ull << n % 64) - 1 : 0;
 }
 
-static kdk_status copy_rows(struct scan_reader *reader, struct group *group, struct batch *batch, struct err *err)
+static kdk_status copy_rows(struct scan_reader *reader, struct group *group,
+                            struct batch *batch, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct table_scan *scan = reader->scan;
@@ -215,9 +224,10 @@ static kdk_status copy_rows(struct scan_reader *reader, struct group *group, str
         if (!found)
             continue;
         for (uint32_t k = 0; k < scan->count; k++) {
-            struct datum value = scan->columns[k] == SCAN_ROWID
-                                     ? (struct datum){.i = (int64_t)(group->first + i)}
-                                     : image_get(scan->table, &reader->image, scan->columns[k]);
+            struct datum value =
+                scan->columns[k] == SCAN_ROWID
+                    ? (struct datum){.i = (int64_t)(group->first + i)}
+                    : image_get(scan->table, &reader->image, scan->columns[k]);
             if (value.null)
                 vec_set_null(&batch->columns[k], n, GROUP_ROWS);
             else
@@ -232,7 +242,8 @@ out:
     return status;
 }
 
-kdk_status scan_reader_next(struct scan_reader *reader, struct batch *batch, bool *more, struct err *err)
+kdk_status scan_reader_next(struct scan_reader *reader, struct batch *batch, bool *more,
+                            struct err *err)
 {
     struct table_scan *scan = reader->scan;
     *more = false;

@@ -7,15 +7,16 @@
 
 #define FIRST_ID 1000u
 
-kdk_status store_open(const struct store_options *options, struct store **out, struct store_report *report,
-                      struct err *err)
+kdk_status store_open(const struct store_options *options, struct store **out,
+                      struct store_report *report, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct store *store = NULL;
     if (report)
         *report = (struct store_report){.created = true};
     if (options->dir)
-        TRY(err_set(err, KDK_UNSUPPORTED, "databases in directories are not supported yet"));
+        TRY(err_set(err, KDK_UNSUPPORTED,
+                    "databases in directories are not supported yet"));
     TRY_MEM(store = MEM_NEW(struct store));
     store->os = options->os;
     atomic_init(&store->next_id, FIRST_ID);
@@ -67,8 +68,10 @@ void store_set_names(struct store *store, const struct table_names *names)
 
 const char *name_of_table(struct table *table, char room[32])
 {
-    const struct table_names *names = atomic_load_explicit(&table->store->names, memory_order_acquire);
-    const char *name = names && names->table ? names->table(names->context, table->id) : NULL;
+    const struct table_names *names =
+        atomic_load_explicit(&table->store->names, memory_order_acquire);
+    const char *name =
+        names && names->table ? names->table(names->context, table->id) : NULL;
     if (!name)
         snprintf(room, 32, "table %u", table->id);
     return name ? name : room;
@@ -76,8 +79,10 @@ const char *name_of_table(struct table *table, char room[32])
 
 const char *name_of_column(struct table *table, uint32_t column, char room[32])
 {
-    const struct table_names *names = atomic_load_explicit(&table->store->names, memory_order_acquire);
-    const char *name = names && names->column ? names->column(names->context, table->id, column) : NULL;
+    const struct table_names *names =
+        atomic_load_explicit(&table->store->names, memory_order_acquire);
+    const char *name =
+        names && names->column ? names->column(names->context, table->id, column) : NULL;
     if (!name)
         snprintf(room, 32, "column %u", column + 1);
     return name ? name : room;
@@ -85,8 +90,10 @@ const char *name_of_column(struct table *table, uint32_t column, char room[32])
 
 const char *name_of_index(struct index *index, char room[32])
 {
-    const struct table_names *names = atomic_load_explicit(&index->table->store->names, memory_order_acquire);
-    const char *name = names && names->index ? names->index(names->context, index->def.id) : NULL;
+    const struct table_names *names =
+        atomic_load_explicit(&index->table->store->names, memory_order_acquire);
+    const char *name =
+        names && names->index ? names->index(names->context, index->def.id) : NULL;
     if (!name)
         snprintf(room, 32, "index %u", index->def.id);
     return name ? name : room;
@@ -108,7 +115,8 @@ uint64_t table_epoch(struct table *table)
 bool table_column_bounds(struct table *table, uint32_t column, int128 *lo, int128 *hi)
 {
     const struct layout *layout = table_newest(table);
-    const struct bounds *bounds = column < layout->count ? layout->fields[column].bounds : NULL;
+    const struct bounds *bounds =
+        column < layout->count ? layout->fields[column].bounds : NULL;
     if (!bounds || atomic_load_explicit(&bounds->unknown, memory_order_acquire))
         return false;
     int64_t low = atomic_load_explicit(&bounds->lo, memory_order_acquire);
@@ -126,7 +134,8 @@ uint64_t table_column_distinct(struct table *table, uint32_t column)
     struct index_set *set = atomic_load_explicit(&table->indexes, memory_order_acquire);
     for (uint32_t i = 0; i < set->count; i++) {
         struct index *index = set_index(set, i);
-        if (index && index->def.unique && index->def.column_count == 1 && index->def.columns[0] == column)
+        if (index && index->def.unique && index->def.column_count == 1 &&
+            index->def.columns[0] == column)
             rows = table_row_count(table);
     }
     txn_leave(table->store->man);
@@ -135,7 +144,8 @@ uint64_t table_column_distinct(struct table *table, uint32_t column)
 
 /* --------------------------------------------------------- checkpoint, check ---- */
 
-kdk_status store_checkpoint(struct store *store, bool freeze, struct table *table, struct err *err)
+kdk_status store_checkpoint(struct store *store, bool freeze, struct table *table,
+                            struct err *err)
 {
     (void)store; /* In memory there is nothing to pour into. */
     (void)freeze;
@@ -196,14 +206,17 @@ static kdk_status check_index(struct check *check, struct index *index, struct e
         rows++;
         if (!index->def.unique || has_null)
             continue;
-        TRY(index_point(check->txn, table, index->def.id, key.data ? key.data : "", key.len, candidates, 2, &count, err));
+        TRY(index_point(check->txn, table, index->def.id, key.data ? key.data : "", key.len,
+                        candidates, 2, &count, err));
         bool there = false;
         for (uint32_t k = 0; k < MIN(count, 2); k++)
             there |= candidates[k] == id;
         if (!there)
-            check_problem(check, "index %u lacks row %llu of table %u", index->def.id, (unsigned long long)id, table->id);
+            check_problem(check, "index %u lacks row %llu of table %u", index->def.id,
+                          (unsigned long long)id, table->id);
     }
-    TRY(index_open(check->txn, table, index->def.id, NULL, 0, NULL, 0, false, &arena, &cursor, err));
+    TRY(index_open(check->txn, table, index->def.id, NULL, 0, NULL, 0, false, &arena,
+                   &cursor, err));
     for (;;) {
         TRY(index_next(cursor, &id, NULL, NULL, err));
         if (!id)
@@ -212,8 +225,9 @@ static kdk_status check_index(struct check *check, struct index *index, struct e
         entries += found;
     }
     if (entries != rows)
-        check_problem(check, "index %u has %llu entries for %llu rows of table %u", index->def.id,
-                      (unsigned long long)entries, (unsigned long long)rows, table->id);
+        check_problem(check, "index %u has %llu entries for %llu rows of table %u",
+                      index->def.id, (unsigned long long)entries, (unsigned long long)rows,
+                      table->id);
 out:
     index_close(cursor);
     arena_deinit(&arena);
@@ -235,7 +249,8 @@ static kdk_status check_table(struct check *check, struct table *table, struct e
             break;
         /* What the snapshot may use stays while it lives; what came later it cannot judge. */
         if (index && !atomic_load_explicit(&index->dropped, memory_order_acquire) &&
-            atomic_load_explicit(&table->ddl_timestamp, memory_order_acquire) <= check->txn->snapshot &&
+            atomic_load_explicit(&table->ddl_timestamp, memory_order_acquire) <=
+                check->txn->snapshot &&
             !atomic_load_explicit(&table->ddl_owner, memory_order_acquire))
             TRY(check_index(check, index, err));
     }
@@ -243,8 +258,8 @@ out:
     return status;
 }
 
-kdk_status store_check(struct store *store, void (*report)(void *context, const char *line), void *context,
-                       uint64_t *problems, struct err *err)
+kdk_status store_check(struct store *store, void (*report)(void *context, const char *line),
+                       void *context, uint64_t *problems, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct check check = {.report = report, .context = context};

@@ -36,7 +36,8 @@ static void text_of(char text[64], int64_t n)
     snprintf(text, 64, n % 3 ? "the amount of this row is %lld" : "%lld", (long long)n);
 }
 
-static kdk_status find(struct worker *w, struct txn *txn, int64_t id, rowid *row, struct datum *n, struct err *err)
+static kdk_status find(struct worker *w, struct txn *txn, int64_t id, rowid *row,
+                       struct datum *n, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct buf key = {0};
@@ -50,7 +51,8 @@ static kdk_status find(struct worker *w, struct txn *txn, int64_t id, rowid *row
     TRY(index_point(txn, w->s->f.table, 1, key.data, key.len, ids, 4, &count, err));
     for (uint32_t k = 0; k < count && k < 4; k++) {
         char text[64];
-        TRY(table_get(txn, w->s->f.table, ids[k], (uint32_t[]){0, 1, 2}, 3, out, &found, &arena, err));
+        TRY(table_get(txn, w->s->f.table, ids[k], (uint32_t[]){0, 1, 2}, 3, out, &found,
+                      &arena, err));
         CHECK(found);
         text_of(text, out[1].i);
         CHECK_EQ(out[0].i, id);
@@ -65,13 +67,15 @@ out:
     return status;
 }
 
-static kdk_status add(struct worker *w, struct txn *txn, rowid row, int64_t n, struct err *err)
+static kdk_status add(struct worker *w, struct txn *txn, rowid row, int64_t n,
+                      struct err *err)
 {
     char text[64];
     bool changed;
     text_of(text, n);
     struct datum values[2] = {{.i = n}, {.s = str_of(text, strlen(text))}};
-    kdk_status status = table_update(txn, w->s->f.table, row, (uint32_t[]){1, 2}, values, 2, &changed, err);
+    kdk_status status =
+        table_update(txn, w->s->f.table, row, (uint32_t[]){1, 2}, values, 2, &changed, err);
     if (status == KDK_OK)
         CHECK(changed);
     return status;
@@ -81,7 +85,8 @@ static kdk_status write_once(struct worker *w, struct txn *txn, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct table *table = w->s->f.table;
-    int64_t a = (int64_t)draw(w, ACCOUNTS), b = (int64_t)draw(w, ACCOUNTS - 1), extra = 1000 + (int64_t)draw(w, 20);
+    int64_t a = (int64_t)draw(w, ACCOUNTS), b = (int64_t)draw(w, ACCOUNTS - 1),
+            extra = 1000 + (int64_t)draw(w, 20);
     rowid from, to;
     struct datum n, m;
     bool changed;
@@ -94,9 +99,11 @@ static kdk_status write_once(struct worker *w, struct txn *txn, struct err *err)
     os_yield();
     switch (draw(w, 4)) {
     case 0: /* Keys change places, in one statement. */
-        TRY(table_update(txn, table, from, (uint32_t[]){0}, &(struct datum){.i = b}, 1, &changed, err));
+        TRY(table_update(txn, table, from, (uint32_t[]){0}, &(struct datum){.i = b}, 1,
+                         &changed, err));
         os_yield();
-        TRY(table_update(txn, table, to, (uint32_t[]){0}, &(struct datum){.i = a}, 1, &changed, err));
+        TRY(table_update(txn, table, to, (uint32_t[]){0}, &(struct datum){.i = a}, 1,
+                         &changed, err));
         break;
     case 1: { /* An extra row comes or goes. */
         TRY(find(w, txn, extra, &to, &m, err));
@@ -105,7 +112,8 @@ static kdk_status write_once(struct worker *w, struct txn *txn, struct err *err)
             break;
         }
         /* Further columns may have been added: as many as the definer ever makes. */
-        struct datum row[6] = {{.i = extra}, {.i = 0}, {.s = str_of("0", 1)}, DATUM_NULL, DATUM_NULL, DATUM_NULL};
+        struct datum row[6] = {{.i = extra}, {.i = 0},   {.s = str_of("0", 1)},
+                               DATUM_NULL,   DATUM_NULL, DATUM_NULL};
         TRY(table_insert(txn, table, row, NULL, err));
         break;
     }
@@ -164,7 +172,8 @@ static int by_id(const void *x, const void *y)
     return a->id < b->id ? -1 : a->id > b->id;
 }
 
-static uint32_t read_scan(struct worker *w, struct txn *txn, struct seen *seen, struct arena *arena, struct err *err)
+static uint32_t read_scan(struct worker *w, struct txn *txn, struct seen *seen,
+                          struct arena *arena, struct err *err)
 {
     const struct ltype types[] = {LTYPE(BIGINT), LTYPE(TEXT), LTYPE(BIGINT), LTYPE(BIGINT)};
     struct batch batch;
@@ -173,7 +182,9 @@ static uint32_t read_scan(struct worker *w, struct txn *txn, struct seen *seen, 
     uint32_t n = 0;
     int64_t sum = 0;
     CHECK_EQ(batch_init(&batch, types, 4, arena, err), KDK_OK);
-    CHECK_EQ(table_scan_open(txn, w->s->f.table, (uint32_t[]){1, 2, SCAN_ROWID, 0}, 4, NULL, 0, arena, &scan, err), KDK_OK);
+    CHECK_EQ(table_scan_open(txn, w->s->f.table, (uint32_t[]){1, 2, SCAN_ROWID, 0}, 4, NULL,
+                             0, arena, &scan, err),
+             KDK_OK);
     CHECK_EQ(scan_reader_new(scan, arena, &reader, err), KDK_OK);
     for (bool more = true;;) {
         if (!CHECK_EQ(scan_reader_next(reader, &batch, &more, err), KDK_OK) || !more)
@@ -181,7 +192,8 @@ static uint32_t read_scan(struct worker *w, struct txn *txn, struct seen *seen, 
         os_yield();
         for (uint32_t k = 0; k < batch.count && n < ROWS; k++) {
             char text[64];
-            struct datum amount = vec_get(&batch.columns[0], k), s = vec_get(&batch.columns[1], k);
+            struct datum amount = vec_get(&batch.columns[0], k),
+                         s = vec_get(&batch.columns[1], k);
             text_of(text, amount.i);
             if (s.s.len != strlen(text) || memcmp(str_data(&s.s), text, strlen(text)) != 0)
                 CHECK_STR(str_data(&s.s), text);
@@ -207,13 +219,16 @@ static void read_once(struct worker *w, struct txn *txn, struct err *err)
     uint32_t n = read_scan(w, txn, seen, &arena, err), k = 0;
     CHECK(n >= ACCOUNTS);
     qsort(seen, n, sizeof *seen, by_id);
-    CHECK_EQ(index_open(txn, w->s->f.table, 1, NULL, 0, NULL, 0, backwards, &arena, &cursor, err), KDK_OK);
+    CHECK_EQ(index_open(txn, w->s->f.table, 1, NULL, 0, NULL, 0, backwards, &arena, &cursor,
+                        err),
+             KDK_OK);
     for (;;) {
         if (!CHECK_EQ(index_next(cursor, &id, NULL, NULL, err), KDK_OK) || !id)
             break;
         if (draw(w, 8) == 0)
             os_yield();
-        CHECK_EQ(table_get(txn, w->s->f.table, id, NULL, 0, NULL, &found, &arena, err), KDK_OK);
+        CHECK_EQ(table_get(txn, w->s->f.table, id, NULL, 0, NULL, &found, &arena, err),
+                 KDK_OK);
         CHECK(found);
         if (CHECK(k < n)) {
             CHECK_EQ(id, seen[backwards ? n - 1 - k : k].row);
@@ -256,8 +271,11 @@ static void definer(void *context)
     uint32_t columns = 4;
     struct tcolumn wide[6];
     for (uint32_t c = 0; c < 6; c++)
-        wide[c] = c < 3 ? w->s->f.columns[c]
-                        : (struct tcolumn){.type = LTYPE(TEXT), .missing = {.s = str_of("a default that is long", 22)}};
+        wide[c] =
+            c < 3
+                ? w->s->f.columns[c]
+                : (struct tcolumn){.type = LTYPE(TEXT),
+                                   .missing = {.s = str_of("a default that is long", 22)}};
     uint64_t seen = 0;
     while (atomic_load(&w->s->running)) {
         struct err err = {0};
@@ -272,7 +290,7 @@ static void definer(void *context)
             break;
         txn_statement_begin(txn);
         bool alter = columns <= 6 && draw(w, 4) == 0;
-        kdk_status status = alter ? table_alter(txn, table, wide, columns, &err)
+        kdk_status status = alter   ? table_alter(txn, table, wide, columns, &err)
                             : there ? table_index_drop(txn, table, def.id, &err)
                                     : table_index_create(txn, table, &def, &err);
         if (status == KDK_OK && CHECK_EQ(txn_commit(txn, &err), KDK_OK)) {
@@ -311,8 +329,12 @@ static void stress_main(void *context)
     atomic_store(&s->running, s->writers);
     for (uint32_t i = 0; i < count; i++) {
         workers[i] = (struct worker){s, seed * 1000 + i};
-        CHECK_EQ(os_thread_new(os_here(), "stress", i < s->writers ? writer : i < s->writers + s->readers ? reader : definer,
-                               &workers[i], &threads[i], &s->f.err), KDK_OK);
+        CHECK_EQ(os_thread_new(os_here(), "stress",
+                               i < s->writers                ? writer
+                               : i < s->writers + s->readers ? reader
+                                                             : definer,
+                               &workers[i], &threads[i], &s->f.err),
+                 KDK_OK);
     }
     for (uint32_t i = 0; i < count; i++)
         os_thread_join(threads[i]);
@@ -324,7 +346,7 @@ static void stress_main(void *context)
 }
 
 /* One wide row whose columns are always equal, changed and rolled back as fast as can be: a reader that took words of two states shows it. */
-enum { WIDE = 120 };
+enum { WIDE = 200 }; /* More words than are copied to the stack. */
 struct wide {
     struct stress *s;
     struct table *table;
@@ -343,7 +365,9 @@ static void wide_writer(void *context)
         for (uint32_t command = 0; command < 2; command++) {
             for (uint32_t c = 0; c < WIDE; c++)
                 values[c].i = (int64_t)i * 2 + command;
-            CHECK_EQ(table_update(txn, w->table, 1, w->numbers, values, WIDE, &changed, &err), KDK_OK);
+            CHECK_EQ(
+                table_update(txn, w->table, 1, w->numbers, values, WIDE, &changed, &err),
+                KDK_OK);
             statement(txn);
         }
         if (i % 2)
@@ -371,12 +395,15 @@ static void wide_reader(void *context)
         bool found, more;
         CHECK_EQ(txn_begin(w->s->f.man, TXN_SNAPSHOT, true, &txn, &err), KDK_OK);
         txn_statement_begin(txn);
-        CHECK_EQ(table_get(txn, w->table, 1, w->numbers, WIDE, out, &found, &arena, &err), KDK_OK);
+        CHECK_EQ(table_get(txn, w->table, 1, w->numbers, WIDE, out, &found, &arena, &err),
+                 KDK_OK);
         for (uint32_t c = 1; c < WIDE; c++)
             torn += out[c].i != out[0].i;
         struct table_scan *scan;
         struct scan_reader *reader;
-        CHECK_EQ(table_scan_open(txn, w->table, w->numbers, WIDE, NULL, 0, &arena, &scan, &err), KDK_OK);
+        CHECK_EQ(
+            table_scan_open(txn, w->table, w->numbers, WIDE, NULL, 0, &arena, &scan, &err),
+            KDK_OK);
         CHECK_EQ(scan_reader_new(scan, &arena, &reader, &err), KDK_OK);
         CHECK_EQ(scan_reader_next(reader, &batch, &more, &err), KDK_OK);
         if (CHECK_EQ(batch.count, 1))
@@ -412,7 +439,9 @@ TEST(stress, no_reader_sees_half_a_row)
     commit(&s.f, txn);
     atomic_store(&w.running, 1);
     for (uint32_t i = 0; i < 3; i++)
-        CHECK_EQ(os_thread_new(os_here(), "wide", i ? wide_reader : wide_writer, &w, &threads[i], &s.f.err), KDK_OK);
+        CHECK_EQ(os_thread_new(os_here(), "wide", i ? wide_reader : wide_writer, &w,
+                               &threads[i], &s.f.err),
+                 KDK_OK);
     for (uint32_t i = 0; i < 3; i++)
         os_thread_join(threads[i]);
     fixture_close(&s.f);

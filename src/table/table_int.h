@@ -24,16 +24,26 @@
 #include "tree/memtree.h"
 #include "txn/txn.h"
 
-#define GROUP_ROWS   BATCH_ROWS  /* Ids of a group: the unit of scans. */
-#define SUBPAGE_ROWS 64u         /* Ids of a sub-page: an array of slots. */
-#define SLAB_ROWS    16u         /* Records of an allocation. */
+#define GROUP_ROWS   BATCH_ROWS /* Ids of a group: the unit of scans. */
+#define SUBPAGE_ROWS 64u        /* Ids of a sub-page: an array of slots. */
+#define SLAB_ROWS    16u        /* Records of an allocation. */
 #define MAP_FANOUT   64u
 #define PRUNE_DEPTH  KDK_PICK(4u, 0u) /* Chains below are left alone. */
-#define SMALL_WORDS  128u        /* Records up to here are copied to the stack. */
+#define SMALL_WORDS  128u             /* Records up to here are copied to the stack. */
 
 /* ------------------------------------------------------------------ layouts ---- */
 
-enum field_kind { FIELD_NONE, FIELD_I8, FIELD_I16, FIELD_I32, FIELD_I64, FIELD_I128, FIELD_F32, FIELD_F64, FIELD_STR };
+enum field_kind {
+    FIELD_NONE,
+    FIELD_I8,
+    FIELD_I16,
+    FIELD_I32,
+    FIELD_I64,
+    FIELD_I128,
+    FIELD_F32,
+    FIELD_F64,
+    FIELD_STR
+};
 
 /* Over all versions; lo > hi: no value yet. Atomic, widened only. */
 struct bounds {
@@ -46,8 +56,9 @@ struct field {
     struct ltype type;
     uint8_t kind; /* enum field_kind */
     bool not_null, dropped;
-    uint32_t offset;       /* Bytes from the record's words. */
-    struct datum missing;  /* What records of layouts without it have. Strings in the layout's arena. */
+    uint32_t offset; /* Bytes from the record's words. */
+    struct datum
+        missing; /* What records of layouts without it have. Strings in the layout's arena. */
     struct bounds *bounds; /* NULL: not an integer of some kind. */
 };
 /* Immutable once it is a table's. */
@@ -60,19 +71,24 @@ struct layout {
     struct arena arena;
     struct field fields[];
 };
-kdk_status layout_new(const struct tcolumn *columns, uint32_t count, struct layout **out, struct err *err);
+kdk_status layout_new(const struct tcolumn *columns, uint32_t count, struct layout **out,
+                      struct err *err);
 void layout_free(struct layout *layout);
 struct datum field_get(const struct field *field, uint32_t column, const uint64_t *words);
 /* Strings: `text` are the bytes that the record owns when they are over STR_INLINE. */
-void field_put(const struct field *field, uint32_t column, uint64_t *words, const struct datum *value, const char *text);
-void bounds_widen(struct table *table, const struct field *field, const struct datum *value);
+void field_put(const struct field *field, uint32_t column, uint64_t *words,
+               const struct datum *value, const char *text);
+void bounds_widen(struct table *table, const struct field *field,
+                  const struct datum *value);
 
 /* ------------------------------------------------------------------ records ---- */
 
 #define RECORD_DELETED 1u
-#define RECORD_KEYED   2u /* Its key changed in some index since it came to memory; never taken back. */
-#define META(LAYOUT, FLAGS, RESTORES) ((uint64_t)(LAYOUT) | (uint64_t)(FLAGS) << 16 | (uint64_t)(RESTORES) << 32)
-#define META_LAYOUT(META_)   ((uint32_t)((META_) & 0xffff))
+#define RECORD_KEYED                                                                       \
+    2u /* Its key changed in some index since it came to memory; never taken back. */
+#define META(LAYOUT, FLAGS, RESTORES)                                                      \
+    ((uint64_t)(LAYOUT) | (uint64_t)(FLAGS) << 16 | (uint64_t)(RESTORES) << 32)
+#define META_LAYOUT(META_)   ((uint32_t)((META_)&0xffff))
 #define META_FLAGS(META_)    ((uint32_t)((META_) >> 16 & 0xffff))
 #define META_RESTORES(META_) ((uint32_t)((META_) >> 32))
 
@@ -80,7 +96,7 @@ struct undo;
 struct record {
     _Atomic uint64_t header; /* txn.h: timestamp or transaction, lock bit. */
     _Atomic(struct undo *) undo;
-    _Atomic uint64_t meta;   /* META(). */
+    _Atomic uint64_t meta; /* META(). */
     _Atomic uint64_t words[];
 };
 
@@ -88,7 +104,7 @@ enum undo_kind {
     UNDO_INSERT, /* Before, the row did not exist. One for all rows of a command. */
     UNDO_UPDATE,
     UNDO_DELETE,
-    UNDO_MOVED,  /* Before, the row was the record `moved`, in an older layout. */
+    UNDO_MOVED, /* Before, the row was the record `moved`, in an older layout. */
 };
 /* A string that a change replaced, and the one that came. */
 struct swap {
@@ -97,22 +113,22 @@ struct swap {
 /* How to come from a version to the one before. Immutable once linked, but for `next`. */
 struct undo {
     _Atomic(struct undo *) next; /* The version before that. Changed by pruning alone. */
-    struct part *part;     /* Whose it is. */
-    struct undo *txn_next; /* The transaction's undo before this. */
+    struct part *part;           /* Whose it is. */
+    struct undo *txn_next;       /* The transaction's undo before this. */
     struct record *record;
     struct record *moved;
     rowid id;
-    uint64_t before;       /* Header of the older version. */
+    uint64_t before; /* Header of the older version. */
     uint64_t meta_before;
     uint32_t command;
     uint8_t kind;
-    bool counted;          /* The writer counted itself in the group. */
-    uint16_t depth;        /* About how many are below. */
+    bool counted;   /* The writer counted itself in the group. */
+    uint16_t depth; /* About how many are below. */
     uint16_t word_count, swap_count, column_count;
-    const uint64_t *old;       /* word_count old words, */
-    const uint16_t *word;      /* and where they were. */
+    const uint64_t *old;  /* word_count old words, */
+    const uint16_t *word; /* and where they were. */
     const struct swap *swaps;
-    const uint16_t *columns;   /* What the statement changed: for the log. */
+    const uint16_t *columns; /* What the statement changed: for the log. */
 };
 
 /* A version of a row, copied. */
@@ -128,11 +144,14 @@ struct image {
 void image_init(struct image *image);
 void image_deinit(struct image *image);
 /* A consistent copy of what is in the record now. KDK_NOMEM for a wide one. Inside a guard. */
-kdk_status record_copy(struct table *table, const struct record *record, struct image *image, struct err *err);
+kdk_status record_copy(struct table *table, const struct record *record,
+                       struct image *image, struct err *err);
 /* Goes back in the copy to what the statement sees; *found false: nothing. */
-kdk_status image_resolve(struct txn *txn, struct table *table, struct image *image, bool *found, struct err *err);
+kdk_status image_resolve(struct txn *txn, struct table *table, struct image *image,
+                         bool *found, struct err *err);
 /* Goes back to before the transaction that `header` names (uncommitted). */
-kdk_status image_before_txn(struct table *table, struct image *image, bool *found, struct err *err);
+kdk_status image_before_txn(struct table *table, struct image *image, bool *found,
+                            struct err *err);
 struct datum image_get(struct table *table, const struct image *image, uint32_t column);
 void record_free_strings(struct table *table, struct record *record);
 
@@ -152,7 +171,8 @@ struct subpage {
 };
 struct group {
     rowid first;
-    _Atomic uint64_t state;    /* Low half: writers in flight. High half: how often one began. */
+    _Atomic uint64_t
+        state; /* Low half: writers in flight. High half: how often one began. */
     _Atomic uint64_t youngest; /* Of all committed versions. */
     _Atomic(struct subpage *) sub[GROUP_ROWS / SUBPAGE_ROWS];
 };
@@ -172,7 +192,8 @@ struct group *rowmap_group(struct table *table, rowid id); /* or NULL */
 static inline _Atomic uintptr_t *group_slot(struct group *group, rowid id)
 {
     uint32_t i = (uint32_t)(id % GROUP_ROWS);
-    struct subpage *sub = atomic_load_explicit(&group->sub[i / SUBPAGE_ROWS], memory_order_acquire);
+    struct subpage *sub =
+        atomic_load_explicit(&group->sub[i / SUBPAGE_ROWS], memory_order_acquire);
     return sub ? &sub->slots[i % SUBPAGE_ROWS] : NULL;
 }
 static inline struct record *slot_record(_Atomic uintptr_t *slot)
@@ -186,14 +207,17 @@ static inline struct record *rowmap_get(struct table *table, rowid id)
     return group ? slot_record(group_slot(group, id)) : NULL;
 }
 /* Memory for a new record of `id`, not yet in its slot; the slot. KDK_NOMEM. */
-kdk_status rowmap_place(struct table *table, rowid id, const struct layout *layout, struct group **group,
-                        _Atomic uintptr_t **slot, struct record **record, struct err *err);
+kdk_status rowmap_place(struct table *table, rowid id, const struct layout *layout,
+                        struct group **group, _Atomic uintptr_t **slot,
+                        struct record **record, struct err *err);
 /* The record is in no slot and no guard sees it: its strings stay. `last`: the row is gone, too. */
 void rowmap_release(struct table *table, rowid id, struct record *record, bool last);
 /* Frees everything; nobody uses the table. */
 void rowmap_free(struct table *table);
 /* Calls for each record in slots (tests, check). */
-void rowmap_each(struct table *table, void (*each)(void *context, rowid id, struct record *record), void *context);
+void rowmap_each(struct table *table,
+                 void (*each)(void *context, rowid id, struct record *record),
+                 void *context);
 
 /* ------------------------------------------------------------------- tables ---- */
 
@@ -224,22 +248,23 @@ struct table {
     struct store *store;
     uint32_t id;
     _Atomic uint32_t refs;
-    struct table *next, **link;         /* Of the store's list, under its latch. */
-    _Atomic(struct layout *) layout;    /* The newest. */
+    struct table *next, **link;      /* Of the store's list, under its latch. */
+    _Atomic(struct layout *) layout; /* The newest. */
     _Atomic(struct layout_list *) layouts;
-    uint32_t layout_count;              /* By who changes the definition. */
-    struct bounds *bounds;              /* All that fields point to. */
+    uint32_t layout_count; /* By who changes the definition. */
+    struct bounds *bounds; /* All that fields point to. */
     _Atomic(struct index_set *) indexes;
     _Atomic(struct map_node *) root;
     _Atomic uint64_t next_id;
-    _Atomic uint64_t next_seq;          /* Of index items. */
-    _Atomic int64_t live;               /* Committed rows. */
+    _Atomic uint64_t next_seq; /* Of index items. */
+    _Atomic int64_t live;      /* Committed rows. */
     _Atomic uint64_t epoch;
-    _Atomic uint64_t youngest;          /* Of all committed changes. */
-    _Atomic uint32_t writers;           /* Parts in flight. */
-    _Atomic uint64_t last_writer;       /* Some transaction of those: what to wait for. */
-    _Atomic uint64_t ddl_owner;         /* Number of the transaction that changes the definition, or 0. */
-    _Atomic uint64_t ddl_timestamp;     /* Of the newest definition. */
+    _Atomic uint64_t youngest;    /* Of all committed changes. */
+    _Atomic uint32_t writers;     /* Parts in flight. */
+    _Atomic uint64_t last_writer; /* Some transaction of those: what to wait for. */
+    _Atomic uint64_t
+        ddl_owner; /* Number of the transaction that changes the definition, or 0. */
+    _Atomic uint64_t ddl_timestamp; /* Of the newest definition. */
     struct txn_garbage garbage;
 };
 static inline const struct layout *table_layout(struct table *table, uint32_t number)
@@ -281,7 +306,7 @@ struct entry {
     struct index *index;
     uint32_t command;
     uint8_t op;
-    bool has_null;          /* A NULL in the key: equals nothing. */
+    bool has_null; /* A NULL in the key: equals nothing. */
     struct memtree_item item;
 };
 static inline struct entry *entry_of(const struct memtree_item *item)
@@ -301,28 +326,32 @@ struct part {
     struct txn_part part;
     struct table *table;
     uint64_t number;
-    struct undo *undo;           /* Newest first. */
-    _Atomic uint32_t linked;     /* Of those, not pruned. */
-    struct undo first_marker;    /* UNDO_INSERT of the first command that inserts; */
-    struct undo *marker;         /* of the newest, linked by txn_next to the first. */
-    struct id_range *ranges;     /* Inserted ids. */
+    struct undo *undo;        /* Newest first. */
+    _Atomic uint32_t linked;  /* Of those, not pruned. */
+    struct undo first_marker; /* UNDO_INSERT of the first command that inserts; */
+    struct undo *marker;      /* of the newest, linked by txn_next to the first. */
+    struct id_range *ranges;  /* Inserted ids. */
     uint32_t range_count, range_cap;
     struct id_range first_ranges[2];
-    struct entry *plus, *minus;  /* Newest first. */
-    struct entry *checked;       /* plus from here on was found unique. */
-    struct entry *dead;          /* Unlinked, to be freed with the part. */
-    int64_t delta;               /* Rows more. */
-    struct buf key, key2;        /* Scratch. */
+    struct entry *plus, *minus; /* Newest first. */
+    struct entry *checked;      /* plus from here on was found unique. */
+    struct entry *dead;         /* Unlinked, to be freed with the part. */
+    int64_t delta;              /* Rows more. */
+    struct buf key, key2;       /* Scratch. */
     bool created, dropping, ended, aborted;
-    struct layout *layout_before; /* What to go back to; NULL: the layout was not changed. */
+    struct layout
+        *layout_before; /* What to go back to; NULL: the layout was not changed. */
     struct part_index *indexes;
 };
 extern const struct txn_part_ops table_part_ops;
 /* The transaction's part for writing; makes it, or KDK_SERIALIZATION, KDK_READ_ONLY, KDK_NOMEM. */
-kdk_status part_get(struct txn *txn, struct table *table, struct part **out, struct err *err);
-kdk_status conflict_set(struct txn *txn, uint64_t timestamp, uint64_t number, struct err *err);
+kdk_status part_get(struct txn *txn, struct table *table, struct part **out,
+                    struct err *err);
+kdk_status conflict_set(struct txn *txn, uint64_t timestamp, uint64_t number,
+                        struct err *err);
 /* T7: waits for nothing. */
-kdk_status ddl_begin(struct txn *txn, struct table *table, struct part **out, struct err *err);
+kdk_status ddl_begin(struct txn *txn, struct table *table, struct part **out,
+                     struct err *err);
 /* Of part_ops, in alter.c: what the definition needs at the end. */
 void part_ddl_stamp(struct part *part, uint64_t timestamp);
 void part_ddl_rollback(struct part *part);
@@ -331,11 +360,13 @@ void part_ddl_free(struct part *part);
 /* ------------------------------------------------------------------ indexes ---- */
 
 /* Appends the key of a version to `key` (cleared first). KDK_LIMIT when it is too long. */
-kdk_status index_key(struct index *index, const struct image *image, struct buf *key, bool *has_null, struct err *err);
+kdk_status index_key(struct index *index, const struct image *image, struct buf *key,
+                     bool *has_null, struct err *err);
 struct index *index_find(struct table *table, uint32_t id); /* or NULL */
-kdk_status entry_new(struct index *index, enum entry_op op, rowid id, const struct buf *key, bool has_null,
-                     struct txn *txn, struct entry **out, struct err *err);
-kdk_status index_new(struct table *table, const struct tindex *def, struct index **out, struct err *err);
+kdk_status entry_new(struct index *index, enum entry_op op, rowid id, const struct buf *key,
+                     bool has_null, struct txn *txn, struct entry **out, struct err *err);
+kdk_status index_new(struct table *table, const struct tindex *def, struct index **out,
+                     struct err *err);
 void index_free(struct index *index);
 /* Checks entries of unique indexes that the last statement placed. */
 kdk_status part_check_unique(struct part *part, struct txn *txn, struct err *err);

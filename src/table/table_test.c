@@ -89,7 +89,9 @@ TEST(table, every_type_at_its_extremes)
     commit(&f, t);
     t = begin(&f);
     for (uint32_t round = 0; round < 2; round++) {
-        CHECK_EQ(table_get(t, wide, round ? b : a, numbers, N + 2, out, &found, &f.arena, &f.err), KDK_OK);
+        CHECK_EQ(table_get(t, wide, round ? b : a, numbers, N + 2, out, &found, &f.arena,
+                           &f.err),
+                 KDK_OK);
         for (uint32_t c = 0; found && c < N + 2; c++)
             CHECK_EQ(datum_compare(columns[c].type, &out[c], round ? &hi[c] : &lo[c]), 0);
     }
@@ -102,7 +104,8 @@ TEST(table, every_type_at_its_extremes)
     for (uint32_t c = 0; c < N + 2; c++)
         types[c] = columns[c].type;
     CHECK_EQ(batch_init(&batch, types, N + 2, &f.arena, &f.err), KDK_OK);
-    CHECK_EQ(table_scan_open(t, wide, numbers, N + 2, NULL, 0, &f.arena, &scan, &f.err), KDK_OK);
+    CHECK_EQ(table_scan_open(t, wide, numbers, N + 2, NULL, 0, &f.arena, &scan, &f.err),
+             KDK_OK);
     CHECK_EQ(scan_reader_new(scan, &f.arena, &reader, &f.err), KDK_OK);
     CHECK_EQ(scan_reader_next(reader, &batch, &more, &f.err), KDK_OK);
     CHECK(more);
@@ -216,8 +219,11 @@ TEST(table, rollback_leaves_no_trace)
                 if ((i + command) % 4 == 0)
                     CHECK_EQ(erase(&f, t, id), KDK_OK);
                 else
-                    CHECK_EQ(update(&f, t, id, 1000 + i + command * 100, i, "another string, long as well"), KDK_OK);
-                insert(&f, t, 5000 + command * 100 + i, i, "and one more that will not stay");
+                    CHECK_EQ(update(&f, t, id, 1000 + i + command * 100, i,
+                                    "another string, long as well"),
+                             KDK_OK);
+                insert(&f, t, 5000 + command * 100 + i, i,
+                       "and one more that will not stay");
             }
             statement(t);
         }
@@ -243,12 +249,14 @@ TEST(table, not_null_is_refused)
     struct datum values[3] = {DATUM_NULL, {.i = 1}, DATUM_NULL};
     rowid id;
     CHECK_EQ(table_insert(t, f.table, values, &id, &f.err), KDK_NOT_NULL);
-    CHECK_STR(f.err.message, "null value in column \"column 1\" of relation \"table 1\" violates not-null constraint");
+    CHECK_STR(f.err.message, "null value in column \"column 1\" of relation \"table 1\" "
+                             "violates not-null constraint");
     CHECK_EQ(txn_commit(t, &f.err), KDK_IN_FAILED_TXN);
     t = begin(&f);
     id = insert(&f, t, 1, 1, "x");
     statement(t);
-    CHECK_EQ(table_update(t, f.table, id, (uint32_t[]){0}, values, 1, &f.changed, &f.err), KDK_NOT_NULL);
+    CHECK_EQ(table_update(t, f.table, id, (uint32_t[]){0}, values, 1, &f.changed, &f.err),
+             KDK_NOT_NULL);
     check_row(&f, t, id, 1, 1, "x");
     CHECK_EQ(txn_commit(t, &f.err), KDK_IN_FAILED_TXN);
     fixture_close(&f);
@@ -324,7 +332,8 @@ TEST(table, cursors_walk_both_ways_at_their_snapshot)
     struct txn *old = begin(&f);
     t = begin(&f);
     for (rowid id = 1; id <= 200; id++)
-        CHECK_EQ(id % 3 ? update(&f, t, id, 1000 - (int64_t)id, 0, "y") : erase(&f, t, id), KDK_OK);
+        CHECK_EQ(id % 3 ? update(&f, t, id, 1000 - (int64_t)id, 0, "y") : erase(&f, t, id),
+                 KDK_OK);
     commit(&f, t);
     struct txn *now = begin(&f);
     for (int backwards = 0; backwards < 2; backwards++) {
@@ -390,7 +399,8 @@ TEST(table, deleted_rows_give_their_memory_back)
         struct txn *t = begin(&f);
         rowid first = 0;
         for (int i = 0; i < 500; i++) {
-            rowid id = insert(&f, t, round * 500 + i, 1, "a string that takes some memory by itself");
+            rowid id = insert(&f, t, round * 500 + i, 1,
+                              "a string that takes some memory by itself");
             first = i ? first : id;
         }
         commit(&f, t);
@@ -441,9 +451,12 @@ TEST(table, chains_are_pruned_to_what_snapshots_need)
     /* Different columns in turn: no undo restores all that the one above it does. */
     for (int i = 0; i < 50; i++) {
         const uint32_t column = 1 + (uint32_t)i % 2;
-        const struct datum values[] = {{.i = i}, {.s = str_of("other text, long as well", 24)}};
+        const struct datum values[] = {{.i = i},
+                                       {.s = str_of("other text, long as well", 24)}};
         t = begin(&f);
-        CHECK_EQ(table_update(t, f.table, id, &column, &values[i % 2], 1, &f.changed, &f.err), KDK_OK);
+        CHECK_EQ(
+            table_update(t, f.table, id, &column, &values[i % 2], 1, &f.changed, &f.err),
+            KDK_OK);
         commit(&f, t);
     }
     check_row(&f, held[0], id, 1, 7, "the first of all the strings");
@@ -466,17 +479,23 @@ TEST(table, a_new_column_has_its_default_in_old_rows)
     struct tcolumn columns[5];
     memcpy(columns, f.columns, sizeof f.columns);
     static const char text[] = "a default of more than twelve bytes";
-    columns[3] = (struct tcolumn){.type = LTYPE(TEXT), .missing = {.s = str_of(text, strlen(text))}};
+    columns[3] =
+        (struct tcolumn){.type = LTYPE(TEXT), .missing = {.s = str_of(text, strlen(text))}};
     columns[4] = (struct tcolumn){.type = LTYPE(INTEGER), .missing = {.i = 100000}};
     /* Rolled back, then done. */
     for (int round = 0; round < 2; round++) {
         t = begin(&f);
         CHECK_EQ(table_alter(t, f.table, columns, 5, &f.err), KDK_OK);
         statement(t);
-        struct datum row[5] = {{.i = 50}, {.i = 5}, {.s = str_of("s", 1)}, {.s = str_of("t", 1)}, {.i = 6}};
+        struct datum row[5] = {
+            {.i = 50}, {.i = 5}, {.s = str_of("s", 1)}, {.s = str_of("t", 1)}, {.i = 6}};
         CHECK_EQ(table_insert(t, f.table, row, NULL, &f.err), KDK_OK);
-        CHECK_EQ(table_update(t, f.table, 1, (uint32_t[]){1, 3}, row + 2 - 1, 2, &f.changed, &f.err), KDK_OK);
-        CHECK_EQ(table_update(t, f.table, 3, (uint32_t[]){1}, row + 1, 1, &f.changed, &f.err), KDK_OK);
+        CHECK_EQ(table_update(t, f.table, 1, (uint32_t[]){1, 3}, row + 2 - 1, 2, &f.changed,
+                              &f.err),
+                 KDK_OK);
+        CHECK_EQ(
+            table_update(t, f.table, 3, (uint32_t[]){1}, row + 1, 1, &f.changed, &f.err),
+            KDK_OK);
         statement(t);
         CHECK_EQ(erase(&f, t, 3), KDK_OK);
         if (round)
@@ -513,7 +532,9 @@ TEST(table, a_new_column_has_its_default_in_old_rows)
         struct scan_reader *reader;
         bool more;
         CHECK_EQ(batch_init(&batch, types, 3, &f.arena, &f.err), KDK_OK);
-        CHECK_EQ(table_scan_open(t, f.table, (uint32_t[]){3, 4, 1}, 3, NULL, 0, &f.arena, &scan, &f.err), KDK_OK);
+        CHECK_EQ(table_scan_open(t, f.table, (uint32_t[]){3, 4, 1}, 3, NULL, 0, &f.arena,
+                                 &scan, &f.err),
+                 KDK_OK);
         CHECK_EQ(scan_reader_new(scan, &f.arena, &reader, &f.err), KDK_OK);
         CHECK_EQ(scan_reader_next(reader, &batch, &more, &f.err), KDK_OK);
         if (CHECK_EQ(batch.count, 3)) {
@@ -536,9 +557,13 @@ TEST(table, a_new_column_has_its_default_in_old_rows)
     statement(t);
     CHECK_EQ(table_alter(t, f.table, columns, 5, &f.err), KDK_OK);
     statement(t);
-    CHECK_EQ(table_update(t, f.table, 2, (uint32_t[]){3}, &(struct datum){.s = str_of(text, 20)}, 1, &f.changed, &f.err), KDK_OK);
+    CHECK_EQ(table_update(t, f.table, 2, (uint32_t[]){3},
+                          &(struct datum){.s = str_of(text, 20)}, 1, &f.changed, &f.err),
+             KDK_OK);
     statement(t);
-    CHECK_EQ(table_get(t, f.table, 2, (uint32_t[]){0, 2, 3}, 3, out, &found, &f.arena, &f.err), KDK_OK);
+    CHECK_EQ(
+        table_get(t, f.table, 2, (uint32_t[]){0, 2, 3}, 3, out, &found, &f.arena, &f.err),
+        KDK_OK);
     CHECK(found && out[0].i == 2 && out[1].null && out[2].s.len == 20);
     commit(&f, t);
     check_store(&f);
@@ -612,8 +637,9 @@ TEST(table, an_index_made_late_is_complete)
     CHECK_EQ(table_index_drop(t, f.table, 5, &f.err), KDK_OK);
     commit(&f, t);
     ids[1] = 4711;
-    CHECK_EQ(index_point(old, f.table, 5, key.data, key.len, ids, 1, &count, &f.err), KDK_OK);
-    CHECK_EQ(count, 2); /* More than one; */
+    CHECK_EQ(index_point(old, f.table, 5, key.data, key.len, ids, 1, &count, &f.err),
+             KDK_OK);
+    CHECK_EQ(count, 2);     /* More than one; */
     CHECK_EQ(ids[1], 4711); /* only one was asked for. */
     txn_rollback(old);
     while (txnman_reclaim(f.man))
@@ -638,7 +664,8 @@ TEST(table, tables_come_and_go)
         CHECK_EQ(table_create(t, f.store, 2, f.columns, 3, &made, &f.err), KDK_OK);
         CHECK_EQ(table_index_create(t, made, &def, &f.err), KDK_OK);
         statement(t);
-        struct datum row[3] = {{.i = 2}, DATUM_NULL, {.s = str_of("some string that is long", 24)}};
+        struct datum row[3] = {
+            {.i = 2}, DATUM_NULL, {.s = str_of("some string that is long", 24)}};
         CHECK_EQ(table_insert(t, made, row, NULL, &f.err), KDK_OK);
         if (how == 0) {
             txn_rollback(t);
@@ -660,7 +687,9 @@ TEST(table, tables_come_and_go)
         txnman_reclaim(f.man);
         bool found;
         struct datum out;
-        CHECK_EQ(table_get(old, made, 1, (uint32_t[]){0}, 1, &out, &found, &f.arena, &f.err), KDK_OK);
+        CHECK_EQ(
+            table_get(old, made, 1, (uint32_t[]){0}, 1, &out, &found, &f.arena, &f.err),
+            KDK_OK);
         CHECK(found && out.i == 2);
         txn_rollback(old);
         CHECK_EQ(txnman_reclaim(f.man), 0);
@@ -700,7 +729,9 @@ TEST(table, directories_are_refused_yet)
     struct store *store;
     struct err err = {0};
     struct store_report report;
-    CHECK_EQ(store_open(&(struct store_options){.os = os_real(), .dir = "/nowhere"}, &store, &report, &err), KDK_UNSUPPORTED);
+    CHECK_EQ(store_open(&(struct store_options){.os = os_real(), .dir = "/nowhere"}, &store,
+                        &report, &err),
+             KDK_UNSUPPORTED);
 }
 
 TEST(table, read_only_transactions_write_nothing)
@@ -734,7 +765,9 @@ TEST(table, batches_and_shared_scans)
         for (uint32_t i = 0; i < n; i++) {
             vec_put(&in.columns[0], i, &(struct datum){.i = done + i}, n);
             vec_put(&in.columns[1], i, &(struct datum){.i = 5}, n);
-            vec_put(&in.columns[2], i, &(struct datum){.s = str_of("some text of more than twelve", i % 29)}, n);
+            vec_put(&in.columns[2], i,
+                    &(struct datum){.s = str_of("some text of more than twelve", i % 29)},
+                    n);
         }
         batch_all(&in, n);
         CHECK_EQ(table_insert_batch(t, f.table, &in, ids, &f.err), KDK_OK);
@@ -749,7 +782,8 @@ TEST(table, batches_and_shared_scans)
         uint64_t rows = 0, sum = 0, bytes = 0;
         bool more, any = true;
         statement(t);
-        CHECK_EQ(table_scan_open(t, f.table, columns, 3, NULL, 0, &f.arena, &scan, &f.err), KDK_OK);
+        CHECK_EQ(table_scan_open(t, f.table, columns, 3, NULL, 0, &f.arena, &scan, &f.err),
+                 KDK_OK);
         CHECK(table_scan_units(scan) >= 4);
         for (int k = 0; k < 3; k++)
             CHECK_EQ(scan_reader_new(scan, &f.arena, &readers[k], &f.err), KDK_OK);
@@ -760,11 +794,13 @@ TEST(table, batches_and_shared_scans)
                 any |= more;
                 rows += out.count;
                 for (uint32_t i = 0; i < out.count; i++) {
-                    struct datum id = vec_get(&out.columns[0], i), s = vec_get(&out.columns[2], i);
+                    struct datum id = vec_get(&out.columns[0], i),
+                                 s = vec_get(&out.columns[2], i);
                     sum += (uint64_t)id.i;
                     bytes += s.s.len;
                     if (round == 1)
-                        vec_put(&out.columns[0], i, &(struct datum){.i = id.i + ROWS}, out.count);
+                        vec_put(&out.columns[0], i, &(struct datum){.i = id.i + ROWS},
+                                out.count);
                 }
                 if (round == 1 && more)
                     CHECK_EQ(table_insert_batch(t, f.table, &out, NULL, &f.err), KDK_OK);
@@ -808,9 +844,12 @@ TEST(table, point_reads_allocate_nothing)
         struct datum out[3];
         bool found;
         t = begin(&f);
-        CHECK_EQ(index_point(t, f.table, 1, key.data, key.len, ids, 1, &count, &f.err), KDK_OK);
+        CHECK_EQ(index_point(t, f.table, 1, key.data, key.len, ids, 1, &count, &f.err),
+                 KDK_OK);
         CHECK_EQ(count, 1);
-        CHECK_EQ(table_get(t, f.table, ids[0], (uint32_t[]){0, 1, 2}, 3, out, &found, &f.arena, &f.err), KDK_OK);
+        CHECK_EQ(table_get(t, f.table, ids[0], (uint32_t[]){0, 1, 2}, 3, out, &found,
+                           &f.arena, &f.err),
+                 KDK_OK);
         CHECK(found && out[1].i == 321);
         commit(&f, t);
     }
@@ -827,9 +866,14 @@ static kdk_status workload(struct fixture *f)
     struct err *err = &f->err;
     struct txn *t = NULL;
     struct table *made;
-    struct datum row[3] = {{.i = 1}, {.i = 2}, {.s = str_of("a string of more than twelve", 28)}};
-    const struct tindex def = {.id = 12, .unique = true, .column_count = 2, .columns = {2, 0}};
-    struct tcolumn more[4] = {f->columns[0], f->columns[1], f->columns[2], {.type = LTYPE(TEXT), .missing = row[2]}};
+    struct datum row[3] = {
+        {.i = 1}, {.i = 2}, {.s = str_of("a string of more than twelve", 28)}};
+    const struct tindex def = {
+        .id = 12, .unique = true, .column_count = 2, .columns = {2, 0}};
+    struct tcolumn more[4] = {f->columns[0],
+                              f->columns[1],
+                              f->columns[2],
+                              {.type = LTYPE(TEXT), .missing = row[2]}};
     bool changed;
     TRY(txn_begin(f->man, TXN_SNAPSHOT, false, &t, err));
     txn_statement_begin(t);
@@ -843,7 +887,8 @@ static kdk_status workload(struct fixture *f)
     TRY(table_update(t, made, 2, (uint32_t[]){2, 0}, row + 1, 1, &changed, err));
     row[0].i = 1000;
     for (rowid id = 3; id < 20; id++, row[0].i++)
-        TRY(id % 2 ? table_update(t, made, id, (uint32_t[]){0}, row, 1, &changed, err) : table_delete(t, made, id, &changed, err));
+        TRY(id % 2 ? table_update(t, made, id, (uint32_t[]){0}, row, 1, &changed, err)
+                   : table_delete(t, made, id, &changed, err));
     TRY(table_statement_end(t, err));
     txn_statement_begin(t);
     TRY(table_alter(t, made, more, 4, err));
@@ -880,4 +925,97 @@ TEST(table, out_of_memory_anywhere)
         failed++;
     }
     CHECK(failed > 100);
+}
+
+/* Reading a wide row whose key moved, in every way. */
+static kdk_status read_workload(struct txn *t, struct table *wide, const uint32_t *columns,
+                                uint32_t count, uint32_t *rows, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct arena arena = {0};
+    struct datum *out = NULL;
+    struct batch batch;
+    struct ltype types[3] = {LTYPE(BIGINT), LTYPE(BIGINT), LTYPE(BIGINT)};
+    struct table_scan *scan;
+    struct scan_reader *reader = NULL;
+    struct index_cursor *cursor = NULL;
+    bool found, more = true;
+    rowid id;
+    *rows = 0;
+    TRY_MEM(out = ARENA_ARRAY(&arena, struct datum, count));
+    TRY(table_get(t, wide, 1, columns, count, out, &found, &arena, err));
+    *rows += found && out[count - 1].i == (int64_t)count - 1;
+    TRY(batch_init(&batch, types, 3, &arena, err));
+    TRY(table_scan_open(t, wide, columns, 3, NULL, 0, &arena, &scan, err));
+    TRY(scan_reader_new(scan, &arena, &reader, err));
+    while (more) {
+        TRY(scan_reader_next(reader, &batch, &more, err));
+        *rows += batch.count;
+    }
+    for (int backwards = 0; backwards < 2; backwards++) {
+        index_close(cursor);
+        cursor = NULL;
+        TRY(index_open(t, wide, 2, "\1", 1, NULL, 0, backwards, &arena, &cursor, err));
+        do {
+            TRY(index_next(cursor, &id, NULL, NULL, err));
+            *rows += id != 0;
+        } while (id);
+    }
+out:
+    index_close(cursor);
+    scan_reader_free(reader);
+    arena_deinit(&arena);
+    return status;
+}
+
+TEST(table, readers_run_out_of_memory_cleanly)
+{
+    enum { WIDE = 150 };
+    struct fixture f;
+    struct tcolumn columns[WIDE];
+    struct datum values[WIDE] = {0};
+    uint32_t numbers[WIDE], rows, failed = 0;
+    struct table *wide;
+    fixture_open(&f);
+    for (uint32_t c = 0; c < WIDE; c++) {
+        columns[c] = (struct tcolumn){.type = LTYPE(BIGINT), .missing = DATUM_NULL};
+        values[c].i = c;
+        numbers[c] = c;
+    }
+    struct txn *t = begin(&f);
+    CHECK_EQ(table_create(t, f.store, 2, columns, WIDE, &wide, &f.err), KDK_OK);
+    CHECK_EQ(
+        table_index_create(
+            t, wide, &(struct tindex){.id = 2, .column_count = 1, .columns = {1}}, &f.err),
+        KDK_OK);
+    statement(t);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(table_insert(t, wide, values, NULL, &f.err), KDK_OK);
+    commit(&f, t);
+    struct txn *old = begin(&f);
+    t = begin(&f);
+    CHECK_EQ(table_update(t, wide, 1, (uint32_t[]){1}, &(struct datum){.i = 99}, 1,
+                          &f.changed, &f.err),
+             KDK_OK);
+    commit(&f, t);
+    t = begin(&f);
+    struct txn *readers[] = {old, t};
+    for (uint32_t k = 0; k < 2; k++)
+        for (uint64_t skip = 0;; skip++) {
+            mem_fail_after(skip, false);
+            kdk_status status =
+                read_workload(readers[k], wide, numbers, WIDE, &rows, &f.err);
+            if (!mem_fail_never()) {
+                CHECK_EQ(status, KDK_OK);
+                CHECK_EQ(rows, 10);
+                break;
+            }
+            CHECK_EQ(status, KDK_NOMEM);
+            failed++;
+        }
+    CHECK(failed > 10);
+    txn_rollback(old);
+    commit(&f, t);
+    check_store(&f);
+    fixture_close(&f);
 }

@@ -21,9 +21,11 @@ struct txn *begin(struct fixture *f);  /* And its first statement. */
 void statement(struct txn *txn);
 void commit(struct fixture *f, struct txn *txn);
 rowid insert(struct fixture *f, struct txn *txn, int64_t id, int64_t n, const char *s);
-kdk_status update(struct fixture *f, struct txn *txn, rowid row, int64_t id, int64_t n, const char *s);
+kdk_status update(struct fixture *f, struct txn *txn, rowid row, int64_t id, int64_t n,
+                  const char *s);
 kdk_status erase(struct fixture *f, struct txn *txn, rowid row);
-void check_row(struct fixture *f, struct txn *txn, rowid row, int64_t id, int64_t n, const char *s);
+void check_row(struct fixture *f, struct txn *txn, rowid row, int64_t id, int64_t n,
+               const char *s);
 void check_gone(struct fixture *f, struct txn *txn, rowid row);
 void check_store(struct fixture *f);
 /* The row whose column 0 is `id`, 0 for none, by index and table_get. */

@@ -16,9 +16,10 @@
 #include "base/mem.h"
 #include "os/os.h"
 
-#define NODE_SLOTS KDK_PICK(64u, 4u) /* Items of a leaf, children of an inner node. At least 4. */
+#define NODE_SLOTS                                                                         \
+    KDK_PICK(64u, 4u) /* Items of a leaf, children of an inner node. At least 4. */
 
-#define DEPTH_MAX  KDK_PICK(16u, 40u)  /* Levels: more than there can be items for. */
+#define DEPTH_MAX KDK_PICK(16u, 40u) /* Levels: more than there can be items for. */
 
 #define VERSION_OBSOLETE 1ull
 #define VERSION_LOCKED   2ull
@@ -31,8 +32,9 @@ struct node {
     _Atomic uint32_t count; /* Items, or children. */
     uint32_t level;         /* Immutable. */
     _Atomic uint64_t prefix[NODE_SLOTS];
-    item_slot item[NODE_SLOTS];         /* Leaf: the items. Inner: separators; one fewer than children. */
-    _Atomic(struct node *) child[];     /* Inner only: NODE_SLOTS. */
+    item_slot
+        item[NODE_SLOTS]; /* Leaf: the items. Inner: separators; one fewer than children. */
+    _Atomic(struct node *) child[]; /* Inner only: NODE_SLOTS. */
 };
 
 /* A separator is a copy of an item's key, so that it outlives the item. */
@@ -123,8 +125,8 @@ static uint32_t node_count(const struct node *node)
 }
 
 /* The first of `count` slots whose key is >= probe, or > probe. */
-static uint32_t node_search(const struct node *node, uint32_t count, const struct memtree_probe *probe,
-                            uint64_t prefix, bool above)
+static uint32_t node_search(const struct node *node, uint32_t count,
+                            const struct memtree_probe *probe, uint64_t prefix, bool above)
 {
     uint32_t lo = 0, hi = count;
     while (lo < hi) {
@@ -165,8 +167,9 @@ static bool node_still(const struct node *node, uint64_t version)
 
 static bool node_lock(struct node *node, uint64_t version)
 {
-    return atomic_compare_exchange_strong_explicit(&node->version, &version, version | VERSION_LOCKED,
-                                                   memory_order_acq_rel, memory_order_relaxed);
+    return atomic_compare_exchange_strong_explicit(
+        &node->version, &version, version | VERSION_LOCKED, memory_order_acq_rel,
+        memory_order_relaxed);
 }
 
 static void node_unlock(struct node *node)
@@ -184,7 +187,8 @@ static void node_unlock_obsolete(struct node *node)
 
 /* ------------------------------------------------------- changes, under lock ---- */
 
-static void slot_put(struct node *node, uint32_t i, uint64_t prefix, const struct memtree_item *item)
+static void slot_put(struct node *node, uint32_t i, uint64_t prefix,
+                     const struct memtree_item *item)
 {
     atomic_store_explicit(&node->prefix[i], prefix, memory_order_release);
     atomic_store_explicit(&node->item[i], item, memory_order_release);
@@ -207,7 +211,8 @@ static void count_put(struct node *node, uint32_t count)
 
 static struct node *node_new(uint32_t level)
 {
-    size_t bytes = sizeof(struct node) + (level ? NODE_SLOTS * sizeof(_Atomic(struct node *)) : 0);
+    size_t bytes =
+        sizeof(struct node) + (level ? NODE_SLOTS * sizeof(_Atomic(struct node *)) : 0);
     struct node *node = mem_zalloc(bytes);
     if (node)
         node->level = level;
@@ -216,7 +221,8 @@ static struct node *node_new(uint32_t level)
 
 static struct separator *separator_new(const struct memtree_item *item)
 {
-    struct separator *sep = mem_alloc(size_add(offsetof(struct separator, item.key), item->bytes));
+    struct separator *sep =
+        mem_alloc(size_add(offsetof(struct separator, item.key), item->bytes));
     if (!sep)
         return NULL;
     sep->item.id = item->id;
@@ -232,8 +238,8 @@ static struct separator *separator_of(const struct memtree_item *item)
 }
 
 /* Puts `child` right of place i of an inner node that is not full, `sep` between. */
-static void inner_add(struct node *node, uint32_t i, uint64_t prefix, const struct memtree_item *sep,
-                      struct node *child)
+static void inner_add(struct node *node, uint32_t i, uint64_t prefix,
+                      const struct memtree_item *sep, struct node *child)
 {
     uint32_t count = node_count(node);
     for (uint32_t k = count - 1; k > i; k--)
@@ -254,8 +260,8 @@ struct spare {
 };
 
 /* Splits the full `node` (locked, as its parent, child `place` of it, or the root when NULL) at `at`. */
-static void node_split(struct memtree *tree, struct node *parent, uint32_t place, struct node *node,
-                       uint32_t at, struct spare *spare)
+static void node_split(struct memtree *tree, struct node *parent, uint32_t place,
+                       struct node *node, uint32_t at, struct spare *spare)
 {
     const uint32_t count = node_count(node);
     struct node *right = spare->node;
@@ -289,8 +295,9 @@ static void node_split(struct memtree *tree, struct node *parent, uint32_t place
 }
 
 /* The node is full at `version`: split it, or find that it changed meanwhile. */
-static kdk_status split_full(struct memtree *tree, struct node *parent, uint64_t parent_version, uint32_t place,
-                             struct node *node, uint64_t version, uint32_t at, struct err *err)
+static kdk_status split_full(struct memtree *tree, struct node *parent,
+                             uint64_t parent_version, uint32_t place, struct node *node,
+                             uint64_t version, uint32_t at, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct spare spare = {0};
@@ -322,8 +329,8 @@ out:
 struct path {
     struct node *node, *parent;
     uint64_t version, parent_version;
-    uint32_t place;          /* Of the node in its parent. */
-    uint32_t depth;          /* Nodes above the parent: above[depth - 1] is the grandparent. */
+    uint32_t place; /* Of the node in its parent. */
+    uint32_t depth; /* Nodes above the parent: above[depth - 1] is the grandparent. */
     struct step {
         struct node *node;
         uint64_t version;
@@ -333,8 +340,8 @@ struct path {
 };
 
 /* Goes down to the leaf for `probe`; with `stop_full` it ends at the first full node. False: start over. */
-static bool descend(struct memtree *tree, const struct memtree_probe *probe, uint64_t prefix, bool below,
-                    bool stop_full, struct path *path)
+static bool descend(struct memtree *tree, const struct memtree_probe *probe,
+                    uint64_t prefix, bool below, bool stop_full, struct path *path)
 {
     path->parent = NULL;
     path->low = path->high = NULL;
@@ -379,7 +386,8 @@ static bool descend(struct memtree *tree, const struct memtree_probe *probe, uin
     }
 }
 
-kdk_status memtree_insert(struct memtree *tree, const struct memtree_item *item, struct err *err)
+kdk_status memtree_insert(struct memtree *tree, const struct memtree_item *item,
+                          struct err *err)
 {
     const struct memtree_probe probe = probe_of(item);
     const uint64_t prefix = probe_prefix(&probe);
@@ -400,8 +408,8 @@ kdk_status memtree_insert(struct memtree *tree, const struct memtree_item *item,
             }
             if (!node_still(node, path.version))
                 continue;
-            kdk_status status = split_full(tree, path.parent, path.parent_version, path.place, node,
-                                           path.version, at, err);
+            kdk_status status = split_full(tree, path.parent, path.parent_version,
+                                           path.place, node, path.version, at, err);
             if (status != KDK_OK)
                 return status;
             continue;
@@ -476,14 +484,16 @@ static void unlink_chain(struct memtree *tree, const struct path *path, int top)
 {
     const int last = (int)path->depth;
     struct node *node = top == last ? path->parent : path->above[top].node;
-    const struct memtree_item *sep = inner_remove(node, top == last ? path->place : path->above[top].place);
+    const struct memtree_item *sep =
+        inner_remove(node, top == last ? path->place : path->above[top].place);
     node_unlock_obsolete(path->node);
     for (int i = top + 1; i <= last; i++)
         node_unlock_obsolete(i == last ? path->parent : path->above[i].node);
     node_unlock(node);
     tree->retire(tree->context, &path->node->block);
     for (int i = top + 1; i <= last; i++)
-        tree->retire(tree->context, &(i == last ? path->parent : path->above[i].node)->block);
+        tree->retire(tree->context,
+                     &(i == last ? path->parent : path->above[i].node)->block);
     tree->retire(tree->context, &separator_of(sep)->block);
 }
 
@@ -524,8 +534,8 @@ bool memtree_remove(struct memtree *tree, const struct memtree_item *item)
 
 /* --------------------------------------------------------------------- scan ---- */
 
-uint32_t memtree_scan(struct memtree *tree, const struct memtree_probe *from, bool backwards,
-                      const struct memtree_item **out, uint32_t max)
+uint32_t memtree_scan(struct memtree *tree, const struct memtree_probe *from,
+                      bool backwards, const struct memtree_item **out, uint32_t max)
 {
     struct memtree_probe probe = *from;
     uint64_t prefix = probe_prefix(&probe);
@@ -561,7 +571,8 @@ uint32_t memtree_scan(struct memtree *tree, const struct memtree_probe *from, bo
 
 /* ---------------------------------------------------------------- the whole ---- */
 
-kdk_status memtree_new(memtree_retire_fn retire, void *context, struct memtree **out, struct err *err)
+kdk_status memtree_new(memtree_retire_fn retire, void *context, struct memtree **out,
+                       struct err *err)
 {
     struct memtree *tree = MEM_NEW(struct memtree);
     struct node *root = node_new(0);
@@ -577,7 +588,8 @@ kdk_status memtree_new(memtree_retire_fn retire, void *context, struct memtree *
     return KDK_OK;
 }
 
-static void node_free(struct node *node, void (*each)(void *context, const struct memtree_item *item),
+static void node_free(struct node *node,
+                      void (*each)(void *context, const struct memtree_item *item),
                       void *context)
 {
     uint32_t count = node_count(node);
@@ -594,7 +606,9 @@ static void node_free(struct node *node, void (*each)(void *context, const struc
     mem_free(node);
 }
 
-void memtree_free(struct memtree *tree, void (*each)(void *context, const struct memtree_item *item), void *context)
+void memtree_free(struct memtree *tree,
+                  void (*each)(void *context, const struct memtree_item *item),
+                  void *context)
 {
     if (!tree)
         return;
@@ -612,8 +626,8 @@ struct check {
     const char *problem;
 };
 
-static void node_check(const struct node *node, const struct memtree_item *low, const struct memtree_item *high,
-                       struct check *check)
+static void node_check(const struct node *node, const struct memtree_item *low,
+                       const struct memtree_item *high, struct check *check)
 {
     uint32_t count = node_count(node);
     if (node_read(node) & VERSION_OBSOLETE)
@@ -629,7 +643,8 @@ static void node_check(const struct node *node, const struct memtree_item *low, 
             check->problem = "a prefix differs from its key";
         if (i > 0 && memtree_compare(item_at(node, i - 1), item) >= 0)
             check->problem = "keys are out of order";
-        if ((low && memtree_compare(item, low) < 0) || (high && memtree_compare(item, high) >= 0))
+        if ((low && memtree_compare(item, low) < 0) ||
+            (high && memtree_compare(item, high) >= 0))
             check->problem = "a key lies outside its node's separators";
     }
     if (!node->level) {

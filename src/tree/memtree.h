@@ -42,17 +42,21 @@ struct memtree_block {
 };
 typedef void (*memtree_retire_fn)(void *context, struct memtree_block *block);
 
-kdk_status memtree_new(memtree_retire_fn retire, void *context, struct memtree **out, struct err *err) KDK_MUST_CHECK;
+kdk_status memtree_new(memtree_retire_fn retire, void *context, struct memtree **out,
+                       struct err *err) KDK_MUST_CHECK;
 /* Nobody uses it any more. Calls `each` (may be NULL) for the items that are left. Accepts NULL. */
-void memtree_free(struct memtree *tree, void (*each)(void *context, const struct memtree_item *item), void *context);
+void memtree_free(struct memtree *tree,
+                  void (*each)(void *context, const struct memtree_item *item),
+                  void *context);
 /* KDK_NOMEM leaves no trace. The item stays where it is until it is removed. */
-kdk_status memtree_insert(struct memtree *tree, const struct memtree_item *item, struct err *err) KDK_MUST_CHECK;
+kdk_status memtree_insert(struct memtree *tree, const struct memtree_item *item,
+                          struct err *err) KDK_MUST_CHECK;
 /* Takes out this very item; false if it is not there. The caller retires it. */
 bool memtree_remove(struct memtree *tree, const struct memtree_item *item);
 /* Up to `max` items from the probe on, ascending (those >= probe) or descending (those < probe). Fewer than `max`: the end. They are
  * valid as long as the guard. */
-uint32_t memtree_scan(struct memtree *tree, const struct memtree_probe *from, bool backwards,
-                      const struct memtree_item **out, uint32_t max);
+uint32_t memtree_scan(struct memtree *tree, const struct memtree_probe *from,
+                      bool backwards, const struct memtree_item **out, uint32_t max);
 uint64_t memtree_count(const struct memtree *tree);
 int memtree_compare(const struct memtree_item *a, const struct memtree_item *b);
 /* M1, M4 and the order of items; nobody else uses it. "", or what is wrong. */

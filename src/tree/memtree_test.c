@@ -57,7 +57,10 @@ static struct item *item_random(uint64_t *state, uint64_t seq)
     uint64_t r = next_random(state);
     uint32_t bytes = (uint32_t)(r % 12);
     for (uint32_t i = 0; i < bytes; i++)
-        key[i] = (uint8_t)(i == 0 ? (r >> 50) % 3 : i < 7 ? 0 : (r >> (8 + i)) & 1 ? 0xff : 0);
+        key[i] = (uint8_t)(i == 0               ? (r >> 50) % 3
+                           : i < 7              ? 0
+                           : (r >> (8 + i)) & 1 ? 0xff
+                                                : 0);
     return item_new(key, bytes, (r >> 40) % 5, seq);
 }
 
@@ -68,7 +71,8 @@ static int by_item(const void *a, const void *b)
 }
 
 /* Walks all, `step` items at a time. */
-static uint32_t walk(struct memtree *tree, bool backwards, const struct memtree_item **out, uint32_t max, uint32_t step)
+static uint32_t walk(struct memtree *tree, bool backwards, const struct memtree_item **out,
+                     uint32_t max, uint32_t step)
 {
     struct memtree_probe probe = {(const uint8_t *)"", 0, backwards, 0, 0};
     uint32_t n = 0;
@@ -78,7 +82,8 @@ static uint32_t walk(struct memtree *tree, bool backwards, const struct memtree_
         if (got < step || n == max)
             return n;
         const struct memtree_item *last = out[n - 1];
-        probe = (struct memtree_probe){last->key, last->bytes, false, last->id, last->seq + !backwards};
+        probe = (struct memtree_probe){last->key, last->bytes, false, last->id,
+                                       last->seq + !backwards};
     }
 }
 
@@ -115,7 +120,8 @@ TEST(memtree, agrees_with_a_sorted_array)
                 CHECK(seen[i] == &sorted[n - 1 - i]->item);
         /* Behind all that start with a key. */
         for (uint32_t k = 0; k < n; k += 37) {
-            struct memtree_probe probe = {sorted[k]->item.key, sorted[k]->item.bytes, true, 0, 0};
+            struct memtree_probe probe = {sorted[k]->item.key, sorted[k]->item.bytes, true,
+                                          0, 0};
             uint32_t got = memtree_scan(tree, &probe, false, seen, 1), want = k;
             while (want < n && sorted[want]->item.bytes >= probe.bytes &&
                    memcmp(sorted[want]->item.key, probe.key, probe.bytes) == 0)
@@ -228,7 +234,8 @@ static void stress_writer(void *context)
             continue;
         }
         if (!*at) {
-            uint32_t key = __builtin_bswap32((uint32_t)(next_random(&state) % (FIXED * 16)));
+            uint32_t key =
+                __builtin_bswap32((uint32_t)(next_random(&state) % (FIXED * 16)));
             *at = item_new(&key, 4, 1, ++seq);
         }
         CHECK_EQ(memtree_insert(thread->stress->tree, &(*at)->item, &err), KDK_OK);
@@ -277,8 +284,9 @@ static void stress_run(void *context)
     for (uint32_t i = 0; i < WRITERS + READERS; i++) {
         threads[i].stress = stress;
         threads[i].seed = i + 1;
-        CHECK_EQ(os_thread_new(os, "memtree", i < WRITERS ? stress_writer : stress_reader, &threads[i],
-                               &handles[i], &err), KDK_OK);
+        CHECK_EQ(os_thread_new(os, "memtree", i < WRITERS ? stress_writer : stress_reader,
+                               &threads[i], &handles[i], &err),
+                 KDK_OK);
     }
     for (uint32_t i = 0; i < WRITERS + READERS; i++)
         os_thread_join(handles[i]);

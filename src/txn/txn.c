@@ -28,17 +28,17 @@ static_assert(TXN_SLOTS == 1u << SLOT_BITS, "a transaction number ends in its sl
 
 struct slot {
     _Alignas(64) _Atomic uint64_t snapshot; /* The snapshot + 1; 0: none. */
-    _Atomic uint64_t number;   /* Of the transaction that runs here; 0: none. */
+    _Atomic uint64_t number; /* Of the transaction that runs here; 0: none. */
     _Atomic uint32_t taken;
-    _Atomic uint32_t ends;     /* Waited on; grows at each end. */
+    _Atomic uint32_t ends; /* Waited on; grows at each end. */
     _Atomic uint32_t waiters;
-    uint64_t uses;             /* By who has taken it. */
+    uint64_t uses; /* By who has taken it. */
     struct txn txn;
 };
 
 struct guard {
     _Alignas(64) _Atomic uint64_t era; /* 0: no guard. */
-    uint32_t depth;      /* This thread only. */
+    uint32_t depth;                    /* This thread only. */
     bool registered;
 };
 
@@ -59,27 +59,28 @@ struct txnman {
     _Alignas(64) _Atomic uint64_t published;
     _Atomic uint32_t published_word; /* Waited on; grows with each publication. */
     _Atomic uint32_t published_waiters;
-    _Atomic uint32_t poisoned;       /* A flush failed: nothing is published any more. */
+    _Atomic uint32_t poisoned; /* A flush failed: nothing is published any more. */
 
     _Alignas(64) struct latch commit_latch;
-    uint64_t last;                    /* Newest timestamp taken; under commit_latch. */
+    uint64_t last; /* Newest timestamp taken; under commit_latch. */
     struct latch publish_latch;
-    _Atomic uint64_t done[TXN_SLOTS]; /* done[t % TXN_SLOTS] == t: t is ready; under publish_latch. */
+    _Atomic uint64_t
+        done[TXN_SLOTS]; /* done[t % TXN_SLOTS] == t: t is ready; under publish_latch. */
 
-    _Atomic uint32_t slots_high;      /* Slots below were used at some time. */
+    _Atomic uint32_t slots_high; /* Slots below were used at some time. */
     _Atomic(struct slot *) chunks[TXN_SLOTS / CHUNK_SLOTS];
 
     _Alignas(64) _Atomic uint64_t era; /* From 1. */
     _Atomic uint32_t guards_high;
     struct guard guards[OS_THREADS_MAX];
 
-    struct latch defer_latch;         /* Guards the lists. */
+    struct latch defer_latch;                          /* Guards the lists. */
     struct txn_part *committed_first, *committed_last; /* To be tidied. */
     uint64_t committed_count;
-    struct part_list retired;         /* To be freed. */
-    struct garbage_list later;        /* Waits for a timestamp. */
-    struct garbage_list garbage;      /* To be freed. */
-    _Atomic uint64_t horizon;         /* Raised before parts up to it are tidied. */
+    struct part_list retired;    /* To be freed. */
+    struct garbage_list later;   /* Waits for a timestamp. */
+    struct garbage_list garbage; /* To be freed. */
+    _Atomic uint64_t horizon;    /* Raised before parts up to it are tidied. */
     _Atomic uint32_t reclaiming;
     _Atomic uint32_t ends;
 };
@@ -153,7 +154,8 @@ static struct txn_part *part_pop_sorted(struct txnman *man)
 
 /* ----------------------------------------------------------------- manager ---- */
 
-kdk_status txnman_new(struct os *os, uint64_t published, struct txnman **out, struct err *err)
+kdk_status txnman_new(struct os *os, uint64_t published, struct txnman **out,
+                      struct err *err)
 {
     struct txnman *man = mem_alloc_aligned(64, sizeof *man);
     if (!man)
@@ -232,7 +234,8 @@ uint64_t txnman_horizon(struct txnman *man)
 
 uint32_t txnman_snapshots(struct txnman *man, uint64_t *out, uint32_t max)
 {
-    uint32_t high = atomic_fetch_add_explicit(&man->slots_high, 0, memory_order_acq_rel), n = 0;
+    uint32_t high = atomic_fetch_add_explicit(&man->slots_high, 0, memory_order_acq_rel),
+             n = 0;
     for (uint32_t i = 0; i < high && n <= max; i++) {
         struct slot *slot = slot_at(man, i);
         uint64_t snapshot =
@@ -259,38 +262,41 @@ uint32_t txnman_active(struct txnman *man)
 
 /* ------------------------------------------------------------------- slots ---- */
 
-static kdk_status slot_claim(struct txnman *man, struct slot **out, uint32_t *index, struct err *err)
+static kdk_status slot_claim(struct txnman *man, struct slot **out, uint32_t *index,
+                             struct err *err)
 {
     const uint32_t start = os_self();
     for (uint32_t k = 0; k < TXN_SLOTS; k++) {
         uint32_t i = (start + k) % TXN_SLOTS;
         struct slot *slot = slot_at(man, i);
         if (!slot) {
-            struct slot *chunk = mem_alloc_aligned(64, sizeof *chunk * CHUNK_SLOTS), *had = NULL;
+            struct slot *chunk = mem_alloc_aligned(64, sizeof *chunk * CHUNK_SLOTS),
+                        *had = NULL;
             if (!chunk)
                 return err_nomem(err);
             memset(chunk, 0, sizeof *chunk * CHUNK_SLOTS);
-            if (!atomic_compare_exchange_strong_explicit(&man->chunks[i / CHUNK_SLOTS], &had,
-                                                         chunk, memory_order_acq_rel,
+            if (!atomic_compare_exchange_strong_explicit(&man->chunks[i / CHUNK_SLOTS],
+                                                         &had, chunk, memory_order_acq_rel,
                                                          memory_order_acquire))
                 mem_free(chunk);
             slot = slot_at(man, i);
         }
         uint32_t free = 0;
         if (atomic_load_explicit(&slot->taken, memory_order_relaxed) == 0 &&
-            atomic_compare_exchange_strong_explicit(&slot->taken, &free, 1, memory_order_acquire,
-                                                    memory_order_relaxed)) {
+            atomic_compare_exchange_strong_explicit(
+                &slot->taken, &free, 1, memory_order_acquire, memory_order_relaxed)) {
             raise_high(&man->slots_high, i + 1);
             *out = slot;
             *index = i;
             return KDK_OK;
         }
     }
-    return err_set(err, KDK_LIMIT, "more than %u transactions at once", (unsigned)TXN_SLOTS);
+    return err_set(err, KDK_LIMIT, "more than %u transactions at once",
+                   (unsigned)TXN_SLOTS);
 }
 
-kdk_status txn_begin(struct txnman *man, enum txn_isolation isolation, bool read_only, struct txn **out,
-                     struct err *err)
+kdk_status txn_begin(struct txnman *man, enum txn_isolation isolation, bool read_only,
+                     struct txn **out, struct err *err)
 {
     struct slot *slot;
     uint32_t index;
@@ -346,8 +352,8 @@ static void slot_release(struct txn *txn)
         os_wake(&slot->ends, UINT32_MAX);
 }
 
-kdk_status txn_on_end(struct txn *txn, txn_end_fn committed, txn_end_fn rolled_back, void *context,
-                      struct err *err)
+kdk_status txn_on_end(struct txn *txn, txn_end_fn committed, txn_end_fn rolled_back,
+                      void *context, struct err *err)
 {
     struct txn_hook *hook = MEM_NEW(struct txn_hook);
     if (!hook)
@@ -384,7 +390,8 @@ static bool published_wait(struct txnman *man, uint64_t timestamp, uint64_t time
             return true;
         os_spin();
     }
-    const uint64_t until = timeout_ns == OS_FOREVER ? OS_FOREVER : os_now_ns(man->os) + timeout_ns;
+    const uint64_t until =
+        timeout_ns == OS_FOREVER ? OS_FOREVER : os_now_ns(man->os) + timeout_ns;
     bool reached = false;
     atomic_fetch_add_explicit(&man->published_waiters, 1, memory_order_seq_cst);
     for (;;) {
@@ -415,10 +422,12 @@ static void published_wake(struct txnman *man)
 static void publish(struct txnman *man, uint64_t timestamp)
 {
     latch_acquire(&man->publish_latch);
-    atomic_store_explicit(&man->done[timestamp % TXN_SLOTS], timestamp, memory_order_relaxed);
-    uint64_t published = atomic_load_explicit(&man->published, memory_order_relaxed), was = published;
-    while (atomic_load_explicit(&man->done[(published + 1) % TXN_SLOTS], memory_order_relaxed) ==
-           published + 1)
+    atomic_store_explicit(&man->done[timestamp % TXN_SLOTS], timestamp,
+                          memory_order_relaxed);
+    uint64_t published = atomic_load_explicit(&man->published, memory_order_relaxed),
+             was = published;
+    while (atomic_load_explicit(&man->done[(published + 1) % TXN_SLOTS],
+                                memory_order_relaxed) == published + 1)
         published++;
     if (published != was)
         atomic_store_explicit(&man->published, published, memory_order_release);
@@ -448,12 +457,14 @@ bool txnman_wait(struct txnman *man, struct txn_conflict conflict, uint64_t time
             return true;
         os_spin();
     }
-    const uint64_t until = timeout_ns == OS_FOREVER ? OS_FOREVER : os_now_ns(man->os) + timeout_ns;
+    const uint64_t until =
+        timeout_ns == OS_FOREVER ? OS_FOREVER : os_now_ns(man->os) + timeout_ns;
     bool ended = false;
     atomic_fetch_add_explicit(&slot->waiters, 1, memory_order_seq_cst);
     for (;;) {
         uint32_t word = atomic_load_explicit(&slot->ends, memory_order_seq_cst);
-        ended = atomic_load_explicit(&slot->number, memory_order_seq_cst) != conflict.number;
+        ended =
+            atomic_load_explicit(&slot->number, memory_order_seq_cst) != conflict.number;
         if (ended)
             break;
         uint64_t left = OS_FOREVER;
@@ -507,7 +518,9 @@ void txn_part_drop(struct txnman *man, struct txn_part *part)
 
 static void reclaim_sometimes(struct txnman *man)
 {
-    if ((atomic_fetch_add_explicit(&man->ends, 1, memory_order_relaxed) + 1) % RECLAIM_EVERY == 0)
+    if ((atomic_fetch_add_explicit(&man->ends, 1, memory_order_relaxed) + 1) %
+            RECLAIM_EVERY ==
+        0)
         txnman_reclaim(man);
 }
 
@@ -561,9 +574,11 @@ kdk_status txn_commit(struct txn *txn, struct err *err)
     }
     /* Prepare: may fail, and then all is rolled back. */
     if (txn->failed)
-        TRY(err_set(err, KDK_IN_FAILED_TXN, "current transaction is aborted, changes are rolled back"));
+        TRY(err_set(err, KDK_IN_FAILED_TXN,
+                    "current transaction is aborted, changes are rolled back"));
     if (txnman_read_only(man))
-        TRY(err_set(err, KDK_READ_ONLY, "the database is read-only: %s", txnman_read_only(man)));
+        TRY(err_set(err, KDK_READ_ONLY, "the database is read-only: %s",
+                    txnman_read_only(man)));
     for (struct txn_part *part = txn->parts; part; part = part->next)
         if (part->ops->check)
             TRY(part->ops->check(part, txn, err));
@@ -577,15 +592,14 @@ kdk_status txn_commit(struct txn *txn, struct err *err)
         man->last = timestamp;
     latch_release(&man->commit_latch);
     TRY(status);
+    const bool logged = batch != NULL;
+    batch = NULL;
 
     /* Publish: decided, nothing below can take it back. The stamps are above every snapshot until they are published. */
     for (struct txn_part *part = txn->parts; part; part = part->next)
         part->ops->stamp(part, timestamp);
-    if (batch) {
-        man->log.discard(man->log.context, batch);
-        batch = NULL;
+    if (logged)
         status = man->log.wait(man->log.context, lsn, err);
-    }
     if (status == KDK_OK && txn->hooks) {
         /* Hooks run in the order of timestamps. */
         txn->hooks = hooks_reversed(txn->hooks);
@@ -594,14 +608,16 @@ kdk_status txn_commit(struct txn *txn, struct err *err)
                 if (hook->committed)
                     hook->committed(hook->context, timestamp);
         } else {
-            status = err_set(err, KDK_IO, "an earlier commit could not be written to the log");
+            status =
+                err_set(err, KDK_IO, "an earlier commit could not be written to the log");
         }
     }
     parts_defer(txn, timestamp, true);
     if (status == KDK_OK) {
         publish(man, timestamp);
         if (!published_wait(man, timestamp, OS_FOREVER))
-            status = err_set(err, KDK_IO, "an earlier commit could not be written to the log");
+            status =
+                err_set(err, KDK_IO, "an earlier commit could not be written to the log");
     }
     if (status != KDK_OK)
         poison(man);
@@ -661,7 +677,8 @@ static uint64_t oldest_era(struct txnman *man)
     uint64_t oldest = UINT64_MAX;
     uint32_t high = atomic_fetch_add_explicit(&man->guards_high, 0, memory_order_acq_rel);
     for (uint32_t i = 0; i < high; i++) {
-        uint64_t era = atomic_fetch_add_explicit(&man->guards[i].era, 0, memory_order_acq_rel);
+        uint64_t era =
+            atomic_fetch_add_explicit(&man->guards[i].era, 0, memory_order_acq_rel);
         if (era && era < oldest)
             oldest = era;
     }

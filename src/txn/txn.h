@@ -31,7 +31,8 @@ struct txn_part;
 /* ------------------------------------------------------------- state words ---- */
 
 /* The header word of a record and the stamp of an index entry. */
-#define TXN_UNCOMMITTED (1ull << 63) /* The low 62 bits are a transaction number, else a timestamp. */
+#define TXN_UNCOMMITTED                                                                    \
+    (1ull << 63) /* The low 62 bits are a transaction number, else a timestamp. */
 #define TXN_LOCKED      (1ull << 62) /* Being changed: look again. */
 #define TXN_VALUE(WORD) ((WORD) & (TXN_LOCKED - 1))
 
@@ -42,15 +43,17 @@ struct txn_log {
     void *context;
     /* Encodes what the transaction changed, before any latch. *batch NULL: nothing to write. */
     kdk_status (*encode)(void *context, struct txn *txn, void **batch, struct err *err);
-    /* Gives the batch its place in the log, under the commit latch, without waiting for I/O that could be avoided. On an error no timestamp is used up. */
-    kdk_status (*append)(void *context, void *batch, uint64_t timestamp, uint64_t *lsn, struct err *err);
+    /* Gives the batch its place in the log, under the commit latch, without waiting for I/O; moves it in. On an error no timestamp is used up, and the batch stays. */
+    kdk_status (*append)(void *context, void *batch, uint64_t timestamp, uint64_t *lsn,
+                         struct err *err);
     /* Returns when the log is durable up to `lsn`. An error poisons the log. */
     kdk_status (*wait)(void *context, uint64_t lsn, struct err *err);
-    void (*discard)(void *context, void *batch); /* Also after a successful append. */
+    void (*discard)(void *context, void *batch); /* Of a batch that was not appended. */
 };
 
 /* `published`: the newest timestamp that exists (0 for a new database). */
-kdk_status txnman_new(struct os *os, uint64_t published, struct txnman **out, struct err *err) KDK_MUST_CHECK;
+kdk_status txnman_new(struct os *os, uint64_t published, struct txnman **out,
+                      struct err *err) KDK_MUST_CHECK;
 /* All transactions have ended. Tidies and frees all that was deferred. Accepts NULL. */
 void txnman_free(struct txnman *man);
 /* Once, before the first commit. */
@@ -85,8 +88,10 @@ struct txn_conflict {
 
 typedef void (*txn_end_fn)(void *context, uint64_t timestamp);
 struct txn_hook {
-    txn_end_fn committed;   /* With its timestamp, after stamping, before it is published: who takes a newer snapshot sees what this did. May be NULL. */
-    txn_end_fn rolled_back; /* Timestamp 0, after the parts were rolled back. May be NULL. */
+    txn_end_fn
+        committed; /* With its timestamp, after stamping, before it is published: who takes a newer snapshot sees what this did. May be NULL. */
+    txn_end_fn
+        rolled_back; /* Timestamp 0, after the parts were rolled back. May be NULL. */
     void *context;
     struct txn_hook *next;
 };
@@ -94,23 +99,24 @@ struct txn_hook {
 /* Owner thread only, but number, snapshot and command are read by workers of the running statement. */
 struct txn {
     struct txnman *man;
-    uint64_t number;     /* Unique; the low bits are the slot. */
-    uint64_t snapshot;   /* Valid from the first statement on. */
-    uint32_t command;    /* The running statement, from 1. It sees own writes of commands before it. */
+    uint64_t number;   /* Unique; the low bits are the slot. */
+    uint64_t snapshot; /* Valid from the first statement on. */
+    uint32_t
+        command; /* The running statement, from 1. It sees own writes of commands before it. */
     uint32_t slot;
     enum txn_isolation isolation;
     bool read_only;
     bool has_snapshot;
-    bool failed;         /* Must be rolled back: txn_commit() does that and says so. */
+    bool failed; /* Must be rolled back: txn_commit() does that and says so. */
     struct txn_conflict conflict; /* Of the last KDK_SERIALIZATION. */
     struct txn_part *parts;       /* Newest first. */
     struct txn_hook *hooks;       /* Newest first. */
-    void *user;          /* For the layer that runs it (the connection). */
+    void *user;                   /* For the layer that runs it (the connection). */
 };
 
 /* KDK_LIMIT when TXN_SLOTS transactions run. Allocates only when more run than ever before. */
-kdk_status txn_begin(struct txnman *man, enum txn_isolation isolation, bool read_only, struct txn **out,
-                     struct err *err) KDK_MUST_CHECK;
+kdk_status txn_begin(struct txnman *man, enum txn_isolation isolation, bool read_only,
+                     struct txn **out, struct err *err) KDK_MUST_CHECK;
 /* Starts the next statement: the first one takes the snapshot; each gets a new command number. */
 void txn_statement_begin(struct txn *txn);
 /* Ends it and frees `txn`, whatever is returned. An error means rolled back, but for KDK_IO of the log's flush (see Failure).
@@ -123,8 +129,8 @@ static inline bool txn_has_writes(const struct txn *txn)
     return txn->parts != NULL;
 }
 /* Registers functions for the end. They are called newest first on rollback, oldest first on commit. KDK_NOMEM. */
-kdk_status txn_on_end(struct txn *txn, txn_end_fn committed, txn_end_fn rolled_back, void *context,
-                      struct err *err) KDK_MUST_CHECK;
+kdk_status txn_on_end(struct txn *txn, txn_end_fn committed, txn_end_fn rolled_back,
+                      void *context, struct err *err) KDK_MUST_CHECK;
 
 /* After KDK_SERIALIZATION and txn_rollback(): waits until the conflict is over (published, or its transaction ended), at
  * most `timeout_ns`. False on timeout. */
@@ -154,15 +160,16 @@ struct txn_part_ops {
 };
 struct txn_part {
     const struct txn_part_ops *ops;
-    const void *key;       /* What it is about: the table. */
-    struct txn_part *next; /* Of the transaction; then of the list of those to be tidied, by timestamp. */
+    const void *key; /* What it is about: the table. */
+    struct txn_part *
+        next; /* Of the transaction; then of the list of those to be tidied, by timestamp. */
     struct txn_part *prev;
-    uint64_t timestamp;    /* Once committed. */
-    uint64_t era;          /* Once retired. */
-    bool waits;            /* In the list of those to be tidied. */
+    uint64_t timestamp; /* Once committed. */
+    uint64_t era;       /* Once retired. */
+    bool waits;         /* In the list of those to be tidied. */
 };
 struct txn_part *txn_part_find(struct txn *txn, const void *key); /* or NULL */
-void txn_part_add(struct txn *txn, struct txn_part *part);       /* Moved in. */
+void txn_part_add(struct txn *txn, struct txn_part *part);        /* Moved in. */
 
 /* A committed part of which nothing can be seen any more, although its timestamp is above the oldest snapshot: freed, without tidying, when no guard is left.
  * Nothing happens if it is being tidied. */

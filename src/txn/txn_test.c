@@ -13,7 +13,7 @@ struct probe {
         _Atomic uint32_t stamped, rolled_back, tidied, freed;
         uint64_t timestamp;
         kdk_status check;
-    } *log;
+    } * log;
 };
 
 static kdk_status probe_check(struct txn_part *part, struct txn *txn, struct err *err)
@@ -40,7 +40,8 @@ static void probe_free(struct txn_part *part)
     atomic_fetch_add(&((struct probe *)part)->log->freed, 1);
     mem_free(part);
 }
-static const struct txn_part_ops probe_ops = {probe_check, probe_stamp, probe_rollback, probe_tidy, probe_free};
+static const struct txn_part_ops probe_ops = {probe_check, probe_stamp, probe_rollback,
+                                              probe_tidy, probe_free};
 
 static struct txn *start(struct txnman *man, struct probe_log *log)
 {
@@ -161,13 +162,15 @@ static kdk_status fake_encode(void *context, struct txn *txn, void **batch, stru
     log->batches++;
     return KDK_OK;
 }
-static kdk_status fake_append(void *context, void *batch, uint64_t timestamp, uint64_t *lsn, struct err *err)
+static kdk_status fake_append(void *context, void *batch, uint64_t timestamp, uint64_t *lsn,
+                              struct err *err)
 {
     struct fake_log *log = batch;
     CHECK(context == log);
     if (log->append)
         return err_set(err, log->append, "no room");
     log->timestamps[log->count++] = timestamp;
+    log->batches--; /* Moved in. */
     *lsn = timestamp * 10;
     return KDK_OK;
 }
@@ -189,7 +192,8 @@ TEST(txn, a_failing_log)
     struct err err = {0};
     struct fake_log log = {0};
     struct probe_log p = {0};
-    txnman_set_log(man, &(struct txn_log){&log, fake_encode, fake_append, fake_wait, fake_discard});
+    txnman_set_log(
+        man, &(struct txn_log){&log, fake_encode, fake_append, fake_wait, fake_discard});
     CHECK_EQ(txn_commit(start(man, &p), &err), KDK_OK);
     p.check = KDK_UNIQUE;
     CHECK_EQ(txn_commit(start(man, &p), &err), KDK_UNIQUE);
@@ -314,7 +318,8 @@ static void crowd_free(struct txn_part *part)
 {
     mem_free(part);
 }
-static const struct txn_part_ops crowd_ops = {NULL, crowd_stamp, crowd_nothing, crowd_tidy, crowd_free};
+static const struct txn_part_ops crowd_ops = {NULL, crowd_stamp, crowd_nothing, crowd_tidy,
+                                              crowd_free};
 
 static void member_run(void *context)
 {
@@ -342,7 +347,8 @@ static void member_run(void *context)
         CHECK_EQ(txn_commit(txn, &err), KDK_OK);
         if (r % 5 == 0) {
             uint64_t published = txnman_published(crowd->man);
-            CHECK(txnman_wait(crowd->man, (struct txn_conflict){.timestamp = published}, OS_FOREVER));
+            CHECK(txnman_wait(crowd->man, (struct txn_conflict){.timestamp = published},
+                              OS_FOREVER));
         }
     }
 }
@@ -357,7 +363,9 @@ static void crowd_run(void *context)
     atomic_store(&crowd->last, 0);
     for (uint32_t i = 0; i < 6; i++) {
         members[i] = (struct member){crowd, i + 1};
-        CHECK_EQ(os_thread_new(os_here(), "crowd", member_run, &members[i], &threads[i], &err), KDK_OK);
+        CHECK_EQ(
+            os_thread_new(os_here(), "crowd", member_run, &members[i], &threads[i], &err),
+            KDK_OK);
     }
     for (uint32_t i = 0; i < 6; i++)
         os_thread_join(threads[i]);
