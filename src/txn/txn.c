@@ -621,8 +621,12 @@ kdk_status txn_commit(struct txn *txn, struct err *err)
     }
     if (status != KDK_OK)
         poison(man);
+    const bool hooked = txn->hooks != NULL;
     slot_release(txn);
-    reclaim_sometimes(man);
+    if (hooked) /* Definitions changed: what was dropped may be large. */
+        txnman_reclaim(man);
+    else
+        reclaim_sometimes(man);
     return status;
 out:
     if (batch)
