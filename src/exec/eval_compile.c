@@ -79,10 +79,12 @@ static bool interval_arith(enum kernel_arith op, const struct node *a, const str
     bool bad = false;
     switch (op) {
     case KA_ADD:
-        bad = __builtin_add_overflow(a->lo, b->lo, lo) | __builtin_add_overflow(a->hi, b->hi, hi);
+        bad |= __builtin_add_overflow(a->lo, b->lo, lo);
+        bad |= __builtin_add_overflow(a->hi, b->hi, hi);
         return !bad;
     case KA_SUB:
-        bad = __builtin_sub_overflow(a->lo, b->hi, lo) | __builtin_sub_overflow(a->hi, b->lo, hi);
+        bad |= __builtin_sub_overflow(a->lo, b->hi, lo);
+        bad |= __builtin_sub_overflow(a->hi, b->lo, hi);
         return !bad;
     case KA_MUL:
         bad |= __builtin_mul_overflow(a->lo, b->lo, &v[0]);

@@ -239,7 +239,7 @@ static void compare_run(struct world *w, struct eval *ev, struct expr *e, const 
 TEST(eval, vectors_agree_with_the_interpreter)
 {
     static const char kinds[] = "binftd";
-    for (uint64_t seed = 1; seed <= 3000; seed++) {
+    for (uint64_t seed = 1; seed <= 6000; seed++) {
         struct world *w = mem_zalloc(sizeof *w);
         struct buf text = {0};
         struct err err = {0};
@@ -265,7 +265,7 @@ TEST(eval, vectors_agree_with_the_interpreter)
 /* A filter keeps the rows for which the interpreter says true, whatever the order in which it takes the conditions. */
 TEST(eval, filters_keep_what_is_true)
 {
-    for (uint64_t seed = 1; seed <= 1000; seed++) {
+    for (uint64_t seed = 1; seed <= 6000; seed++) {
         struct world *w = mem_zalloc(sizeof *w);
         struct err err = {0};
         kdk_status status;

@@ -686,7 +686,8 @@ static uint32_t dictionary_argument(const struct node *n, struct vec *const *vec
             return UINT32_MAX;
         which = i;
     }
-    return which;
+    /* x IN (..., NULL) may be true: only x itself makes it NULL. */
+    return n->e->kind == EX_IN && which != 0 ? UINT32_MAX : which;
 }
 
 /* ------------------------------------------------------------------- comparisons ---- */
