@@ -10,6 +10,7 @@ kdk_status xschema_init(struct xschema *schema, struct exec *exec, uint32_t room
 {
     kdk_status status = KDK_OK;
     schema->count = 0;
+    schema->exec = exec;
     TRY_MEM(schema->ids = ARENA_ARRAY(&exec->arena, colid, room + 1));
     TRY_MEM(schema->types = ARENA_ARRAY(&exec->arena, struct ltype, room + 1));
 out:
@@ -37,9 +38,18 @@ static bool source_slot(void *context, colid id, uint32_t *slot)
     return xschema_find(context, id, slot);
 }
 
+static bool source_bounds(void *context, colid id, int128 *lo, int128 *hi)
+{
+    const struct xschema *schema = context;
+    const struct xbounds *bounds = &schema->exec->bounds[id];
+    *lo = bounds->lo;
+    *hi = bounds->hi;
+    return bounds->known;
+}
+
 struct eval_source xschema_source(const struct xschema *schema)
 {
-    return (struct eval_source){.slot = source_slot, .context = (void *)(uintptr_t)schema};
+    return (struct eval_source){.slot = source_slot, .bounds = source_bounds, .context = (void *)(uintptr_t)schema};
 }
 
 void expr_columns(const struct expr *expr, uint64_t *bits)
@@ -238,6 +248,7 @@ kdk_status exec_open(const struct bound_stmt *stmt, const struct exec_env *env, 
         arena_init(&exec->workers[i].arena);
     }
     TRY_MEM(needed = colids_new(exec, NULL));
+    TRY_MEM(exec->bounds = ARENA_ARRAY(&exec->arena, struct xbounds, exec->colid_count));
     for (uint32_t i = 0; i < stmt->column_count; i++)
         bit_set(needed, stmt->columns[i].id);
     TRY_MEM(result = ARENA_NEW(&exec->arena, struct result));

@@ -21,6 +21,13 @@ struct xschema {
     uint32_t count;
     colid *ids;
     struct ltype *types;
+    const struct exec *exec; /* for the bounds of columns */
+};
+
+/* What a table proves of a column, as of the statement's snapshot. */
+struct xbounds {
+    bool known;
+    int128 lo, hi;
 };
 
 struct xworker {
@@ -77,6 +84,7 @@ struct exec {
     struct xworker workers[WORKERS_MAX];
     uint32_t worker_count;
     uint32_t colid_count;
+    struct xbounds *bounds; /* by colid; filled by the scans */
     bool ran, ended;
     uint64_t affected;
     struct cte_state *ctes;

@@ -253,6 +253,10 @@ kdk_status compile_scan(struct exec *exec, struct rel *rel, const uint64_t *need
             scan->columns[scan->op.schema.count] =
                 rel->cols[i].column == ROWID_COLUMN ? SCAN_ROWID : rel->table->columns[rel->cols[i].column].id;
             xschema_add(&scan->op.schema, rel->cols[i].id, rel->cols[i].type);
+            struct xbounds *bounds = &exec->bounds[rel->cols[i].id];
+            if (rel->cols[i].column != ROWID_COLUMN)
+                bounds->known = table_column_bounds(rel->table->store, rel->table->columns[rel->cols[i].column].id,
+                                                    &bounds->lo, &bounds->hi);
         }
     if (rel->phys.index)
         exec->serial_now = true;
