@@ -356,6 +356,8 @@ void conn_rollback(struct kdk_conn *conn)
 kdk_status conn_fail(struct kdk_conn *conn, kdk_status status, const char *sql, size_t bytes)
 {
     conn->err_line = conn->err_column = 0;
+    if (!conn->err.message[0]) /* A buffer that could not grow knows of no error context. */
+        (void)!(err_set(&conn->err, status, "%s", status_text(status)) == status);
     conn->err.status = status;
     if (conn->err.position > 0 && sql) {
         conn->err_line = conn->err_column = 1;
