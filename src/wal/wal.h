@@ -4,8 +4,8 @@
  * group, with one write and one sync (group commit). The log is redo only, and physical enough that replay reads no old
  * row, resolves no name and evaluates nothing.
  *
- * The log is one sequence of bytes; an LSN is a position in it. It lies in files of WAL_SEGMENT_BYTES, DIR/wal/<number in
- * hexadecimal>.log, of which number n has the bytes from n * WAL_SEGMENT_BYTES on. A segment is written with zeros once and synced, so
+ * The log is one sequence of bytes; an LSN is a position in it. It lies in files of equal size, DIR/wal/<number in
+ * hexadecimal>.log, of which number n has the bytes from n times that size on. A segment is written with zeros once and synced, so
  * that later syncs find no metadata to write; one that is no longer needed is renamed and used again (spare-*).
  *
  *   Flush group, at a multiple of WAL_SECTOR; may cross segments. Little-endian.
@@ -72,6 +72,7 @@ struct wal_options {
     struct os *os;
     const char *dir;    /* The database's directory, which exists. Copied. */
     uint64_t from_lsn;  /* Where replay begins: 0, or what wal_position() gave. */
+    uint64_t segment_bytes; /* Of a new log; a multiple of WAL_SECTOR. 0: WAL_SEGMENT_BYTES. */
     bool read_only;     /* Writes nothing, not even what W4 asks for. */
     bool accept_damage; /* A damaged log is opened read-only up to the last good group. */
 };
@@ -117,7 +118,7 @@ void wal_batch_free(struct wal_batch *batch);          /* Gives back what was re
 /* Makes sure of the space that the batch needs, which must not grow after that; may wait for the disk. `urgent`: may use the
  * reserve (what makes room: deletions, checkpoints). KDK_FULL, KDK_IO, KDK_NOMEM, KDK_LIMIT, KDK_READ_ONLY. */
 kdk_status wal_reserve(struct wal_batch *batch, bool urgent, struct err *err) KDK_MUST_CHECK;
-/* Gives a reserved batch its place, and moves it in; *lsn is what to wait for. Never waits for I/O. KDK_COMMITs come in the
+/* Gives a reserved batch its place, and moves it in; *lsn is what to wait for. Never waits for I/O. Commits come in the
  * order of their timestamps: the caller's latch sees to that. KDK_IO when the log is poisoned: the batch stays the caller's. */
 kdk_status wal_append(struct wal_batch *batch, uint64_t timestamp, uint64_t *lsn, struct err *err) KDK_MUST_CHECK;
 /* Appends what a COMMIT batch holds so far as a part of it, and empties it. Holds no latch; errors as of wal_reserve(). */
@@ -129,7 +130,8 @@ kdk_status wal_wait(struct wal *wal, uint64_t lsn, struct err *err) KDK_MUST_CHE
 /* Makes all that was appended durable, and vouches for it, if nothing has: for an idle log. */
 kdk_status wal_vouch(struct wal *wal, struct err *err) KDK_MUST_CHECK;
 
-/* Where a replay must begin that is to see every commit appended from now on, with its parts. */
+/* Where a replay must begin that is to see every commit appended from now on, with its parts; of earlier ones it sees some. Whoever
+ * relies on it waits first until the log is durable up to there. */
 uint64_t wal_position(struct wal *wal);
 uint64_t wal_durable(struct wal *wal);
 /* Nothing before `lsn` is needed any more: whole segments are kept for use, or removed. */
