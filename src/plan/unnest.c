@@ -801,6 +801,24 @@ out:
 
 /* ------------------------------------------------------------------ dependent joins ---- */
 
+static double largest_scan(struct plan *plan, struct rel *rel)
+{
+    double rows = rel->kind == REL_SCAN ? plan_rows(plan, rel) : 0;
+    for (uint32_t i = 0; i < 2; i++)
+        if (rel->in[i])
+            rows = MAX(rows, largest_scan(plan, rel->in[i]));
+    return rows;
+}
+
+/* Is the subquery's aggregate better computed for the few values that ask than for all groups of a large table? */
+static bool few_ask(struct plan *plan, struct rel *left, struct rel *right)
+{
+    while (right->kind == REL_PROJECT)
+        right = right->in[0];
+    return plan->env->optimize && right->kind == REL_AGG && !right->col_count &&
+           plan_rows(plan, left) * 20 < largest_scan(plan, right);
+}
+
 /* Makes a join of `left` and `right` that needs no lateral; conds are over both. *value, if given, is the scalar subquery's value and may be replaced. */
 static kdk_status dependent_join(struct plan *plan, enum join_kind kind, colid mark, struct rel *left, struct rel *right,
                                  const struct exprs *conds, bool exists, struct expr **value, struct rel **out,
@@ -826,7 +844,10 @@ static kdk_status dependent_join(struct plan *plan, enum join_kind kind, colid m
     /* A FROM clause's lateral join must not change when an aggregate below it has no rows: only a scalar value can be mended. */
     if (pull.scalar && !value)
         pull.scalar = false;
-    TRY(pullable(&pull, right, true, false, &ok, err));
+    if (pull.scalar && few_ask(plan, left, right))
+        ok = false;
+    else
+        TRY(pullable(&pull, right, true, false, &ok, err));
     if (ok) {
         TRY(pull_up(&pull, &join->in[1], err));
         for (uint32_t i = 0; i < pull.conds.count; i++) {
