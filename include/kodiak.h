@@ -123,7 +123,7 @@ KDK_API void kdk_stmt_free(kdk_stmt *stmt); /* NULL is accepted. */
 
 KDK_API uint32_t kdk_param_count(const kdk_stmt *stmt);
 /* Values are converted to the parameter's type at the next step (22P02, 22003 ... there). Text and bytes are copied. Bindings stay until they are bound anew. KDK_UNDEFINED_PARAMETER for a number
- * that the statement does not have. */
+ * that the statement does not have, and at the step for one that was never bound. */
 KDK_API kdk_status kdk_bind_null(kdk_stmt *stmt, uint32_t param);
 KDK_API kdk_status kdk_bind_bool(kdk_stmt *stmt, uint32_t param, bool value);
 KDK_API kdk_status kdk_bind_int64(kdk_stmt *stmt, uint32_t param, int64_t value);

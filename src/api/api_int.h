@@ -94,7 +94,7 @@ struct kdk_conn {
     kdk_copy_io copy_io;
 };
 
-enum bind_kind { BOUND_NULL, BOUND_BOOL, BOUND_INT, BOUND_DOUBLE, BOUND_TEXT, BOUND_BLOB };
+enum bind_kind { BOUND_NOTHING, BOUND_NULL, BOUND_BOOL, BOUND_INT, BOUND_DOUBLE, BOUND_TEXT, BOUND_BLOB };
 struct binding {
     enum bind_kind kind;
     int64_t i;

@@ -388,6 +388,9 @@ static kdk_status params_convert(struct kdk_stmt *stmt, struct err *err)
         struct datum in = {0};
         struct ltype from = type;
         switch (b->kind) {
+        case BOUND_NOTHING:
+            TRY(err_set(err, KDK_UNDEFINED_PARAMETER, "there is no value for parameter $%u", i + 1));
+            continue;
         case BOUND_NULL:
             stmt->params[i] = DATUM_NULL;
             continue;
