@@ -48,7 +48,7 @@ struct btree_feed {
     void *context;
 };
 /* Applies the feed to the tree `old`, whose pages are in sink->file; *out is the new tree (may be the same object as *old; untouched on failure). After a
- * failure the caller aborts the pour. Errors: what the feed and the sink say; NOMEM; LIMIT; CORRUPT; IO; FULL. */
+ * failure the caller aborts the pour. What this pour itself wrote may be written over at once: the feed must not read from `old` if this pour made it. Errors: what the feed and the sink say; NOMEM; LIMIT; CORRUPT; IO; FULL. */
 kdk_status btree_apply(struct page_sink *sink, const struct btree_root *old, const struct btree_feed *feed, struct btree_root *out,
                        struct err *err) KDK_MUST_CHECK;
 /* A tree of the feed's entries (erasing is nothing), pages nine tenths full. */
@@ -78,7 +78,7 @@ struct btree_cursor {
 /* Before the first entry. */
 void btree_cursor_init(struct btree_cursor *cursor, struct page_file *file, const struct btree_root *root);
 void btree_cursor_deinit(struct btree_cursor *cursor); /* Unpins. A zeroed one is fine. */
-/* To the first entry >= key, or after all. */
+/* To the first entry >= key, or after all. The key must not be the cursor's own, which the move gives back. */
 kdk_status btree_cursor_seek(struct btree_cursor *cursor, const void *key, size_t key_bytes, struct err *err) KDK_MUST_CHECK;
 kdk_status btree_cursor_first(struct btree_cursor *cursor, struct err *err) KDK_MUST_CHECK;
 kdk_status btree_cursor_last(struct btree_cursor *cursor, struct err *err) KDK_MUST_CHECK;

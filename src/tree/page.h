@@ -83,6 +83,9 @@ kdk_status page_file_open(struct os *os, const char *path, unsigned flags, struc
                           struct err *err) KDK_MUST_CHECK;
 void page_file_close(struct page_file *file); /* Its pages leave the cache: none is pinned. Accepts NULL. */
 struct os_file *page_file_os(struct page_file *file);
+/* Page 0. UNSUPPORTED if the file's pages have another size. */
+kdk_status page_file_write_header(struct page_file *file, struct err *err) KDK_MUST_CHECK;
+kdk_status page_file_check_header(struct page_file *file, struct err *err) KDK_MUST_CHECK;
 
 struct page_frame;
 /* The page that `ref` names, in the cache until page_unpin(). Never waits for other pins: when all frames are pinned, one more is made.
