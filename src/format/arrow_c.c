@@ -137,6 +137,8 @@ kdk_status format_import_batch(const struct ArrowSchema *in_schema, const struct
     out->pinned = array;
     array = NULL;
 out:
+    if (status != KDK_OK && from)
+        err_while(err, "reading an Arrow array from row %llu on", (unsigned long long)from + 1);
     if (window) {
         mem_free(window->children);
         mem_free(window->pointers);

@@ -44,6 +44,8 @@ static int64_t io_read(void *context, void *into, size_t bytes)
 {
     struct session *s = context;
     size_t n = MIN(bytes, s->in_bytes - s->in_at);
+    if (s->in_fails)
+        return -1;
     if (s->in_step)
         n = MIN(n, s->in_step);
     if (n)
@@ -104,7 +106,7 @@ static kdk_status one(struct session *s, const struct ast_stmt *ast, struct aren
     TRY(sql_bind(ast, &bind, arena, &bound, err));
     if (bound->root && !bound->ddl)
         TRY(plan_optimize(bound, &plan, arena, err));
-    const struct exec_env env = {.os = s->os, .txn = s->txn, .store = s->store, .broker = &broker, .files = &format_file_ops, .threads = 1};
+    const struct exec_env env = {.os = s->os, .txn = s->txn, .store = s->store, .broker = &broker, .files = &format_file_ops, .threads = 1, .eval = {.cancel = &s->cancel}};
     s->affected = 0;
     if (bound->ddl) {
         TRY(ddl_run(&(struct ddl_env){.session = &s->names, .exec = &env, .bind = &bind, .plan = &plan}, bound, &s->affected, err));

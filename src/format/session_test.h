@@ -2,6 +2,8 @@
 #ifndef KDK_FORMAT_SESSION_TEST_H
 #define KDK_FORMAT_SESSION_TEST_H
 
+#include <stdatomic.h>
+
 #include "base/buf.h"
 #include "catalog/store.h"
 #include "format/format.h"
@@ -17,7 +19,8 @@ struct session {
     const char *in;
     size_t in_bytes, in_at, in_step; /* in_step: the most that one read gives; 0: all */
     struct buf out;
-    bool out_fails;
+    bool in_fails, out_fails;
+    _Atomic uint32_t cancel;
     uint64_t progress_done, progress_calls;
     uint64_t affected;
     struct buf rows; /* Of the last query: values by '|', rows by '\n', NULL as "NULL". */
