@@ -87,6 +87,17 @@ def readme(files):
             yield f"{folder} has no README.md"
 
 
+def errors(files):
+    """docs/errors.md has every status of the header, with its state, and no other."""
+    header, page = files.get("include/kodiak_status.h"), files.get("docs/errors.md")
+    if header is None or page is None:
+        return
+    known = {("KDK_" + name, state) for name, state in re.findall(r'X\((\w+), "(\w+)",', header)}
+    told = set(re.findall(r"^\| `(\w+)` \| (\w+) \|", page, re.M))
+    for name, state in sorted(known ^ told):
+        yield f"docs/errors.md: {name} {state} is {'missing' if (name, state) in known else 'not in include/kodiak_status.h'}"
+
+
 RULES = [
     ("links lead somewhere", links, {"src/README.md": "[a](gone.c)"}, {"src/README.md": "[a](a.c)", "src/a.c": ""}),
     ("paths in documents", paths, {"README.md": "see `src/wal/gone.c`", "src/wal/a.c": ""},
@@ -95,4 +106,7 @@ RULES = [
     ("names in documents", names, {"README.md": "call `wal_gone()`", "src/a.c": "wal_here"},
      {"README.md": "call `wal_here()` or `wal_here`", "src/a.c": "wal_here(1)"}),
     ("a README in each folder", readme, {"src/wal/a.c": ""}, {"src/wal/a.c": "", "src/wal/README.md": ""}),
+    ("docs/errors.md has every status", errors,
+     {"include/kodiak_status.h": 'X(IO, "58030", "x")', "docs/errors.md": "| `KDK_IO` | 58031 | x |"},
+     {"include/kodiak_status.h": 'X(IO, "58030", "x")', "docs/errors.md": "| `KDK_IO` | 58030 | x |"}),
 ]
