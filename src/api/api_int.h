@@ -78,7 +78,8 @@ struct kdk_conn {
     uint32_t err_line, err_column;
     struct txn *txn;        /* Running, or NULL. */
     bool block;             /* Between BEGIN and its end. */
-    bool failed;            /* The block has failed. */
+    bool failed;            /* The block has failed; `txn` may be NULL then. */
+    bool was_read_only;     /* The transaction that failed: for AND CHAIN. */
     struct catalog_session session;
     char *settings[SETTING_COUNT_OF]; /* NULL: the database's. */
     struct strmap prepared;           /* struct prepared by name */
@@ -152,6 +153,9 @@ void conn_notice(struct kdk_conn *conn, const char *severity, const char *text);
 /* Ends the transaction; the session with it. */
 kdk_status conn_commit(struct kdk_conn *conn, struct err *err);
 void conn_rollback(struct kdk_conn *conn);
+/* After an error in a block, if one is open: its transaction ends at once, so that it holds up nobody (while another statement
+ * gives rows it stays until the block ends); the block goes on to refuse everything until ROLLBACK or COMMIT. */
+void conn_block_failed(struct kdk_conn *conn);
 kdk_status conn_begin(struct kdk_conn *conn, bool read_only, struct err *err);
 /* Keeps the error on the connection; sql is what its position counts in. */
 kdk_status conn_fail(struct kdk_conn *conn, kdk_status status, const char *sql, size_t bytes);

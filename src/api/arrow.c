@@ -244,7 +244,7 @@ KDK_API kdk_status kdk_insert_arrow(kdk_conn *conn, const char *table, struct Ar
     else if (implicit)
         conn_rollback(conn);
     else if (status != KDK_OK)
-        conn->failed = true;
+        conn_block_failed(conn);
     if (rows)
         *rows = inserted;
 out:

@@ -353,6 +353,17 @@ void conn_rollback(struct kdk_conn *conn)
     catalog_end(&conn->session);
 }
 
+void conn_block_failed(struct kdk_conn *conn)
+{
+    if (!conn->block)
+        return;
+    if (!conn->running && conn->txn) {
+        conn->was_read_only = conn->txn->read_only;
+        conn_rollback(conn);
+    }
+    conn->block = conn->failed = true;
+}
+
 kdk_status conn_fail(struct kdk_conn *conn, kdk_status status, const char *sql, size_t bytes)
 {
     conn->err_line = conn->err_column = 0;

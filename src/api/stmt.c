@@ -239,6 +239,8 @@ out:
 
 static void close_run(struct kdk_stmt *stmt)
 {
+    if (stmt->inner)
+        close_run(stmt->inner);
     exec_close(stmt->exec);
     stmt->exec = NULL;
     stmt->batch = NULL;
@@ -268,8 +270,8 @@ static kdk_status stmt_end(struct kdk_stmt *stmt, bool ok, struct err *err)
             status = conn_commit(conn, err);
         else
             conn_rollback(conn);
-    } else if (!ok && conn->block) {
-        conn->failed = true;
+    } else if (!ok) {
+        conn_block_failed(conn);
     }
     stmt->implicit = false;
     return status;
@@ -317,8 +319,8 @@ KDK_API kdk_status kdk_prepare(kdk_conn *conn, const char *sql, int64_t bytes, k
         return KDK_OK;
     /* From the start of the text, so that positions count from there. */
     status = stmt_new(conn, sql, extent.end, NULL, 0, out, &conn->err);
-    if (status != KDK_OK && conn->block)
-        conn->failed = true;
+    if (status != KDK_OK)
+        conn_block_failed(conn);
     return status == KDK_OK ? KDK_OK : conn_fail(conn, status, sql, length);
 }
 
@@ -628,8 +630,8 @@ KDK_API kdk_status kdk_exec(kdk_conn *conn, const char *sql, int64_t bytes)
         kdk_stmt *stmt = NULL;
         bool row = true;
         status = stmt_new(conn, sql + extent.start, extent.end - extent.start, NULL, 0, &stmt, &conn->err);
-        if (status != KDK_OK && conn->block)
-            conn->failed = true;
+        if (status != KDK_OK)
+            conn_block_failed(conn);
         while (status == KDK_OK && stmt && row)
             status = step(stmt, &row, &conn->err);
         if (status != KDK_OK && conn->err.position)

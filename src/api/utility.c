@@ -38,7 +38,7 @@ static kdk_status run_transaction(struct kdk_stmt *stmt, struct err *err)
         break;
     case AST_TXN_COMMIT:
     case AST_TXN_ROLLBACK: {
-        bool commit = t->kind == AST_TXN_COMMIT && !failed, read_only = conn->txn && conn->txn->read_only;
+        bool commit = t->kind == AST_TXN_COMMIT && !failed, read_only = conn->txn ? conn->txn->read_only : conn->was_read_only;
         tag(stmt, commit ? "COMMIT" : "ROLLBACK");
         if (!conn->block) {
             conn_notice(conn, "WARNING", "there is no transaction in progress");
