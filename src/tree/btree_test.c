@@ -4,93 +4,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void show(kdk_status status, const struct err *err)
-{
-    if (status != KDK_OK)
-        fprintf(stderr, "%s: %s (%s) %s\n", status_name(status), err->message, err->detail, err->chain);
-}
-#define CHECK_OK(CALL)                                   \
-    do {                                                 \
-        kdk_status check_status = (CALL);                \
-        if (!CHECK_EQ(check_status, KDK_OK))             \
-            show(check_status, &err);                    \
-    } while (0)
-
-static struct sim *new_sim(uint64_t seed)
-{
-    struct sim_options options = {.seed = seed};
-    struct err err = {0};
-    struct sim *sim = NULL;
-    CHECK_EQ(sim_new(&options, &sim, &err), KDK_OK);
-    CHECK_EQ(os_mkdir(sim_os(sim), "/t", &err), KDK_OK);
-    return sim;
-}
-
-static void make_batch(uint64_t *random, uint32_t *change, const uint32_t *model, uint32_t count, uint32_t version, uint32_t kind)
-{
-    uint32_t from = (uint32_t)(fixture_random(random) % count), length = 1 + (uint32_t)(fixture_random(random) % (count / 4 + 1));
-    for (uint32_t i = 0; i < count; i++) {
-        change[i] = CHANGE_NONE;
-        bool in = i >= from && i < from + length;
-        switch (kind) {
-        case 0: /* Scattered: puts, and erasing of what is not there, too. */
-            if (fixture_random(random) % 40 == 0)
-                change[i] = fixture_random(random) % 3 == 0 ? 0 : version;
-            break;
-        case 1: /* A range of puts. */
-            if (in)
-                change[i] = version;
-            break;
-        case 2: /* A range is emptied. */
-            if (in)
-                change[i] = 0;
-            break;
-        case 3: /* Few. */
-            if (i == from || i == (from + length) % count)
-                change[i] = fixture_random(random) % 2 == 0 ? 0 : version;
-            break;
-        case 4: /* Nearly all goes. */
-            if (model[i] != 0 && fixture_random(random) % 20 != 0)
-                change[i] = 0;
-            break;
-        case 5: /* All is put. */
-            change[i] = version;
-            break;
-        case 6: /* All goes. */
-            change[i] = 0;
-            break;
-        }
-    }
-}
-
-static void apply_to_model(uint32_t *model, const uint32_t *change, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (change[i] != CHANGE_NONE)
-            model[i] = change[i];
-}
-
 static void run_model(uint64_t seed, uint32_t keys, bool dense, uint32_t value_bytes_max, uint32_t rounds)
 {
     struct err err = {0};
     struct keyspace space;
     keyspace_init(&space, keys, seed, dense, value_bytes_max);
     uint32_t *model = calloc(space.count, sizeof *model), *change = calloc(space.count, sizeof *change);
-    struct sim *sim = new_sim(seed);
+    struct sim *sim = fixture_sim(seed);
     struct store store;
     uint64_t random = seed;
     CHECK_OK(store_open(&store, sim_os(sim), "/t", KDK_PICK(64, 4), false, &err));
     for (uint32_t round = 1; round <= rounds; round++) {
         uint64_t r = fixture_random(&random) % 64;
-        make_batch(&random, change, model, space.count, round, r < 20 ? 0 : r < 35 ? 1 : r < 45 ? 2 : r < 60 ? 3 : r < 62 ? 4 : r < 63 ? 5 : 6);
+        fixture_batch(&random, change, model, space.count, round, r < 20 ? 0 : r < 35 ? 1 : r < 45 ? 2 : r < 60 ? 3 : r < 62 ? 4 : r < 63 ? 5 : 6);
         struct batch_feed state = {.space = &space, .change = change};
         struct btree_feed feed = fixture_feed(&state);
         CHECK_OK(store_pour(&store, &feed, &err));
-        apply_to_model(model, change, space.count);
+        fixture_apply(model, change, space.count);
         kdk_status status = store_check(&store, &space, model, &err);
         if (!CHECK_EQ(status, KDK_OK)) {
             fprintf(stderr, "seed %llu round %u\n", (unsigned long long)seed, round);
-            show(status, &err);
+            fixture_show(status, &err);
             break;
         }
         if (round % 16 == 0) {
@@ -129,7 +63,7 @@ TEST(btree, loads_in_either_order)
             struct keyspace space;
             keyspace_init(&space, count, 1, true, 30);
             uint32_t *model = calloc(count, sizeof *model), *change = calloc(count, sizeof *change);
-            struct sim *sim = new_sim(b);
+            struct sim *sim = fixture_sim(b);
             struct store store;
             CHECK_OK(store_open(&store, sim_os(sim), "/t", 0, false, &err));
             for (uint32_t done = 0; done < count; done += batches[b]) {
@@ -140,7 +74,7 @@ TEST(btree, loads_in_either_order)
                 struct batch_feed state = {.space = &space, .change = change};
                 struct btree_feed feed = fixture_feed(&state);
                 CHECK_OK(store_pour(&store, &feed, &err));
-                apply_to_model(model, change, count);
+                fixture_apply(model, change, count);
             }
             CHECK_OK(store_check(&store, &space, model, &err));
             struct btree_stats stats = {0};
@@ -163,7 +97,7 @@ TEST(btree, untouched_subtrees_are_not_rewritten)
     uint32_t count = KDK_PICK(50000, 3000);
     keyspace_init(&space, count, 1, true, 30);
     uint32_t *change = calloc(count, sizeof *change);
-    struct sim *sim = new_sim(1);
+    struct sim *sim = fixture_sim(1);
     struct store store;
     CHECK_OK(store_open(&store, sim_os(sim), "/t", 0, false, &err));
     for (uint32_t i = 0; i < count; i++)
@@ -202,7 +136,7 @@ TEST(btree, everything_deleted_gives_the_file_back)
     struct keyspace space;
     keyspace_init(&space, 1000, 5, false, 3 * TREE_PAGE_BYTES);
     uint32_t *model = calloc(space.count, sizeof *model), *change = calloc(space.count, sizeof *change);
-    struct sim *sim = new_sim(1);
+    struct sim *sim = fixture_sim(1);
     struct store store;
     struct pagestore_stats stats;
     CHECK_OK(store_open(&store, sim_os(sim), "/t", 0, false, &err));
@@ -246,7 +180,7 @@ TEST(btree, dropping_discards_every_page)
     struct keyspace space;
     keyspace_init(&space, 500, 5, false, 3 * TREE_PAGE_BYTES);
     uint32_t *change = calloc(space.count, sizeof *change);
-    struct sim *sim = new_sim(1);
+    struct sim *sim = fixture_sim(1);
     struct store store;
     struct pagestore_stats stats;
     struct pour *pour = NULL;
@@ -298,7 +232,7 @@ static kdk_status one_next(void *context, struct btree_change *out, bool *more, 
 TEST(btree, limits_are_statuses)
 {
     struct err err = {0};
-    struct sim *sim = new_sim(1);
+    struct sim *sim = fixture_sim(1);
     struct store store;
     uint8_t *key = calloc(1, TREE_KEY_BYTES_MAX + 1);
     uint32_t bytes = 200u << 10;

@@ -230,6 +230,13 @@ kdk_status store_open(struct store *store, struct os *os, const char *dir, uint3
     TRY(os_open(os, path, OS_READ | OS_WRITE | OS_CREATE, &store->manifest, err));
     TRY(read_slot(store, 0, &generation[0], &map[0], &root[0], err));
     TRY(read_slot(store, 1, &generation[1], &map[1], &root[1], err));
+    /* The slots have their place on the disk from the start: a full disk never fails a manifest. And what we read may have been written just before the program
+     * died, or before a sync that failed: it is not durable until it is written again. */
+    uint8_t bytes[8192] = {0};
+    size_t got;
+    TRY(os_read(store->manifest, 0, bytes, sizeof bytes, &got, err));
+    TRY(os_write(store->manifest, 0, bytes, sizeof bytes, err));
+    TRY(os_sync(store->manifest, err));
     uint32_t slot = generation[1] > generation[0] ? 1 : 0;
     store->previous = generation[1 - slot];
     if (older) {
@@ -290,7 +297,8 @@ kdk_status store_pour(struct store *store, const struct btree_feed *feed, struct
     store->previous = store->generation;
     store->generation = generation;
     store->root = root;
-    pagestore_release(store->pages, store->previous);
+    uint64_t oldest = store->oldest ? store->oldest(store->oldest_context) : UINT64_MAX;
+    pagestore_release(store->pages, MIN(store->previous, oldest));
     struct err ignored = {0};
     (void)!pagestore_shrink(store->pages, &ignored);
 out:
@@ -313,3 +321,63 @@ out:
     page_set_deinit(&set);
     return status;
 }
+
+void fixture_show(kdk_status status, const struct err *err)
+{
+    if (status != KDK_OK)
+        fprintf(stderr, "%s: %s (%s) %s\n", status_name(status), err->message, err->detail, err->chain);
+}
+struct sim *fixture_sim(uint64_t seed)
+{
+    struct sim_options options = {.seed = seed};
+    struct err err = {0};
+    struct sim *sim = NULL;
+    CHECK_EQ(sim_new(&options, &sim, &err), KDK_OK);
+    CHECK_EQ(os_mkdir(sim_os(sim), "/t", &err), KDK_OK);
+    return sim;
+}
+
+void fixture_batch(uint64_t *random, uint32_t *change, const uint32_t *model, uint32_t count, uint32_t version, uint32_t kind)
+{
+    uint32_t from = (uint32_t)(fixture_random(random) % count), length = 1 + (uint32_t)(fixture_random(random) % (count / 4 + 1));
+    for (uint32_t i = 0; i < count; i++) {
+        change[i] = CHANGE_NONE;
+        bool in = i >= from && i < from + length;
+        switch (kind) {
+        case 0: /* Scattered: puts, and erasing of what is not there, too. */
+            if (fixture_random(random) % 40 == 0)
+                change[i] = fixture_random(random) % 3 == 0 ? 0 : version;
+            break;
+        case 1: /* A range of puts. */
+            if (in)
+                change[i] = version;
+            break;
+        case 2: /* A range is emptied. */
+            if (in)
+                change[i] = 0;
+            break;
+        case 3: /* Few. */
+            if (i == from || i == (from + length) % count)
+                change[i] = fixture_random(random) % 2 == 0 ? 0 : version;
+            break;
+        case 4: /* Nearly all goes. */
+            if (model[i] != 0 && fixture_random(random) % 20 != 0)
+                change[i] = 0;
+            break;
+        case 5: /* All is put. */
+            change[i] = version;
+            break;
+        case 6: /* All goes. */
+            change[i] = 0;
+            break;
+        }
+    }
+}
+
+void fixture_apply(uint32_t *model, const uint32_t *change, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (change[i] != CHANGE_NONE)
+            model[i] = change[i];
+}
+

@@ -49,6 +49,8 @@ struct store {
     uint64_t previous;    /* The one in the other slot. */
     struct btree_root root;
     bool stuck;           /* A manifest write failed. */
+    uint64_t (*oldest)(void *context); /* The oldest generation that is pinned; NULL: none but the manifest's. */
+    void *oldest_context;
 };
 /* Opens the newest generation, or with `older` the one in the other slot (KDK_UNDEFINED_OBJECT if there is none). */
 kdk_status store_open(struct store *store, struct os *os, const char *dir, uint32_t cache_pages, bool older, struct err *err);
@@ -57,5 +59,18 @@ void store_close(struct store *store);
 kdk_status store_pour(struct store *store, const struct btree_feed *feed, struct err *err);
 /* btree_check(), page accounting, comparison. */
 kdk_status store_check(struct store *store, const struct keyspace *space, const uint32_t *model, struct err *err);
+
+void fixture_show(kdk_status status, const struct err *err);
+#define CHECK_OK(CALL)                                   \
+    do {                                                 \
+        kdk_status check_status = (CALL);                \
+        if (!CHECK_EQ(check_status, KDK_OK))             \
+            fixture_show(check_status, &err);            \
+    } while (0)
+/* A simulated disk with a directory "/t". */
+struct sim *fixture_sim(uint64_t seed);
+/* A batch of one of some kinds (0 to 6). */
+void fixture_batch(uint64_t *random, uint32_t *change, const uint32_t *model, uint32_t count, uint32_t version, uint32_t kind);
+void fixture_apply(uint32_t *model, const uint32_t *change, uint32_t count);
 
 #endif
