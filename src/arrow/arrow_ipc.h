@@ -168,6 +168,11 @@ kdk_status arrow_writer_batch(struct arrow_writer *writer, const struct arrow_ar
                               const struct arrow_batch_options *options,
                               struct arrow_batch_layout *layout,
                               struct err *err) KDK_MUST_CHECK;
+/* With dictionaries_last: writes them now, after the last batch, so that arrow_writer_dictionary() can tell their places before the
+ * footer is made. No batch may follow. */
+kdk_status arrow_writer_dictionaries(struct arrow_writer *writer,
+                                     const struct arrow_batch_options *options,
+                                     struct err *err) KDK_MUST_CHECK;
 /* Ends it: dictionaries still to be written (with `options`), end mark, footer with `metadata` (may be NULL; files
  * only). Does not free. */
 kdk_status arrow_writer_finish(struct arrow_writer *writer,

@@ -25,7 +25,7 @@ struct arrow_writer {
     struct arrow_batch_layout *dictionary_layouts;
     size_t batch_count, dictionary_count;
     struct buf metadata, body; /* Of the message being made; kept for their memory. */
-    bool failed, finished;
+    bool failed, finished, dictionaries_done;
 };
 
 /* A batch being laid out. */
@@ -524,6 +524,7 @@ kdk_status arrow_writer_batch(struct arrow_writer *w, const struct arrow_array *
     bool sent = false;
 
     TRY(usable(w, err));
+    TRY_ASSERT(!w->dictionaries_done);
     TRY(send_dictionaries(w, w->schema, batch, &next, lay.options, &sent, err));
     buf_clear(&w->body);
     for (size_t i = 0; i < w->schema->child_count; i++) {
@@ -541,6 +542,25 @@ out:
     return status;
 }
 
+kdk_status arrow_writer_dictionaries(struct arrow_writer *w,
+                                     const struct arrow_batch_options *options,
+                                     struct err *err)
+{
+    kdk_status status = KDK_OK;
+
+    TRY(usable(w, err));
+    if (w->dictionaries_done || !w->options.dictionaries_last || !w->options.file)
+        return KDK_OK;
+    for (size_t i = 0; i < w->dict_count; i++)
+        if (w->dicts[i].last)
+            TRY(put_dictionary(w, i, w->dicts[i].last, 0, false, options ? options : &plain,
+                               err));
+    w->dictionaries_done = true;
+out:
+    w->failed |= status != KDK_OK;
+    return status;
+}
+
 kdk_status arrow_writer_finish(struct arrow_writer *w,
                                const struct arrow_batch_options *options,
                                const struct arrow_metadata *metadata, struct err *err)
@@ -549,11 +569,7 @@ kdk_status arrow_writer_finish(struct arrow_writer *w,
     uint8_t end[8], footer_bytes[4];
 
     TRY(usable(w, err));
-    for (size_t i = 0; i < w->dict_count && w->options.dictionaries_last && w->options.file;
-         i++)
-        if (w->dicts[i].last)
-            TRY(put_dictionary(w, i, w->dicts[i].last, 0, false, options ? options : &plain,
-                               err));
+    TRY(arrow_writer_dictionaries(w, options, err));
     put_u32(end, IPC_CONTINUE);
     put_u32(end + 4, 0);
     TRY(put(w, end, sizeof end, err));
