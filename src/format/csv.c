@@ -246,21 +246,28 @@ static inline void special_from(struct csv *csv, size_t at)
 
 /* ----------------------------------------------------------------- records ---- */
 
-static kdk_status put_field(struct csv *csv, uint32_t n, size_t from, size_t to, bool special, struct err *err)
+static kdk_status put_loose(struct csv *csv, uint32_t n, struct csv_field field, struct err *err)
 {
-    if (csv->loose) {
-        if (n == csv->field_cap) {
-            struct csv_field *more = mem_realloc(csv->fields, size_mul(2ull * csv->field_cap, sizeof *more));
-            if (!more)
-                return err_nomem(err);
-            csv->fields = more;
-            csv->field_cap *= 2;
-        }
-        csv->fields[n] = (struct csv_field){(uint32_t)from, (uint32_t)(to - from), special};
-        csv->field_count = n + 1;
-    } else if (n < csv->stride) {
-        csv->fields[(size_t)csv->rows * csv->stride + n] = (struct csv_field){(uint32_t)from, (uint32_t)(to - from), special};
+    if (n == csv->field_cap) {
+        struct csv_field *more = mem_realloc(csv->fields, size_mul(2ull * csv->field_cap, sizeof *more));
+        if (!more)
+            return err_nomem(err);
+        csv->fields = more;
+        csv->field_cap *= 2;
     }
+    csv->fields[n] = field;
+    csv->field_count = n + 1;
+    return KDK_OK;
+}
+
+/* Field n of the record. One too many is only counted, by the caller. */
+static inline kdk_status put_field(struct csv *csv, uint32_t n, size_t from, size_t to, bool special, struct err *err)
+{
+    const struct csv_field field = {(uint32_t)from, (uint32_t)(to - from), special};
+    if (KDK_UNLIKELY(csv->loose))
+        return put_loose(csv, n, field, err);
+    if (KDK_LIKELY(n < csv->stride))
+        csv->fields[(size_t)csv->rows * csv->stride + n] = field;
     return KDK_OK;
 }
 
