@@ -34,7 +34,7 @@ fuzz:
 	@tools/fuzz.sh build/fuzz
 
 bench:
-	@tools/bootstrap.sh build test
+	@tools/bootstrap.sh build test bench
 	@$(MAKE) --no-print-directory release
 	@bench/run.sh build/release
 

@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 packages_build="gcc libc6-dev make cmake ninja-build pkg-config re2c ccache liblz4-dev libzstd-dev libxxhash-dev
     libedit-dev libcmocka-dev python3"
 packages_test="python3-venv git"
+packages_bench="libsqlite3-dev"
 packages_fuzz="clang-14 libclang-rt-14-dev"
 packages_lint="clang-format-14 clang-tidy-14 cppcheck"
 
@@ -43,6 +44,7 @@ for group in "$@"; do
     case $group in
     build) wanted=$packages_build ;;
     test) wanted=$packages_test ;;
+    bench) wanted=$packages_bench ;;
     fuzz) wanted=$packages_fuzz ;;
     lint) wanted=$packages_lint ;;
     *) echo "bootstrap.sh: no group $group" >&2; exit 2 ;;
