@@ -430,22 +430,35 @@ out:
 
 /* --------------------------------------------------------------------- running ---- */
 
+/* `verb` and the number: every statement makes a tag, so without the C library's formatting. */
+static void tag_count(struct kdk_stmt *stmt, const char *verb, uint64_t n)
+{
+    char digits[20];
+    size_t length = strlen(verb), count = 0;
+    do
+        digits[count++] = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    memcpy(stmt->tag, verb, length);
+    while (count)
+        stmt->tag[length++] = digits[--count];
+    stmt->tag[length] = '\0';
+}
+
 static void set_tag(struct kdk_stmt *stmt)
 {
-    unsigned long long n = stmt->affected;
     switch (stmt->ast->kind) {
     case AST_STMT_QUERY:
-        snprintf(stmt->tag, sizeof stmt->tag, "SELECT %llu", (unsigned long long)stmt->returned);
         stmt->affected = stmt->returned;
+        tag_count(stmt, "SELECT ", stmt->affected);
         break;
     case AST_STMT_INSERT:
-        snprintf(stmt->tag, sizeof stmt->tag, "INSERT 0 %llu", n);
+        tag_count(stmt, "INSERT 0 ", stmt->affected);
         break;
     case AST_STMT_UPDATE:
-        snprintf(stmt->tag, sizeof stmt->tag, "UPDATE %llu", n);
+        tag_count(stmt, "UPDATE ", stmt->affected);
         break;
     case AST_STMT_DELETE:
-        snprintf(stmt->tag, sizeof stmt->tag, "DELETE %llu", n);
+        tag_count(stmt, "DELETE ", stmt->affected);
         break;
     default: /* Utilities have set theirs. */
         break;
@@ -732,60 +745,58 @@ KDK_API bool kdk_column_null(const kdk_stmt *stmt, uint32_t column)
     return cell(stmt, column, &type).null;
 }
 
+/* By a cast; 0 when there is none, or when it fails. */
+static struct datum cell_cast(struct ltype from, struct ltype to, const struct datum *d)
+{
+    struct datum out = {0};
+    struct arena arena;
+    arena_init(&arena);
+    if (eval_cast(from, to, CAST_EXPLICIT, d, &arena, &out, NULL) != KDK_OK)
+        memset(&out, 0, sizeof out);
+    arena_deinit(&arena);
+    return out;
+}
+
 KDK_API int64_t kdk_column_int64(const kdk_stmt *stmt, uint32_t column)
 {
     struct ltype type;
-    struct datum d = cell(stmt, column, &type), out;
-    struct arena arena;
-    struct err err = {0};
-    bool ok;
+    struct datum d = cell(stmt, column, &type);
     if (d.null)
         return 0;
     if (type.id == LT_BOOLEAN || ltype_is_integer(type) || type.id == LT_DATE || type.id == LT_TIMESTAMP)
         return d.i;
-    arena_init(&arena);
-    if (ltype_is_float(type))
-        d.f = trunc(d.f);
     if (type.id == LT_NUMERIC) {
         for (uint8_t s = 0; s < type.scale; s++)
             d.w /= 10;
-        ok = d.w == (int64_t)d.w;
-        out.i = (int64_t)d.w;
-    } else {
-        ok = (ltype_is_float(type) || type.id == LT_TEXT) &&
-             eval_cast(type, LTYPE(BIGINT), CAST_EXPLICIT, &d, &arena, &out, &err) == KDK_OK;
+        return d.w == (int64_t)d.w ? (int64_t)d.w : 0;
     }
-    arena_deinit(&arena);
-    return ok ? out.i : 0;
+    if (ltype_is_float(type))
+        d.f = trunc(d.f);
+    else if (type.id != LT_TEXT)
+        return 0;
+    return cell_cast(type, LTYPE(BIGINT), &d).i;
 }
 
 KDK_API double kdk_column_double(const kdk_stmt *stmt, uint32_t column)
 {
     struct ltype type;
-    struct datum d = cell(stmt, column, &type), out = {0};
-    struct arena arena;
-    struct err err = {0};
+    struct datum d = cell(stmt, column, &type);
     if (d.null)
         return 0;
     if (ltype_is_float(type))
         return d.f;
     if (type.id == LT_BOOLEAN || type.id == LT_DATE || type.id == LT_TIMESTAMP)
         return (double)d.i;
-    arena_init(&arena);
-    if (eval_cast(type, LTYPE(DOUBLE), CAST_EXPLICIT, &d, &arena, &out, &err) != KDK_OK)
-        out.f = 0;
-    arena_deinit(&arena);
-    return out.f;
+    return cell_cast(type, LTYPE(DOUBLE), &d).f;
 }
 
 KDK_API const char *kdk_column_text(kdk_stmt *stmt, uint32_t column, size_t *bytes)
 {
     struct ltype type;
     struct datum d = cell(stmt, column, &type);
-    struct err err = {0};
     if (bytes)
         *bytes = 0;
-    if (d.null || result_columns(stmt, kdk_column_count(stmt), &err) != KDK_OK)
+    if (d.null || result_columns(stmt, kdk_column_count(stmt), NULL) != KDK_OK)
         return NULL;
     struct buf *text = &stmt->texts[column];
     buf_clear(text);
@@ -802,9 +813,8 @@ KDK_API const void *kdk_column_blob(kdk_stmt *stmt, uint32_t column, size_t *byt
 {
     struct ltype type;
     struct datum d = cell(stmt, column, &type);
-    struct err err = {0};
     *bytes = 0;
-    if (d.null || !ltype_is_string(type) || result_columns(stmt, kdk_column_count(stmt), &err) != KDK_OK)
+    if (d.null || !ltype_is_string(type) || result_columns(stmt, kdk_column_count(stmt), NULL) != KDK_OK)
         return NULL;
     struct buf *copy = &stmt->texts[column];
     buf_clear(copy);

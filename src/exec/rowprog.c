@@ -126,6 +126,10 @@ kdk_status rowprog_start(struct rowprog *prog, const struct exec_env *env, struc
 static kdk_status evaluate(struct rowprog *prog, const struct expr *expr, struct datum *out, struct err *err)
 {
     struct eval_row row = {frame_column, prog};
+    if (expr->kind == EX_COLUMN) { /* Most are. */
+        *out = prog->frame[expr->column];
+        return KDK_OK;
+    }
     return eval_scalar(expr, &row, &prog->env.eval, &prog->run, out, err);
 }
 
