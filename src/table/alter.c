@@ -208,7 +208,18 @@ out:
 kdk_status table_attach(struct store *store, uint32_t id, const struct tcolumn *columns,
                         uint32_t column_count, struct table **out, struct err *err)
 {
-    return table_new(store, id, columns, column_count, out, err);
+    kdk_status status = KDK_OK;
+    struct table *table = NULL;
+    TRY(table_new(store, id, columns, column_count, &table, err));
+    TRY(recover_table(table, err));
+    *out = table;
+    table = NULL;
+out:
+    if (table) {
+        table_unlink(table);
+        table_unref(table);
+    }
+    return status;
 }
 
 kdk_status table_drop(struct txn *txn, struct table *table, struct err *err)
@@ -377,6 +388,7 @@ kdk_status table_index_attach(struct table *table, const struct tindex *def,
     kdk_status status = KDK_OK;
     struct index *index = NULL;
     TRY(index_new(table, def, &index, err));
+    TRY(recover_index(index, err));
     TRY(set_add(table, index, err));
     index = NULL;
 out:

@@ -232,6 +232,11 @@ kdk_status table_insert(struct txn *txn, struct table *table, const struct datum
     if (status != KDK_OK)
         return status;
     rowid id = atomic_fetch_add_explicit(&table->next_id, 1, memory_order_relaxed);
+    status = rowids_cover(table, id, err);
+    if (status != KDK_OK) {
+        txn->failed = true;
+        return status;
+    }
     txn_enter(txn->man);
     status = insert_one(txn, part, table_newest(table),
                         atomic_load_explicit(&table->indexes, memory_order_acquire), values,
@@ -259,6 +264,7 @@ kdk_status table_insert_batch(struct txn *txn, struct table *table, struct batch
             TRY(batch->columns[c].load(&batch->columns[c], &batch->sel, batch->count, err));
     rowid id =
         atomic_fetch_add_explicit(&table->next_id, batch->sel.count, memory_order_relaxed);
+    TRY(rowids_cover(table, id + batch->sel.count - 1, err));
     for (uint32_t k = 0; k < batch->sel.count; k++) {
         uint32_t row = SEL_ROW(&batch->sel, k);
         for (uint32_t c = 0; c < layout->count; c++)

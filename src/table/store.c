@@ -4,39 +4,132 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "wal/wal.h"
 
 #define FIRST_ID 1000u
 
-kdk_status store_open(const struct store_options *options, struct store **out,
-                      struct store_report *report, struct err *err)
+/* --------------------------------------------------------------- opening ---- */
+
+/* The directory that `path` is in. */
+static kdk_status sync_parent(struct os *os, const char *path, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct store *store = NULL;
-    if (report)
-        *report = (struct store_report){.created = true};
-    if (options->dir)
-        TRY(err_set(err, KDK_UNSUPPORTED,
-                    "databases in directories are not supported yet"));
-    TRY_MEM(store = MEM_NEW(struct store));
-    store->os = options->os;
-    atomic_init(&store->next_id, FIRST_ID);
-    latch_init(&store->latch, OS_RANK_TABLE);
-    TRY(txnman_new(options->os, 0, &store->man, err));
-    if (options->read_only)
-        txnman_set_read_only(store->man, "it was opened read-only");
-    *out = store;
-    store = NULL;
+    struct buf parent = {0};
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    while (end > 0 && path[end - 1] != '/')
+        end--;
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    buf_add(&parent, end ? path : ".", end ? end : 1);
+    TRY(buf_status(&parent, err));
+    TRY(os_sync_dir(os, parent.data, err));
 out:
-    mem_free(store);
+    buf_deinit(&parent);
     return status;
 }
 
-kdk_status store_close(struct store *store, bool checkpoint, struct err *err)
+static kdk_status directory_make(const struct store_options *options, struct err *err)
 {
-    (void)err;
-    (void)checkpoint;
+    kdk_status status = KDK_OK;
+    enum os_kind kind;
+    TRY(os_kind(options->os, options->dir, &kind, err));
+    if (kind == OS_FILE || kind == OS_OTHER)
+        TRY(err_set(err, KDK_WRONG_OBJECT_TYPE, "\"%s\" is not a database: it is no directory", options->dir));
+    if (kind == OS_MISSING) {
+        if (!options->create)
+            TRY(err_set(err, KDK_UNDEFINED_FILE, "database \"%s\" does not exist", options->dir));
+        TRY(os_mkdir(options->os, options->dir, err));
+    }
+    if (!options->read_only)
+        TRY(sync_parent(options->os, options->dir, err));
+out:
+    return status;
+}
+
+/* Takes the lock, and leaves the process id in it for whoever comes too late. */
+static kdk_status directory_lock(struct store *store, const struct store_options *options, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct buf path = {0};
+    struct os_file *file = NULL;
+    char text[32];
+    size_t got = 0;
+
+    buf_printf(&path, "%s/LOCK", options->dir);
+    TRY(buf_status(&path, err));
+    status = os_open(options->os, path.data, options->read_only ? OS_WRITE : OS_WRITE | OS_CREATE, &file, err);
+    if (status == KDK_UNDEFINED_FILE && options->read_only) {
+        /* A copy without its lock: nobody owns it. */
+        err_clear(err);
+        status = KDK_OK;
+        goto out;
+    }
+    TRY(status);
+    status = os_lock(file, err);
+    if (status == KDK_BUSY) {
+        if (os_read(file, 0, text, sizeof text - 1, &got, NULL) != KDK_OK)
+            got = 0;
+        text[got] = '\0';
+        text[strcspn(text, "\n")] = '\0';
+        err_set(err, KDK_BUSY, "database \"%s\" is in use by process %s", options->dir, text[0] ? text : "(unknown)");
+        err_hint(err, "One process at a time can own a database.");
+        goto out;
+    }
+    TRY(status);
+    if (!options->read_only) {
+        snprintf(text, sizeof text, "%u\n", os_pid(options->os));
+        TRY(os_truncate(file, 0, err));
+        TRY(os_write(file, 0, text, strlen(text), err));
+    }
+    store->lock = file;
+    file = NULL;
+out:
+    os_close(file);
+    buf_deinit(&path);
+    return status;
+}
+
+/* Opens the log and reads what it says. *published: the newest commit. */
+static kdk_status log_open(struct store *store, const struct store_options *options, struct store_report *report,
+                           uint64_t *published, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct wal_options wal_options = {
+        .os = options->os, .dir = options->dir, .read_only = options->read_only, .accept_damage = true};
+    struct wal_report found;
+    struct err damage = {0};
+
+    if (options->log_segment_bytes)
+        wal_options.segment_bytes = options->log_segment_bytes;
+    status = wal_open(&wal_options, &store->wal, &found, &damage);
+    if (status != KDK_OK) {
+        if (err)
+            *err = damage;
+        goto out;
+    }
+    TRY(recovery_new(&store->recovery, err));
+    TRY(wal_replay(store->wal, recovery_batch, store->recovery, err));
+    const uint64_t high = recovery_object_high(store->recovery);
+    if (high >= FIRST_ID)
+        atomic_store_explicit(&store->next_id, high + 1, memory_order_relaxed);
+    *published = found.last_timestamp;
+    report->created = found.created;
+    report->log_bytes_replayed = found.replay_bytes;
+    report->log_bytes_cut = found.cut_bytes;
+    report->log_cut_lsn = found.cut_bytes ? found.end_lsn : 0;
+    report->damaged = found.damaged;
+    if (found.damaged && err)
+        *err = damage;
+out:
+    return status;
+}
+
+static void store_free(struct store *store)
+{
     if (!store)
-        return KDK_OK;
+        return;
     /* Parts and garbage hold tables; they go first. */
     txnman_free(store->man);
     while (store->tables) {
@@ -44,8 +137,67 @@ kdk_status store_close(struct store *store, bool checkpoint, struct err *err)
         store->tables = table->next;
         table_unref(table);
     }
+    recovery_free(store->recovery);
+    os_close(store->lock);
     mem_free(store);
-    return KDK_OK;
+}
+
+kdk_status store_open(const struct store_options *options, struct store **out,
+                      struct store_report *report, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct store *store = NULL;
+    struct store_report unread;
+    uint64_t published = 0;
+    if (!report)
+        report = &unread;
+    *report = (struct store_report){.created = !options->dir};
+    TRY_MEM(store = MEM_NEW(struct store));
+    store->os = options->os;
+    atomic_init(&store->next_id, FIRST_ID);
+    latch_init(&store->latch, OS_RANK_TABLE);
+    if (options->dir) {
+        TRY(directory_make(options, err));
+        TRY(directory_lock(store, options, err));
+        TRY(log_open(store, options, report, &published, err));
+    }
+    TRY(txnman_new(options->os, published, &store->man, err));
+    if (store->wal)
+        store_set_log(store);
+    if (options->read_only)
+        txnman_set_read_only(store->man, "it was opened read-only");
+    else if (report->damaged)
+        txnman_set_read_only(store->man, "its log is damaged");
+    *out = store;
+    store = NULL;
+out:
+    if (store) {
+        /* The first error is the one to report. */
+        if (wal_close(store->wal, NULL) != KDK_OK && status == KDK_OK)
+            status = KDK_IO;
+        store_free(store);
+        if (options->dir)
+            err_while(err, "opening the database \"%s\"", options->dir);
+    }
+    return status;
+}
+
+void store_recovered(struct store *store)
+{
+    recovery_free(store->recovery);
+    store->recovery = NULL;
+}
+
+kdk_status store_close(struct store *store, bool checkpoint, struct err *err)
+{
+    (void)checkpoint;
+    if (!store)
+        return KDK_OK;
+    /* Writes a group that vouches for all that was committed. */
+    kdk_status status = wal_close(store->wal, err);
+    store->wal = NULL;
+    store_free(store);
+    return status;
 }
 
 struct txnman *store_txnman(struct store *store)
@@ -147,11 +299,9 @@ uint64_t table_column_distinct(struct table *table, uint32_t column)
 kdk_status store_checkpoint(struct store *store, bool freeze, struct table *table,
                             struct err *err)
 {
-    (void)store; /* In memory there is nothing to pour into. */
-    (void)freeze;
+    (void)freeze; /* There is nothing to pour into yet: the log keeps everything. */
     (void)table;
-    (void)err;
-    return KDK_OK;
+    return store->wal ? wal_vouch(store->wal, err) : KDK_OK;
 }
 
 struct check {

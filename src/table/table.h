@@ -35,6 +35,7 @@ struct store_options {
     bool create;           /* Make the directory if it is missing. */
     bool read_only;
     uint64_t checkpoint_log_bytes; /* 0: CHECKPOINT_LOG_BYTES */
+    uint64_t log_segment_bytes;    /* Of a new log; a multiple of 512. 0: WAL_SEGMENT_BYTES */
 };
 /* What open found, to be reported to the user. */
 struct store_report {
@@ -49,6 +50,8 @@ kdk_status store_open(const struct store_options *options, struct store **out, s
                       struct err *err) KDK_MUST_CHECK;
 /* Ends all, without a checkpoint unless `checkpoint`. Transactions must have ended. Accepts NULL. */
 kdk_status store_close(struct store *store, bool checkpoint, struct err *err);
+/* All tables there are have been attached: what the log has of others is forgotten. */
+void store_recovered(struct store *store);
 struct txnman *store_txnman(struct store *store);
 bool store_is_new(const struct store *store);     /* Nothing was ever committed in it. */
 uint64_t store_new_id(struct store *store); /* Object ids for the catalog: never reused. From 1000. */

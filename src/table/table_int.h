@@ -256,6 +256,7 @@ struct table {
     _Atomic(struct index_set *) indexes;
     _Atomic(struct map_node *) root;
     _Atomic uint64_t next_id;
+    _Atomic uint64_t ids_reserved; /* In the log: row ids up to here are taken. */
     _Atomic uint64_t next_seq; /* Of index items. */
     _Atomic int64_t live;      /* Committed rows. */
     _Atomic uint64_t epoch;
@@ -291,7 +292,30 @@ struct store {
     struct table_names names_room;
     struct latch latch; /* Guards the list of tables. */
     struct table *tables;
+    struct wal *wal;           /* NULL: :memory:. */
+    struct os_file *lock;      /* Owns the directory as long as it is open. */
+    struct recovery *recovery; /* What the log says of tables that are not attached yet. */
 };
+/* The transaction manager writes to store->wal from now on. */
+void store_set_log(struct store *store);
+/* Logs that row ids up to `last`, and some more, are given out. */
+kdk_status rowids_reserve(struct table *table, rowid last, struct err *err);
+static inline kdk_status rowids_cover(struct table *table, rowid last, struct err *err)
+{
+    if (KDK_LIKELY(!table->store->wal || last <= atomic_load_explicit(&table->ids_reserved, memory_order_relaxed)))
+        return KDK_OK;
+    return rowids_reserve(table, last, err);
+}
+
+/* Recovery: replay hands batches to recovery_batch(), what is attached takes what is its own. */
+struct wal_replayed;
+kdk_status recovery_new(struct recovery **out, struct err *err);
+void recovery_free(struct recovery *recovery);
+kdk_status recovery_batch(void *recovery, const struct wal_replayed *batch, struct err *err);
+uint64_t recovery_object_high(const struct recovery *recovery);
+kdk_status recover_table(struct table *table, struct err *err);
+kdk_status recover_index(struct index *index, struct err *err);
+
 const char *name_of_table(struct table *table, char room[32]);
 const char *name_of_column(struct table *table, uint32_t column, char room[32]);
 const char *name_of_index(struct index *index, char room[32]);

@@ -108,12 +108,13 @@ void record_add_delete(struct buf *out, uint32_t table, uint64_t row)
     buf_add_varint(out, row);
 }
 
-void record_add_index(struct buf *out, bool plus, uint32_t table, uint32_t index, uint64_t row, const void *key, size_t key_bytes)
+void record_add_index(struct buf *out, bool plus, uint32_t table, uint32_t index, uint64_t row, const void *key, size_t key_bytes,
+                      bool has_null)
 {
     add_head(out, plus ? RECORD_INDEX_PLUS : RECORD_INDEX_MINUS, table);
     buf_add_varint(out, index);
     buf_add_varint(out, row);
-    buf_add_varint(out, key_bytes);
+    buf_add_varint(out, (uint64_t)key_bytes * 2 + has_null);
     buf_add(out, key, key_bytes);
 }
 
@@ -229,6 +230,8 @@ kdk_status record_next(struct cursor *in, struct record_view *out, struct err *e
         out->index = cursor_u32v(in);
         out->row = cursor_varint(in);
         out->key_bytes = cursor_varint(in);
+        out->has_null = out->key_bytes & 1;
+        out->key_bytes >>= 1;
         out->key = cursor_bytes(in, out->key_bytes);
         goto checked;
     case RECORD_FILE:

@@ -6,7 +6,7 @@
  *   ROW_FULL   table, row, n, n values               the columns 0 .. n-1
  *   ROW_PATCH  table, row, n, n times (column, value) the columns that changed, ascending
  *   ROW_DELETE table, row
- *   INDEX_PLUS table, index, row, length, key bytes
+ *   INDEX_PLUS table, index, row, twice the length (plus 1: there is a NULL in the key), key bytes
  *   INDEX_MINUS likewise
  *   FILE       table, file, first row, last row, rows
  *   RUN        table, index, run
@@ -53,7 +53,8 @@ const char *record_kind_name(enum record_kind kind); /* "ROW_FULL" */
 void record_add_row(struct buf *out, uint32_t table, uint64_t row, const uint32_t *columns, const struct ltype *types,
                     const struct datum *values, uint32_t count);
 void record_add_delete(struct buf *out, uint32_t table, uint64_t row);
-void record_add_index(struct buf *out, bool plus, uint32_t table, uint32_t index, uint64_t row, const void *key, size_t key_bytes);
+void record_add_index(struct buf *out, bool plus, uint32_t table, uint32_t index, uint64_t row, const void *key, size_t key_bytes,
+                      bool has_null);
 void record_add_file(struct buf *out, uint32_t table, uint64_t file, uint64_t first, uint64_t last, uint64_t rows);
 void record_add_run(struct buf *out, uint32_t table, uint32_t index, uint64_t run);
 void record_add_row_ids(struct buf *out, uint32_t table, uint64_t last);
@@ -70,6 +71,7 @@ struct record_view {
     int64_t value;        /* SEQUENCE */
     const uint8_t *key;
     size_t key_bytes;
+    bool has_null;        /* INDEX_*: in its key. */
     uint32_t count;       /* ROW_FULL, ROW_PATCH: values. */
     struct cursor values; /* For record_value(). */
     uint32_t column;      /* The next one's, or the last one's in a PATCH. */

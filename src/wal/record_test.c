@@ -107,9 +107,9 @@ TEST(record, nonsense_is_refused)
     ends[count++] = buf.len;
     record_add_delete(&buf, 1000, 99);
     ends[count++] = buf.len;
-    record_add_index(&buf, true, 1000, 1001, 99, "key", 3);
+    record_add_index(&buf, true, 1000, 1001, 99, "key", 3, true);
     ends[count++] = buf.len;
-    record_add_index(&buf, false, 1000, 1001, 99, "", 0);
+    record_add_index(&buf, false, 1000, 1001, 99, "", 0, false);
     ends[count++] = buf.len;
     record_add_file(&buf, 1000, 7, 1, 10000, 9000);
     ends[count++] = buf.len;

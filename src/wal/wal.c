@@ -57,6 +57,11 @@ size_t wal_batch_bytes(const struct wal_batch *batch)
     return batch->bytes.len - BATCH_BYTES;
 }
 
+bool wal_batch_has_parts(const struct wal_batch *batch)
+{
+    return batch->header.sequence > 0;
+}
+
 /* Under the latch. */
 static void parted_unlink(struct wal *wal, struct wal_batch *batch)
 {

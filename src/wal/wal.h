@@ -114,6 +114,7 @@ kdk_status wal_replay(struct wal *wal, wal_replay_fn each, void *context, struct
 kdk_status wal_batch_new(struct wal *wal, enum wal_kind kind, struct wal_batch **out, struct err *err) KDK_MUST_CHECK;
 struct buf *wal_batch_records(struct wal_batch *batch);
 size_t wal_batch_bytes(const struct wal_batch *batch); /* Of its records. */
+bool wal_batch_has_parts(const struct wal_batch *batch);
 void wal_batch_free(struct wal_batch *batch);          /* Gives back what was reserved. Accepts NULL. */
 /* Makes sure of the space that the batch needs, which must not grow after that; may wait for the disk. `urgent`: may use the
  * reserve (what makes room: deletions, checkpoints). KDK_FULL, KDK_IO, KDK_NOMEM, KDK_LIMIT, KDK_READ_ONLY. */

@@ -64,10 +64,10 @@ static kdk_status commit(struct world *w, unsigned writer, size_t filler, unsign
 
     TRY(wal_batch_new(w->wal, WAL_COMMIT, &batch, err));
     for (unsigned i = 0; i < parts; i++) {
-        record_add_index(wal_batch_records(batch), true, writer, i, 1, key, filler);
+        record_add_index(wal_batch_records(batch), true, writer, i, 1, key, filler, false);
         TRY(wal_part(batch, err));
     }
-    record_add_index(wal_batch_records(batch), true, writer, parts, 1, key, filler);
+    record_add_index(wal_batch_records(batch), true, writer, parts, 1, key, filler, false);
     record_add_sequence(wal_batch_records(batch), writer, (int64_t)w->appended[writer] + 1);
     TRY(wal_reserve(batch, false, err));
     latch_acquire(&w->order);
@@ -503,7 +503,7 @@ TEST(wal, full_disk_refuses_and_heals)
     CHECK_EQ(commit(&w, 0, 300, 0, &w.err), KDK_FULL);
     /* What makes room may use the reserve. */
     CHECK_EQ(wal_batch_new(w.wal, WAL_COMMIT, &batch, &w.err), KDK_OK);
-    record_add_index(wal_batch_records(batch), true, 1, 0, 1, "", 0);
+    record_add_index(wal_batch_records(batch), true, 1, 0, 1, "", 0, false);
     record_add_sequence(wal_batch_records(batch), 1, 1);
     CHECK_EQ(wal_reserve(batch, true, &w.err), KDK_OK);
     CHECK_EQ(wal_append(batch, ++w.timestamp, &lsn, &w.err), KDK_OK);
@@ -634,7 +634,7 @@ TEST(wal, large_batches_cross_segments)
     CHECK(reopen(&w));
     for (unsigned i = 0; i < 3; i++) {
         CHECK_EQ(wal_batch_new(w.wal, WAL_COMMIT, &batch, &w.err), KDK_OK);
-        record_add_index(wal_batch_records(batch), true, 0, 0, 1, text, 100000);
+        record_add_index(wal_batch_records(batch), true, 0, 0, 1, text, 100000, false);
         record_add_sequence(wal_batch_records(batch), 0, i + 1);
         CHECK_EQ(wal_reserve(batch, false, &w.err), KDK_OK);
         CHECK_EQ(wal_append(batch, i + 1, &lsn, &w.err), KDK_OK);
