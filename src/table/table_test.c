@@ -724,16 +724,6 @@ TEST(table, bounds_move_the_epoch_when_a_width_is_passed)
     fixture_close(&f);
 }
 
-TEST(table, directories_are_refused_yet)
-{
-    struct store *store;
-    struct err err = {0};
-    struct store_report report;
-    CHECK_EQ(store_open(&(struct store_options){.os = os_real(), .dir = "/nowhere"}, &store,
-                        &report, &err),
-             KDK_UNSUPPORTED);
-}
-
 TEST(table, read_only_transactions_write_nothing)
 {
     struct fixture f;
