@@ -165,21 +165,54 @@ static void run_all(struct shell *sh, const struct arguments *a)
     }
 }
 
-/* `kodiak check DIR` and its like; false when `word` is none of them. */
-static bool run_command(struct shell *sh, const char *word, int *code)
+static void print_problem(void *context, const char *line)
 {
-    static const char *const later[] = {"check", "files", "serve"};
-    if (strcmp(word, "help") == 0) {
+    (void)context;
+    printf("%s\n", line);
+}
+
+/* `kodiak check DATABASE`: code 0 when all is well. */
+static int check(struct shell *sh, const char *path)
+{
+    int64_t problems = 0;
+    kdk_status status;
+    sh->options.must_exist = true;
+    sh->options.read_only = true;
+    if (!shell_open(sh, path))
+        return EXIT_FAILED;
+    status = kdk_check(sh->db, &problems, print_problem, NULL);
+    if (status != KDK_OK)
+        shell_error(sh, status_sqlstate(status), "the database could not be checked: %s", status_text(status));
+    else if (problems)
+        printf("%s: %lld problem%s\n", path, (long long)problems, problems == 1 ? "" : "s");
+    else if (kdk_open_notice(sh->db)) /* Opening has found damage, and said so. */
+        sh->failed = true;
+    else
+        printf("%s: no problems\n", path);
+    shell_flush(sh);
+    shell_close(sh);
+    return problems || sh->failed ? EXIT_FAILED : EXIT_OK;
+}
+
+/* `kodiak check DATABASE` and its like; false when `argv[1]` is none of them. */
+static bool run_command(struct shell *sh, int argc, char **argv, int *code)
+{
+    if (argc < 2)
+        return false;
+    if (strcmp(argv[1], "help") == 0) {
         fputs(usage, stdout);
         *code = EXIT_OK;
         return true;
     }
-    for (size_t i = 0; i < COUNT_OF(later); i++)
-        if (strcmp(word, later[i]) == 0) {
-            shell_error(sh, status_sqlstate(KDK_UNSUPPORTED), "kodiak %s is not supported yet", word);
-            *code = EXIT_FAILED;
-            return true;
-        }
+    if (strcmp(argv[1], "check") == 0) {
+        *code = argc == 3 ? check(sh, argv[2]) : refuse("check takes one database", NULL);
+        return true;
+    }
+    if (strcmp(argv[1], "files") == 0 || strcmp(argv[1], "serve") == 0) {
+        shell_error(sh, status_sqlstate(KDK_UNSUPPORTED), "kodiak %s is not supported yet", argv[1]);
+        *code = EXIT_FAILED;
+        return true;
+    }
     return false;
 }
 
@@ -197,7 +230,8 @@ int main(int argc, char **argv)
     int code;
 
     set_locale();
-    if (argc > 1 && run_command(&sh, argv[1], &code))
+    setvbuf(stderr, NULL, _IOFBF, 8192); /* A message is written whole: message_print() flushes. */
+    if (run_command(&sh, argc, argv, &code))
         return code;
     code = read_options(argc, argv, &sh, &a);
     if (code >= 0)

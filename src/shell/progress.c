@@ -41,8 +41,10 @@ static void on_progress(void *context, uint64_t done, uint64_t total, const char
 
 void progress_clear(void)
 {
-    if (visible)
+    if (visible) {
         fputs("\r\033[K", stderr);
+        fflush(stderr);
+    }
     visible = false;
 }
 

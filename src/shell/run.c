@@ -117,8 +117,10 @@ bool shell_open(struct shell *sh, const char *path)
     kdk_set_copy_io(sh->conn, &(kdk_copy_io){copy_read, copy_write, sh});
     progress_install(sh);
     notice = kdk_open_notice(sh->db);
-    if (notice)
+    if (notice) {
         fprintf(stderr, "NOTICE:  %s\n", notice);
+        fflush(stderr);
+    }
     return true;
 }
 
@@ -213,6 +215,7 @@ static void after(struct shell *sh, kdk_stmt *stmt, bool had_rows)
         printf("Time: %.3f ms\n", ms);
     else
         fprintf(stderr, "Time: %.3f ms\n", ms);
+    fflush(stderr);
 }
 
 bool shell_statement(struct shell *sh, const char *text, size_t bytes, uint64_t line)
