@@ -7,7 +7,6 @@
 
 #include <math.h>
 
-#include "arrow/arrow_int.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/utf8.h"

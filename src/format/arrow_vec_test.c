@@ -180,6 +180,51 @@ TEST(arrow_vec, batches_of_all_types_and_forms_survive_export_and_import)
     CHECK_EQ(after.blocks, before.blocks);
 }
 
+TEST(arrow_vec, export_and_import_fail_cleanly_without_memory)
+{
+    struct test_random r = {5};
+    struct arena arena = {0};
+    struct err err = {0};
+    struct batch batch, back;
+    struct relcol columns[ALL], *found;
+    struct mem_stats before, after;
+    uint32_t count;
+
+    for (uint32_t i = 0; i < ALL; i++)
+        columns[i] = (struct relcol){.type = all_types[i], .name = "c"};
+    CHECK_EQ(batch_init(&batch, all_types, ALL, &arena, &err), KDK_OK);
+    CHECK_EQ(batch_init(&back, all_types, ALL, &arena, &err), KDK_OK);
+    for (uint32_t i = 0; i < ALL; i++)
+        random_vec(&r, all_types[i], 60, &arena, &batch.columns[i]);
+    batch_all(&batch, 60);
+    mem_stats(&before);
+    for (uint64_t n = 0;; n++) {
+        struct ArrowSchema schema = {0};
+        struct ArrowArray array = {0};
+        struct arena names = {0};
+        mem_fail_after(n, true);
+        kdk_status status = format_export_schema(columns, ALL, &schema, &err);
+        if (status == KDK_OK)
+            status = format_export_batch(columns, ALL, &batch, &array, &err);
+        if (status == KDK_OK)
+            status = format_import_schema(&schema, &names, &found, &count, &err);
+        if (status == KDK_OK)
+            status = format_import_batch(&schema, &array, 10, 50, &back, &err);
+        const bool hit = mem_fail_never() > 0;
+        CHECK_EQ(status, hit ? KDK_NOMEM : KDK_OK);
+        batch_unpin(&back);
+        if (array.release)
+            array.release(&array);
+        if (schema.release)
+            schema.release(&schema);
+        arena_deinit(&names);
+        mem_stats(&after);
+        if (!CHECK_EQ(after.blocks, before.blocks) || !hit)
+            break;
+    }
+    arena_deinit(&arena);
+}
+
 /* --------------------------------------------------------- what others write ---- */
 
 struct foreign {
@@ -427,6 +472,22 @@ TEST(arrow_vec, files_can_stand_in_from)
     session_do(&s, "create table w (a int not null)");
     session_do(&s, sql("copy (select cast(null as int) as a) to '@/v.arrow' with (format arrow)"));
     session_fails(&s, sql("copy w from '@/v.arrow'"), KDK_NOT_NULL, "COPY w, row 1");
+    /* Memory that fails anywhere on the way. */
+    static const char *const reads[] = {"select * from '@/a.csv'", "select s, y from '@/t.arrow'", "copy u from '@/t.arrow'", "select max(s) from '@/many.feather'"};
+    for (size_t i = 0; i < COUNT_OF(reads); i++) {
+        char *text = mem_strdup(sql("%s", reads[i]));
+        for (uint64_t n = 0;; n++) {
+            mem_fail_after(n, true);
+            kdk_status status = session_run(&s, text);
+            if (!mem_fail_never()) {
+                CHECK_EQ(status, KDK_OK);
+                CHECK(n > 20);
+                break;
+            }
+            CHECK_EQ(status, KDK_NOMEM);
+        }
+        mem_free(text);
+    }
     PUT("bad.arrow", "ARROW1\0\0 and so on and so on and so on");
     session_fails(&s, sql("select * from '@/bad.arrow'"), KDK_CORRUPT, "bad.arrow");
     PUT("empty.arrow", "");
