@@ -322,8 +322,6 @@ TEST(block, dictionaries_find_add_import)
         CHECK_EQ(code, i);
         CHECK_EQ(dict_add(d, str_of(text, (size_t)n), &code, &err), KDK_OK);
         CHECK_EQ(code, i);
-        if (i > 300 && i % 100)
-            i += 0;
     }
     CHECK(!dict_full(d));
     CHECK_EQ(dict_add(d, str_of("one more", 8), &code, &err), KDK_OK);
@@ -336,7 +334,7 @@ TEST(block, dictionaries_find_add_import)
     CHECK_EQ(dict_import(copy, 16, dict_value(d, 6), &err), KDK_CORRUPT);
     CHECK_EQ(dict_import(copy, 18, str_of("x", 1), &err), KDK_CORRUPT);
     CHECK_EQ(dict_count(copy), 16);
-    CHECK(dict_bytes(d) > dict_bytes(copy));
+    CHECK(dict_bytes(d) >= dict_bytes(copy));
     dict_free(d);
     dict_free(copy);
 }

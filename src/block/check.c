@@ -33,6 +33,7 @@ static kdk_status columns_read(const char *path, uint64_t bytes, const struct ar
                                struct block_info *out, struct err *err)
 {
     kdk_status status = KDK_OK;
+    struct arrow_schema *want = NULL;
     uint64_t number;
 
     TRY_MEM(out->columns = mem_zalloc(size_mul(schema->child_count + 1, sizeof *out->columns)));
@@ -48,8 +49,24 @@ static kdk_status columns_read(const char *path, uint64_t bytes, const struct ar
         out->columns[i].number = (uint32_t)number;
         out->columns[i].dictionary = field->dictionary != NULL;
         TRY_MEM(out->columns[i].name = mem_strdup(field->name));
+        /* The Arrow type follows from the column's. */
+        struct block_column column = {out->columns[i].number, out->columns[i].type, field->name, NULL};
+        enum strip_form form;
+        if (!block_form(column.type, &form) || (field->dictionary && form != STRIP_TEXT))
+            form = STRIP_FORM_COUNT;
+        else if (field->dictionary)
+            form = STRIP_CODE;
+        if (form != STRIP_FORM_COUNT)
+            TRY(block_field(&column, form, &want, err));
+        if (!want || !arrow_schema_same_type(want, field)) {
+            status = bad_footer(path, bytes, "a field's Arrow type is not its column's", err);
+            goto out;
+        }
+        arrow_schema_free(want);
+        want = NULL;
     }
 out:
+    arrow_schema_free(want);
     return status;
 }
 
