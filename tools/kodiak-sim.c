@@ -422,7 +422,7 @@ static void examine(void *context)
     if (kdk_check(db, &problems, NULL, NULL) || problems)
         verdict(DAMAGED, "the check finds %" PRId64 " problems", problems);
     /* Life goes on. */
-    if (look.verdict == FINE && kdk_exec(conn, "create table after (a integer); insert into after values (1); drop table after", -1))
+    if (look.verdict == FINE && kdk_exec(conn, "drop table if exists after; create table after (a integer); insert into after values (1); drop table after", -1))
         verdict(DAMAGED, "writing after recovery: %s", kdk_errmsg(conn));
 out:
     kdk_disconnect(conn);
