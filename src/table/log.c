@@ -8,6 +8,7 @@
 #include "table/table_int.h"
 
 #include "base/mem.h"
+#include "base/sabotage.h"
 #include "wal/record.h"
 #include "wal/wal.h"
 
@@ -154,6 +155,8 @@ static kdk_status encode_entries(struct encoding *e, struct part *part, struct e
     }
     for (size_t k = 0; k < count; k++) {
         const struct entry *entry = e->entries[k];
+        if ((sabotage & SABOTAGE_LOSE_INDEX_OP) && entry->item.id % 5 == 0)
+            continue;
         record_add_index(e->out, entry->op == ENTRY_PLUS, part->table->id, entry->index->def.id, entry->item.id, entry->item.key,
                          entry->item.bytes, entry->has_null);
         e->only_removes &= entry->op == ENTRY_MINUS;
