@@ -819,7 +819,8 @@ kdk_status catalog_open(struct store *store, struct catalog **out, struct err *e
     struct catalog *catalog = NULL;
     struct catver_builder *builder = NULL;
     struct txn *txn = NULL;
-    bool fresh = store_is_new(store);
+    /* A new store gets its system tables; one that is open read-only is just empty. */
+    bool fresh = store_is_new(store) && !txnman_read_only(store_txnman(store));
 
     TRY_MEM(catalog = MEM_NEW(struct catalog));
     catalog->store = store;

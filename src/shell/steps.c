@@ -75,19 +75,20 @@ static kdk_conn *connection(struct steps *s, const char *name)
     return one->conn;
 }
 
+/* One connection, or (NULL) all. */
 static void disconnect(struct steps *s, const char *name)
 {
-    for (struct named **link = &s->conns; *link; link = &(*link)->next)
-        if (!name || strcmp((*link)->name, name) == 0) {
-            struct named *one = *link;
-            *link = one->next;
-            kdk_disconnect(one->conn);
-            mem_free(one->name);
-            mem_free(one);
-            if (name || !*link)
-                return;
-            link = &s->conns;
+    for (struct named **link = &s->conns; *link;) {
+        struct named *one = *link;
+        if (name && strcmp(one->name, name) != 0) {
+            link = &one->next;
+            continue;
         }
+        *link = one->next;
+        kdk_disconnect(one->conn);
+        mem_free(one->name);
+        mem_free(one);
+    }
 }
 
 static kdk_status rows_of(struct steps *s, kdk_stmt *stmt)
