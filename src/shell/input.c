@@ -344,6 +344,8 @@ void input_data_end(struct input *in)
             buf_deinit(&in->text);
             in->text = joined;
             in->at = 0;
+            for (size_t i = 0; i < in->after.len; i++) /* It is counted again; what comes behind it is right then. */
+                in->line -= in->after.data[i] == '\n';
         } else {
             buf_deinit(&joined);
             in->error = ENOMEM;

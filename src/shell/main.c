@@ -2,7 +2,6 @@
 #include "shell/shell.h"
 
 #include <getopt.h>
-#include <langinfo.h>
 #include <locale.h>
 #include <string.h>
 #include <unistd.h>
@@ -219,8 +218,9 @@ static bool run_command(struct shell *sh, int argc, char **argv, int *code)
 /* Text is UTF-8 whatever the environment says; numbers are as SQL prints them. */
 static void set_locale(void)
 {
-    if (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
-        (void)setlocale(LC_CTYPE, "C.UTF-8");
+    locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    if (utf8)
+        (void)uselocale(utf8);
 }
 
 int main(int argc, char **argv)

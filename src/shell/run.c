@@ -229,7 +229,8 @@ bool shell_statement(struct shell *sh, const char *text, size_t bytes, uint64_t 
         return shell_error(sh, status_sqlstate(KDK_NOMEM), "out of memory");
     memcpy(sql, text, bytes);
     sql[bytes] = '\0';
-    (void)interrupt_taken();
+    if (sh->interactive)
+        (void)interrupt_taken();
     sh->started_ns = now_ns();
     sh->rows_shown = false;
     interrupt_target(sh->conn);
@@ -301,6 +302,10 @@ bool shell_input(struct shell *sh, struct input *in)
 
     sh->input = in;
     while (!sh->quit && (ok || !sh->bail || in->terminal)) {
+        if (!sh->interactive && interrupt_pending()) { /* It came between two statements. */
+            sh->interrupted = sh->quit = true;
+            break;
+        }
         enum input_kind kind = input_next(in, &text, &bytes, &line);
         if (kind == INPUT_END)
             break;

@@ -438,6 +438,7 @@ def test_terminal(k, tally):
         t.type("\x1b[A\x1b[A\x1b[A\x1b[A")
         tally.check(t.wait("create") is not None, f"history comes back: {t.seen}")
         t.type("\x03")
+        t.wait("^C")
         t.wait("kodiak> ")
         t.type("\x04")
         same(tally, t.close(), 0, "Ctrl-D leaves")
@@ -468,7 +469,9 @@ def test_interrupt(k, tally):
         process.send_signal(signal.SIGINT)
         time.sleep(0.1)
     rest, err = process.communicate()
-    same(tally, (out + rest, err[:12], process.returncode), (b"a\n1\n", b"ERROR 57014:", 130), "a script ends")
+    # The signal may also come before the statement begins.
+    tally.check(err == b"" or err.startswith(b"ERROR 57014:"), f"interrupted: {err}")
+    same(tally, (out + rest, process.returncode), (b"a\n1\n", 130), "a script ends")
 
 
 def main():
