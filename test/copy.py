@@ -16,6 +16,12 @@ import sys
 
 import kdk
 
+# What needs a type that is not there yet, and how it is refused: never by a wrong answer.
+NOT_YET = {
+    "43-dates": ("0A000", "INTERVAL"),
+    "45-decimals": ("22003", "NUMERIC without limits; a column without modifiers is NUMERIC(38,10)"),
+}
+
 
 def same(got, want):
     """Texts, or numbers that are spelled differently."""
@@ -47,6 +53,10 @@ def copy_case(args, tally, path):
                       f"copy u from {kdk.literal(back)} with (format csv)", f"select {texts} from u"]
         done = kdk.run(args.kodiak, os.path.join(folder, "t.kdk"), statements, seconds=60)
     tally.check(not done.trouble, f"{name}: {done.trouble}")
+    if name in NOT_YET:
+        state = NOT_YET[name][0]
+        tally.check(state in (done.results[0].code, done.results[2].code), f"{name}: {state} expected: {NOT_YET[name][1]}")
+        return
     before, copied, rows, written, again = (done.results[i] for i in (1, 2, 3, 4, 7))
     if "error" in case:
         tally.check(copied.code == case["error"], f"{name}: {copied.code} {copied.message}, {case['error']} expected")
