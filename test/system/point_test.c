@@ -1,0 +1,146 @@
+/* A prepared statement by key is a row program, and a read by one makes no allocation. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "check.h"
+#include "kodiak.h"
+
+#define ROWS 500
+
+struct fixture {
+    kdk_db *db;
+    kdk_conn *conn;
+};
+
+static bool setup(struct fixture *f)
+{
+    *f = (struct fixture){0};
+    return CHECK_EQ(kdk_open(":memory:", NULL, &f->db, NULL), KDK_OK) && CHECK_EQ(kdk_connect(f->db, &f->conn), KDK_OK) &&
+           CHECK_EQ(kdk_exec(f->conn,
+                             "create table t (id integer primary key, code text unique, n numeric(10,2), f double precision, note text);"
+                             "insert into t select g, 'code of row ' || g, g * 1.25, g / 3.0, case when g % 7 <> 0 then 'note ' || g end "
+                             "from generate_series(1, 500) as s (g)",
+                             -1),
+                    KDK_OK);
+}
+
+static void teardown(struct fixture *f)
+{
+    kdk_disconnect(f->conn);
+    CHECK_EQ(kdk_close(f->db), KDK_OK);
+}
+
+static kdk_stmt *prepared(struct fixture *f, const char *sql)
+{
+    kdk_stmt *stmt = NULL;
+    if (!CHECK_EQ(kdk_prepare(f->conn, sql, -1, &stmt, NULL), KDK_OK))
+        fprintf(stderr, "%s: %s\n", sql, kdk_errmsg(f->conn));
+    return stmt;
+}
+
+/* Reads row `id` and all its columns. */
+static void read_row(kdk_stmt *stmt, int id)
+{
+    char wanted[64];
+    bool row = false;
+    CHECK_EQ(kdk_bind_int64(stmt, 1, id), KDK_OK);
+    CHECK_EQ(kdk_step(stmt, &row), KDK_OK);
+    if (!CHECK(row))
+        return;
+    CHECK_EQ(kdk_column_int64(stmt, 0), id);
+    snprintf(wanted, sizeof wanted, "code of row %d", id);
+    CHECK_STR(kdk_column_text(stmt, 1, NULL), wanted);
+    snprintf(wanted, sizeof wanted, "%d.%02d", id * 125 / 100, id * 125 % 100);
+    CHECK_STR(kdk_column_text(stmt, 2, NULL), wanted);
+    CHECK(kdk_column_double(stmt, 3) > id / 3.0 - 1e-9 && kdk_column_double(stmt, 3) < id / 3.0 + 1e-9);
+    CHECK_EQ(kdk_column_null(stmt, 4), id % 7 == 0);
+    CHECK_EQ(kdk_column_kind(stmt, 0), KDK_KIND_INT);
+    CHECK_EQ(kdk_step(stmt, &row), KDK_OK);
+    CHECK(!row);
+    CHECK_STR(kdk_command_tag(stmt), "SELECT 1");
+}
+
+TEST(point, reads_allocate_nothing)
+{
+    struct fixture f;
+    struct mem_stats before, after;
+    if (!setup(&f))
+        return;
+    kdk_stmt *stmt = prepared(&f, "select id, code, n, f, note from t where id = $1");
+    read_row(stmt, 444); /* Room for texts is made once. */
+    mem_stats(&before);
+    for (int i = 1; i <= ROWS; i++)
+        read_row(stmt, i);
+    mem_stats(&after);
+    CHECK_EQ(after.calls, before.calls);
+
+    /* Inside a block, too; for a key that is not there; and ended early. */
+    CHECK_EQ(kdk_exec(f.conn, "begin; select 1", -1), KDK_OK);
+    bool row = true;
+    mem_stats(&before);
+    for (int i = 1; i <= ROWS; i++)
+        read_row(stmt, i);
+    CHECK_EQ(kdk_bind_int64(stmt, 1, ROWS + 1), KDK_OK);
+    CHECK_EQ(kdk_step(stmt, &row), KDK_OK);
+    CHECK(!row);
+    CHECK_EQ(kdk_bind_int64(stmt, 1, 1), KDK_OK);
+    CHECK_EQ(kdk_step(stmt, &row), KDK_OK);
+    CHECK(row);
+    kdk_reset(stmt);
+    mem_stats(&after);
+    CHECK_EQ(after.calls, before.calls);
+    CHECK_EQ(kdk_exec(f.conn, "commit", -1), KDK_OK);
+    teardown(&f);
+}
+
+TEST(point, statements_by_key_follow_the_data)
+{
+    struct fixture f;
+    bool row;
+    if (!setup(&f))
+        return;
+    kdk_stmt *read = prepared(&f, "select n, note from t where code = $1");
+    kdk_stmt *update = prepared(&f, "update t set n = n + $2, note = 'changed' where id = $1");
+    kdk_stmt *move = prepared(&f, "update t set id = $2 where id = $1 returning id, code");
+    kdk_stmt *remove = prepared(&f, "delete from t where id = $1");
+
+    CHECK_EQ(kdk_bind_int64(update, 1, 8), KDK_OK);
+    CHECK_EQ(kdk_bind_text(update, 2, "0.25", -1), KDK_OK);
+    CHECK_EQ(kdk_step(update, &row), KDK_OK);
+    CHECK(!row);
+    CHECK_EQ(kdk_affected(update), 1);
+    CHECK_STR(kdk_command_tag(update), "UPDATE 1");
+    CHECK_EQ(kdk_bind_text(read, 1, "code of row 8", -1), KDK_OK);
+    CHECK_EQ(kdk_step(read, &row), KDK_OK);
+    CHECK(row);
+    CHECK_STR(kdk_column_text(read, 0, NULL), "10.25");
+    CHECK_STR(kdk_column_text(read, 1, NULL), "changed");
+    kdk_reset(read);
+
+    CHECK_EQ(kdk_bind_int64(move, 1, 8), KDK_OK);
+    CHECK_EQ(kdk_bind_int64(move, 2, 9), KDK_OK);
+    CHECK_EQ(kdk_step(move, &row), KDK_UNIQUE);
+    CHECK_EQ(kdk_bind_int64(move, 2, 1008), KDK_OK);
+    CHECK_EQ(kdk_step(move, &row), KDK_OK);
+    CHECK(row);
+    CHECK_EQ(kdk_column_int64(move, 0), 1008);
+    CHECK_STR(kdk_column_text(move, 1, NULL), "code of row 8");
+    CHECK_EQ(kdk_step(move, &row), KDK_OK);
+    CHECK(!row);
+
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(kdk_bind_int64(remove, 1, 1008), KDK_OK);
+        CHECK_EQ(kdk_step(remove, &row), KDK_OK);
+        CHECK_EQ(kdk_affected(remove), 1 - i);
+    }
+    CHECK_EQ(kdk_step(read, &row), KDK_OK);
+    CHECK(!row);
+    /* A statement follows the schema. */
+    CHECK_EQ(kdk_exec(f.conn, "alter table t drop column note", -1), KDK_OK);
+    CHECK_EQ(kdk_step(read, &row), KDK_UNDEFINED_COLUMN);
+    CHECK_EQ(kdk_bind_int64(remove, 1, 9), KDK_OK);
+    CHECK_EQ(kdk_step(remove, &row), KDK_OK);
+    CHECK_EQ(kdk_affected(remove), 1);
+    teardown(&f);
+}
