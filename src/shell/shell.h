@@ -11,6 +11,7 @@
  *   message.c      errors with their line and caret
  *   dot.c, schema.c              dot commands
  *   steps.c        --steps
+ *   files.c        kodiak files
  *   terminal.c, complete.c       libedit: history, prompts, completion
  *   progress.c, interrupt.c      what happens while a statement runs
  */
@@ -197,6 +198,8 @@ enum arrow_end {
 };
 enum arrow_end arrow_write(struct shell *sh, kdk_stmt *stmt, FILE *to);
 
+/* Prints the files of a database's folder. */
+bool files_list(struct shell *sh, const char *database);
 /* --steps FILE: the exit code. */
 int steps_run(struct shell *sh, const char *path);
 
