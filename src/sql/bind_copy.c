@@ -282,6 +282,8 @@ static kdk_status bind_options(struct copy_state *s)
         TRY(option_bool(s, s->freeze, &o->freeze));
     if (o->freeze && s->copy->to)
         FAIL_AT(option_at(s, s->freeze), KDK_UNSUPPORTED, "COPY FREEZE cannot be used with COPY TO");
+    if (o->freeze)
+        FAIL_AT(option_at(s, s->freeze), KDK_UNSUPPORTED, "COPY FREEZE is not supported yet");
 out:
     return status;
 }
