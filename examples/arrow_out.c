@@ -27,11 +27,16 @@ int main(void)
 
     if (kdk_open(":memory:", NULL, &db, NULL) != KDK_OK)
         return 1;
-    if (kdk_connect(db, &conn) != KDK_OK || kdk_exec(conn, "create table t (a bigint not null)", -1) != KDK_OK ||
-        kdk_exec(conn, "insert into t values (1), (2), (3), (4), (5), (6), (7), (8), (9), (10)", -1) != KDK_OK ||
+    if (kdk_connect(db, &conn) != KDK_OK ||
+        kdk_exec(conn, "create table t (a bigint not null)", -1) != KDK_OK ||
+        kdk_exec(conn,
+                 "insert into t values (1), (2), (3), (4), (5), (6), (7), (8), (9), (10)",
+                 -1) != KDK_OK ||
         kdk_exec(conn, "insert into t select x.a * 10 + y.a from t x, t y", -1) != KDK_OK ||
-        kdk_prepare(conn, "select a from t", -1, &stmt, NULL) != KDK_OK || kdk_stmt_arrow(stmt, &stream) != KDK_OK) {
-        fprintf(stderr, "%s: %s\n", conn ? kdk_sqlstate(conn) : "", conn ? kdk_errmsg(conn) : "");
+        kdk_prepare(conn, "select a from t", -1, &stmt, NULL) != KDK_OK ||
+        kdk_stmt_arrow(stmt, &stream) != KDK_OK) {
+        fprintf(stderr, "%s: %s\n", conn ? kdk_sqlstate(conn) : "",
+                conn ? kdk_errmsg(conn) : "");
         goto out;
     }
     if (print_schema(&stream) != 0)

@@ -22,10 +22,12 @@ int main(void)
                  "insert into bear values ('Kodiak', 680), ('Sun', 65), ('Polar', 450);",
                  -1) != KDK_OK)
         goto out;
-    if (kdk_prepare(conn, "select name, kilograms from bear order by kilograms desc", -1, &stmt, NULL) != KDK_OK)
+    if (kdk_prepare(conn, "select name, kilograms from bear order by kilograms desc", -1,
+                    &stmt, NULL) != KDK_OK)
         goto out;
     while (kdk_step(stmt, &row) == KDK_OK && row)
-        printf("%-8s %5lld kg\n", kdk_column_text(stmt, 0, NULL), (long long)kdk_column_int64(stmt, 1));
+        printf("%-8s %5lld kg\n", kdk_column_text(stmt, 0, NULL),
+               (long long)kdk_column_int64(stmt, 1));
     code = kdk_sqlstate(conn)[0] != 0; /* An error ends the loop, too. */
 out:
     if (conn && kdk_sqlstate(conn)[0])

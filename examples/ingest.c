@@ -28,8 +28,15 @@ static int get_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out)
     static struct ArrowSchema *children[] = {&id, &label};
     (void)stream;
     id = (struct ArrowSchema){.format = "l", .name = "id", .release = release_schema};
-    label = (struct ArrowSchema){.format = "u", .name = "label", .flags = ARROW_FLAG_NULLABLE, .release = release_schema};
-    *out = (struct ArrowSchema){.format = "+s", .name = "", .n_children = 2, .children = children, .release = release_schema};
+    label = (struct ArrowSchema){.format = "u",
+                                 .name = "label",
+                                 .flags = ARROW_FLAG_NULLABLE,
+                                 .release = release_schema};
+    *out = (struct ArrowSchema){.format = "+s",
+                                .name = "",
+                                .n_children = 2,
+                                .children = children,
+                                .release = release_schema};
     return 0;
 }
 
@@ -39,7 +46,8 @@ static int get_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
     static const uint8_t valid[] = {0x5}; /* The second label is NULL. */
     static const int32_t offsets[] = {0, 3, 3, 8};
     static const char labels[] = "onethree";
-    static const void *id_buffers[] = {NULL, ids}, *label_buffers[] = {valid, offsets, labels}, *no_validity[] = {NULL};
+    static const void *id_buffers[] = {NULL, ids},
+                      *label_buffers[] = {valid, offsets, labels}, *no_validity[] = {NULL};
     static struct ArrowArray id, label;
     static struct ArrowArray *children[] = {&id, &label};
 
@@ -47,9 +55,18 @@ static int get_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
     if (stream->private_data)
         return 0; /* The end. */
     stream->private_data = stream;
-    id = (struct ArrowArray){.length = 3, .n_buffers = 2, .buffers = id_buffers, .release = release_array};
-    label = (struct ArrowArray){.length = 3, .null_count = 1, .n_buffers = 3, .buffers = label_buffers, .release = release_array};
-    *out = (struct ArrowArray){.length = 3, .n_buffers = 1, .buffers = no_validity, .n_children = 2, .children = children,
+    id = (struct ArrowArray){
+        .length = 3, .n_buffers = 2, .buffers = id_buffers, .release = release_array};
+    label = (struct ArrowArray){.length = 3,
+                                .null_count = 1,
+                                .n_buffers = 3,
+                                .buffers = label_buffers,
+                                .release = release_array};
+    *out = (struct ArrowArray){.length = 3,
+                               .n_buffers = 1,
+                               .buffers = no_validity,
+                               .n_children = 2,
+                               .children = children,
                                .release = release_array};
     return 0;
 }
@@ -72,7 +89,8 @@ static int64_t read_lines(void *context, void *into, size_t bytes)
     size_t used = 0;
     while (lines->next < lines->count) {
         char line[64];
-        int n = snprintf(line, sizeof line, "%d,\"label, %d\"\n", lines->next + 1000, lines->next);
+        int n = snprintf(line, sizeof line, "%d,\"label, %d\"\n", lines->next + 1000,
+                         lines->next);
         if (used + (size_t)n > bytes)
             break;
         memcpy((char *)into + used, line, (size_t)n);
@@ -87,7 +105,8 @@ int main(void)
     kdk_db *db;
     kdk_conn *conn = NULL;
     kdk_stmt *stmt = NULL;
-    struct ArrowArrayStream stream = {get_schema, get_next, get_last_error, release_stream, NULL};
+    struct ArrowArrayStream stream = {get_schema, get_next, get_last_error, release_stream,
+                                      NULL};
     struct lines lines = {0, 10000};
     uint64_t rows = 0;
     bool row;
@@ -95,7 +114,9 @@ int main(void)
 
     if (kdk_open(":memory:", NULL, &db, NULL) != KDK_OK)
         return 1;
-    if (kdk_connect(db, &conn) != KDK_OK || kdk_exec(conn, "create table item (id bigint primary key, label text)", -1) != KDK_OK)
+    if (kdk_connect(db, &conn) != KDK_OK ||
+        kdk_exec(conn, "create table item (id bigint primary key, label text)", -1) !=
+            KDK_OK)
         goto out;
 
     /* All rows or none: each way is one statement. */
@@ -104,17 +125,23 @@ int main(void)
     printf("%llu rows from Arrow\n", (unsigned long long)rows);
 
     kdk_set_copy_io(conn, &(kdk_copy_io){.read = read_lines, .context = &lines});
-    if (kdk_prepare(conn, "copy item from stdin with (format csv)", -1, &stmt, NULL) != KDK_OK || kdk_step(stmt, &row) != KDK_OK)
+    if (kdk_prepare(conn, "copy item from stdin with (format csv)", -1, &stmt, NULL) !=
+            KDK_OK ||
+        kdk_step(stmt, &row) != KDK_OK)
         goto out;
     printf("%s\n", kdk_command_tag(stmt));
     kdk_stmt_free(stmt);
     stmt = NULL;
 
-    if (kdk_prepare(conn, "select count(*), count(label), max(id) from item", -1, &stmt, NULL) != KDK_OK || kdk_step(stmt, &row) != KDK_OK)
+    if (kdk_prepare(conn, "select count(*), count(label), max(id) from item", -1, &stmt,
+                    NULL) != KDK_OK ||
+        kdk_step(stmt, &row) != KDK_OK)
         goto out;
-    printf("%lld rows, %lld labels, the last is %lld\n", (long long)kdk_column_int64(stmt, 0), (long long)kdk_column_int64(stmt, 1),
+    printf("%lld rows, %lld labels, the last is %lld\n",
+           (long long)kdk_column_int64(stmt, 0), (long long)kdk_column_int64(stmt, 1),
            (long long)kdk_column_int64(stmt, 2));
-    code = !(kdk_column_int64(stmt, 0) == 10003 && kdk_column_int64(stmt, 1) == 10002 && kdk_column_int64(stmt, 2) == 10999);
+    code = !(kdk_column_int64(stmt, 0) == 10003 && kdk_column_int64(stmt, 1) == 10002 &&
+             kdk_column_int64(stmt, 2) == 10999);
 out:
     if (code && conn)
         fprintf(stderr, "%s: %s\n", kdk_sqlstate(conn), kdk_errmsg(conn));

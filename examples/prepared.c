@@ -15,16 +15,21 @@ static int work(kdk_conn *conn)
     kdk_stmt *insert, *find;
     bool row;
 
-    if (kdk_exec(conn, "create table person (id integer primary key, name text, height double precision)", -1) != KDK_OK)
+    if (kdk_exec(conn,
+                 "create table person (id integer primary key, name text, height double "
+                 "precision)",
+                 -1) != KDK_OK)
         return failed(conn);
 
     /* Parameters are numbered from 1. Bindings stay until they are bound anew. */
-    if (kdk_prepare(conn, "insert into person values ($1, $2, $3)", -1, &insert, NULL) != KDK_OK)
+    if (kdk_prepare(conn, "insert into person values ($1, $2, $3)", -1, &insert, NULL) !=
+        KDK_OK)
         return failed(conn);
     for (int i = 0; i < 4; i++) {
         kdk_status status = kdk_bind_int64(insert, 1, i + 1);
         if (status == KDK_OK)
-            status = names[i] ? kdk_bind_text(insert, 2, names[i], -1) : kdk_bind_null(insert, 2);
+            status = names[i] ? kdk_bind_text(insert, 2, names[i], -1)
+                              : kdk_bind_null(insert, 2);
         if (status == KDK_OK)
             status = kdk_bind_double(insert, 3, 1.5 + i / 10.0);
         if (status != KDK_OK || kdk_step(insert, &row) != KDK_OK)
@@ -39,7 +44,8 @@ static int work(kdk_conn *conn)
     printf("refused: %s\n", kdk_errmsg(conn));
     kdk_stmt_free(insert);
 
-    if (kdk_prepare(conn, "select name, height from person where id = $1", -1, &find, NULL) != KDK_OK)
+    if (kdk_prepare(conn, "select name, height from person where id = $1", -1, &find,
+                    NULL) != KDK_OK)
         return failed(conn);
     for (int id = 1; id <= 5; id++) {
         if (kdk_bind_int64(find, 1, id) != KDK_OK || kdk_step(find, &row) != KDK_OK)
@@ -47,7 +53,8 @@ static int work(kdk_conn *conn)
         if (!row)
             printf("%d: nobody\n", id);
         else
-            printf("%d: %s, %.1f m\n", id, kdk_column_null(find, 0) ? "(no name)" : kdk_column_text(find, 0, NULL),
+            printf("%d: %s, %.1f m\n", id,
+                   kdk_column_null(find, 0) ? "(no name)" : kdk_column_text(find, 0, NULL),
                    kdk_column_double(find, 1));
         kdk_reset(find); /* We want no more rows of this run. */
     }

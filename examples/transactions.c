@@ -13,10 +13,14 @@ static kdk_status transfer_once(kdk_conn *conn, kdk_conn *meddler)
         (status = kdk_exec(conn, "select balance from account where id = 1", -1)) != KDK_OK)
         return status;
     /* Between our read and our write another connection commits a change of the same row. */
-    if (meddler && kdk_exec(meddler, "update account set balance = balance + 1 where id = 1", -1) != KDK_OK)
+    if (meddler &&
+        kdk_exec(meddler, "update account set balance = balance + 1 where id = 1", -1) !=
+            KDK_OK)
         fprintf(stderr, "the other: %s\n", kdk_errmsg(meddler));
-    if ((status = kdk_exec(conn, "update account set balance = balance - 10 where id = 1", -1)) != KDK_OK ||
-        (status = kdk_exec(conn, "update account set balance = balance + 10 where id = 2", -1)) != KDK_OK)
+    if ((status = kdk_exec(conn, "update account set balance = balance - 10 where id = 1",
+                           -1)) != KDK_OK ||
+        (status = kdk_exec(conn, "update account set balance = balance + 10 where id = 2",
+                           -1)) != KDK_OK)
         return status;
     return kdk_exec(conn, "commit", -1);
 }
@@ -44,7 +48,8 @@ static long long balance(kdk_conn *conn, int id)
     kdk_stmt *stmt;
     bool row;
     long long value = -1;
-    if (kdk_prepare(conn, "select balance from account where id = $1", -1, &stmt, NULL) != KDK_OK)
+    if (kdk_prepare(conn, "select balance from account where id = $1", -1, &stmt, NULL) !=
+        KDK_OK)
         return -1;
     if (kdk_bind_int64(stmt, 1, id) == KDK_OK && kdk_step(stmt, &row) == KDK_OK && row)
         value = kdk_column_int64(stmt, 0);
@@ -61,8 +66,10 @@ int main(void)
     if (kdk_open(":memory:", NULL, &db, NULL) != KDK_OK)
         return 1;
     if (kdk_connect(db, &one) == KDK_OK && kdk_connect(db, &two) == KDK_OK &&
-        kdk_exec(one, "create table account (id integer primary key, balance bigint);"
-                      "insert into account values (1, 100), (2, 100)", -1) == KDK_OK) {
+        kdk_exec(one,
+                 "create table account (id integer primary key, balance bigint);"
+                 "insert into account values (1, 100), (2, 100)",
+                 -1) == KDK_OK) {
         int attempts = transfer(one, two);
         printf("balances: %lld and %lld\n", balance(one, 1), balance(one, 2));
         /* The first attempt met the other's change; nothing of it is left, and nothing of either is lost. */

@@ -12,14 +12,16 @@ static kdk_status sink_write(void *context, const void *from, size_t bytes, stru
     return KDK_OK;
 }
 
-static kdk_status copy_stream(struct arrow_stream *stream, FILE *to, bool *theirs, struct err *err)
+static kdk_status copy_stream(struct arrow_stream *stream, FILE *to, bool *theirs,
+                              struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_sink sink = {sink_write, to};
     struct arrow_writer *writer = NULL;
     struct arrow_array *batch = NULL;
 
-    TRY(arrow_writer_open(&sink, stream->schema, &(struct arrow_writer_options){0}, &writer, err));
+    TRY(arrow_writer_open(&sink, stream->schema, &(struct arrow_writer_options){0}, &writer,
+                          err));
     for (;;) {
         *theirs = true; /* What fails here, the connection can tell best. */
         TRY(stream->next(stream, &batch, err));

@@ -34,14 +34,16 @@ static bool cmd_mode(struct shell *sh, const struct args *a)
         return true;
     }
     if (!format_find(a->word[1], &sh->look.format))
-        return shell_error(sh, status_sqlstate(KDK_SYNTAX), "no format is named \"%s\"", a->word[1]);
+        return shell_error(sh, status_sqlstate(KDK_SYNTAX), "no format is named \"%s\"",
+                           a->word[1]);
     return true;
 }
 
 static bool cmd_read(struct shell *sh, const struct args *a)
 {
     if (a->count < 2)
-        return shell_error(sh, status_sqlstate(KDK_SYNTAX), ".read needs the name of a file");
+        return shell_error(sh, status_sqlstate(KDK_SYNTAX),
+                           ".read needs the name of a file");
     return shell_file(sh, a->word[1]);
 }
 
@@ -154,10 +156,12 @@ static bool cmd_help(struct shell *sh, const struct args *a)
     (void)a;
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         int n = printf("%s %s", commands[i].name, commands[i].args);
-        printf("%*s%s%s%s%s\n", MAX(22 - n, 1), "", commands[i].about, commands[i].other[0] ? " (also " : "", commands[i].other,
+        printf("%*s%s%s%s%s\n", MAX(22 - n, 1), "", commands[i].about,
+               commands[i].other[0] ? " (also " : "", commands[i].other,
                commands[i].other[0] ? ")" : "");
     }
-    printf("Everything else is SQL and ends with a semicolon. Ctrl-C ends a statement, Tab completes.\n");
+    printf("Everything else is SQL and ends with a semicolon. Ctrl-C ends a statement, Tab "
+           "completes.\n");
     return true;
 }
 
@@ -191,11 +195,14 @@ bool dot_command(struct shell *sh, const char *text, size_t bytes)
     memcpy(copy, text, bytes);
     copy[bytes] = '\0';
     split(copy, &args);
-    for (int i = 0; i < args.count; i++) /* psql's users end commands with a semicolon, too. */
-        if (i == args.count - 1 && strlen(args.word[i]) > 1 && args.word[i][strlen(args.word[i]) - 1] == ';')
+    for (int i = 0; i < args.count;
+         i++) /* psql's users end commands with a semicolon, too. */
+        if (i == args.count - 1 && strlen(args.word[i]) > 1 &&
+            args.word[i][strlen(args.word[i]) - 1] == ';')
             args.word[i][strlen(args.word[i]) - 1] = '\0';
     name = args.word[0];
-    if (strcasecmp(name, ".exit") == 0 || strcasecmp(name, "exit") == 0 || strcasecmp(name, "quit") == 0)
+    if (strcasecmp(name, ".exit") == 0 || strcasecmp(name, "exit") == 0 ||
+        strcasecmp(name, "quit") == 0)
         name = ".quit";
     else if (strcasecmp(name, "help") == 0)
         name = ".help";
@@ -207,7 +214,8 @@ bool dot_command(struct shell *sh, const char *text, size_t bytes)
     if (found)
         ok = found->run(sh, &args);
     else
-        shell_error(sh, status_sqlstate(KDK_SYNTAX), "\"%s\" is no command; .help names them", name);
+        shell_error(sh, status_sqlstate(KDK_SYNTAX),
+                    "\"%s\" is no command; .help names them", name);
     mem_free(copy);
     return shell_flush(sh) && ok;
 }

@@ -17,13 +17,16 @@ static int skip_dots(const struct dirent *entry)
     return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
 }
 
-static bool list(struct shell *sh, const char *dir, size_t prefix, uint32_t depth, uint64_t *count, uint64_t *bytes)
+static bool list(struct shell *sh, const char *dir, size_t prefix, uint32_t depth,
+                 uint64_t *count, uint64_t *bytes)
 {
     struct dirent **entries;
     int n = scandir(dir, &entries, skip_dots, alphasort);
     bool ok = true;
     if (n < 0)
-        return shell_error(sh, status_sqlstate(errno == ENOENT ? KDK_UNDEFINED_FILE : KDK_IO), "could not list \"%s\": %s", dir, strerror(errno));
+        return shell_error(sh,
+                           status_sqlstate(errno == ENOENT ? KDK_UNDEFINED_FILE : KDK_IO),
+                           "could not list \"%s\": %s", dir, strerror(errno));
     for (int i = 0; i < n; i++) {
         struct buf path = {0};
         struct stat about;
@@ -51,6 +54,7 @@ bool files_list(struct shell *sh, const char *database)
     uint64_t count = 0, bytes = 0;
     if (!list(sh, database, strlen(database) + 1, 0, &count, &bytes))
         return false;
-    printf("%14llu  bytes in %llu file%s\n", (unsigned long long)bytes, (unsigned long long)count, count == 1 ? "" : "s");
+    printf("%14llu  bytes in %llu file%s\n", (unsigned long long)bytes,
+           (unsigned long long)count, count == 1 ? "" : "s");
     return shell_flush(sh);
 }

@@ -149,7 +149,8 @@ static bool skip_blanks(struct input *in)
         size_t n = 0, bytes = left(in);
         while (n < bytes && (isspace((unsigned char)text[n]) || text[n] == ';'))
             n++;
-        if (n + 3 <= bytes && memcmp(text + n, "\xef\xbb\xbf", 3) == 0 && in->line == 1 && in->at + n == 0)
+        if (n + 3 <= bytes && memcmp(text + n, "\xef\xbb\xbf", 3) == 0 && in->line == 1 &&
+            in->at + n == 0)
             n += 3; /* The byte order mark of a file made elsewhere. */
         if (n) {
             use(in, n);
@@ -188,7 +189,8 @@ static bool is_dot(const struct input *in, const char *text, size_t bytes)
     return end && is_bare_word(text, (size_t)(end - text));
 }
 
-enum input_kind input_next(struct input *in, const char **text, size_t *bytes, uint64_t *line)
+enum input_kind input_next(struct input *in, const char **text, size_t *bytes,
+                           uint64_t *line)
 {
     bool begun = false; /* Is there the start of a statement? */
     for (;;) {
@@ -292,14 +294,17 @@ int64_t input_data(struct input *in, void *into, size_t bytes)
         n = left(in);
         /* Three bytes tell a line `\.` from others. */
         bool ends = in->data_line_start && n >= 2 && at[0] == '\\' && at[1] == '.' &&
-                    (n == 2 ? in->at_end : at[2] == '\n' || (at[2] == '\r' && (n == 3 ? in->at_end : at[3] == '\n')));
+                    (n == 2 ? in->at_end
+                            : at[2] == '\n' ||
+                                  (at[2] == '\r' && (n == 3 ? in->at_end : at[3] == '\n')));
         if (ends) {
             end = memchr(at, '\n', n);
             use(in, end ? (size_t)(end - at) + 1 : n);
             in->data_ended = true;
             return 0;
         }
-        if (n >= 4 || (n && (in->at_end || !in->data_line_start || at[0] != '\\' || memchr(at, '\n', n))))
+        if (n >= 4 || (n && (in->at_end || !in->data_line_start || at[0] != '\\' ||
+                             memchr(at, '\n', n))))
             break;
         switch (fill(in, 2)) {
         case FILLED:
@@ -340,11 +345,13 @@ void input_data_end(struct input *in)
     in->data_begun = in->data_ended = false;
     if (in->after.len) {
         struct buf joined = {0};
-        if (buf_add(&joined, in->after.data, in->after.len) == KDK_OK && buf_add(&joined, start(in), left(in)) == KDK_OK) {
+        if (buf_add(&joined, in->after.data, in->after.len) == KDK_OK &&
+            buf_add(&joined, start(in), left(in)) == KDK_OK) {
             buf_deinit(&in->text);
             in->text = joined;
             in->at = 0;
-            for (size_t i = 0; i < in->after.len; i++) /* It is counted again; what comes behind it is right then. */
+            for (size_t i = 0; i < in->after.len;
+                 i++) /* It is counted again; what comes behind it is right then. */
                 in->line -= in->after.data[i] == '\n';
         } else {
             buf_deinit(&joined);

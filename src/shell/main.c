@@ -19,7 +19,8 @@ static const char usage[] =
     "kodiak serve DATABASE             (the server: not supported yet)\n"
     "kodiak help\n"
     "\n"
-    "DATABASE is a directory, made if it is missing. Statements come from -c and -f, in their\n"
+    "DATABASE is a directory, made if it is missing. Statements come from -c and -f, in "
+    "their\n"
     "order, else from standard input: from a person if it is a terminal.\n"
     "\n"
     "  -c, --command SQL    runs the statements\n"
@@ -51,19 +52,33 @@ struct arguments {
     size_t setting_count;
 };
 
-enum { OPT_FORMAT = 256, OPT_NULL, OPT_NO_HEADER, OPT_NO_BAIL, OPT_STEPS, OPT_READ_ONLY, OPT_VERSION };
+enum {
+    OPT_FORMAT = 256,
+    OPT_NULL,
+    OPT_NO_HEADER,
+    OPT_NO_BAIL,
+    OPT_STEPS,
+    OPT_READ_ONLY,
+    OPT_VERSION
+};
 static const struct option options[] = {
-    {"command", required_argument, NULL, 'c'},          {"file", required_argument, NULL, 'f'},
-    {"format", required_argument, NULL, OPT_FORMAT},    {"null", required_argument, NULL, OPT_NULL},
-    {"no-header", no_argument, NULL, OPT_NO_HEADER},    {"no-bail", no_argument, NULL, OPT_NO_BAIL},
-    {"steps", required_argument, NULL, OPT_STEPS},      {"read-only", no_argument, NULL, OPT_READ_ONLY},
-    {"version", no_argument, NULL, OPT_VERSION},        {"help", no_argument, NULL, 'h'},
+    {"command", required_argument, NULL, 'c'},
+    {"file", required_argument, NULL, 'f'},
+    {"format", required_argument, NULL, OPT_FORMAT},
+    {"null", required_argument, NULL, OPT_NULL},
+    {"no-header", no_argument, NULL, OPT_NO_HEADER},
+    {"no-bail", no_argument, NULL, OPT_NO_BAIL},
+    {"steps", required_argument, NULL, OPT_STEPS},
+    {"read-only", no_argument, NULL, OPT_READ_ONLY},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
 
 static int refuse(const char *why, const char *what)
 {
-    fprintf(stderr, "kodiak: %s%s%s%s\n\n%s", why, what ? " \"" : "", what ? what : "", what ? "\"" : "", usage);
+    fprintf(stderr, "kodiak: %s%s%s%s\n\n%s", why, what ? " \"" : "", what ? what : "",
+            what ? "\"" : "", usage);
     return EXIT_USAGE;
 }
 
@@ -132,7 +147,9 @@ static bool from_person(struct shell *sh)
     if (!t) /* No terminal that libedit knows: lines as they come. */
         return shell_input(sh, &sh->standard);
     sh->interactive = true;
-    printf("KodiakDB %s on %s. Statements end with a semicolon; .help helps, .quit leaves.\n", kdk_version(), sh->path);
+    printf(
+        "KodiakDB %s on %s. Statements end with a semicolon; .help helps, .quit leaves.\n",
+        kdk_version(), sh->path);
     input_of_terminal(&in, t);
     ok = shell_input(sh, &in);
     input_deinit(&in);
@@ -181,7 +198,8 @@ static int check(struct shell *sh, const char *path)
         return EXIT_FAILED;
     status = kdk_check(sh->db, &problems, print_problem, NULL);
     if (status != KDK_OK)
-        shell_error(sh, status_sqlstate(status), "the database could not be checked: %s", status_text(status));
+        shell_error(sh, status_sqlstate(status), "the database could not be checked: %s",
+                    status_text(status));
     else if (problems)
         printf("%s: %lld problem%s\n", path, (long long)problems, problems == 1 ? "" : "s");
     else if (kdk_open_notice(sh->db)) /* Opening has found damage, and said so. */
@@ -208,17 +226,22 @@ static bool run_command(struct shell *sh, int argc, char **argv, int *code)
         return true;
     }
     if (strcmp(argv[1], "files") == 0) {
-        bool live = argc == 4 && (strcmp(argv[2], "--live") == 0 || strcmp(argv[3], "--live") == 0);
+        bool live =
+            argc == 4 && (strcmp(argv[2], "--live") == 0 || strcmp(argv[3], "--live") == 0);
         if (argc != 3 && !live)
             *code = refuse("files takes one database", NULL);
         else if (live)
-            *code = shell_error(sh, status_sqlstate(KDK_UNSUPPORTED), "kodiak files --live is not supported yet") ? EXIT_OK : EXIT_FAILED;
+            *code = shell_error(sh, status_sqlstate(KDK_UNSUPPORTED),
+                                "kodiak files --live is not supported yet")
+                        ? EXIT_OK
+                        : EXIT_FAILED;
         else
             *code = files_list(sh, argv[2]) ? EXIT_OK : EXIT_FAILED;
         return true;
     }
     if (strcmp(argv[1], "serve") == 0) {
-        shell_error(sh, status_sqlstate(KDK_UNSUPPORTED), "the server is not supported yet");
+        shell_error(sh, status_sqlstate(KDK_UNSUPPORTED),
+                    "the server is not supported yet");
         *code = EXIT_FAILED;
         return true;
     }
@@ -236,11 +259,14 @@ static void set_locale(void)
 int main(int argc, char **argv)
 {
     static struct arguments a;
-    struct shell sh = {.look = {.format = FORMAT_TABLE, .header = true}, .bail = true, .options = {.size = sizeof(kdk_options)}};
+    struct shell sh = {.look = {.format = FORMAT_TABLE, .header = true},
+                       .bail = true,
+                       .options = {.size = sizeof(kdk_options)}};
     int code;
 
     set_locale();
-    setvbuf(stderr, NULL, _IOFBF, 8192); /* A message is written whole: message_print() flushes. */
+    setvbuf(stderr, NULL, _IOFBF,
+            8192); /* A message is written whole: message_print() flushes. */
     if (run_command(&sh, argc, argv, &code))
         return code;
     code = read_options(argc, argv, &sh, &a);

@@ -32,7 +32,8 @@ static void print_place(FILE *to, const struct message *m, const char *sql, size
     for (uint32_t c = 1; c < m->column && place < until; c++)
         for (place++; place < until && ((unsigned char)*place & 0xc0) == 0x80;)
             place++;
-    for (from = place; from > at && count < SHOWN_BEFORE; count += ((unsigned char)*from & 0xc0) != 0x80)
+    for (from = place; from > at && count < SHOWN_BEFORE;
+         count += ((unsigned char)*from & 0xc0) != 0x80)
         from--;
     while (from > at && ((unsigned char)*from & 0xc0) == 0x80)
         from--;

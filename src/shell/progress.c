@@ -34,7 +34,8 @@ static void on_progress(void *context, uint64_t done, uint64_t total, const char
         for (int i = 0; i < BAR_WIDTH; i++)
             bar[i] = i < (int)(part * BAR_WIDTH) ? '#' : '.';
         bar[BAR_WIDTH] = '\0';
-        fprintf(stderr, "\r\033[K[%s] %3.0f %%  %s of %s %s, %.1f s", bar, part * 100, a, b, unit, seconds);
+        fprintf(stderr, "\r\033[K[%s] %3.0f %%  %s of %s %s, %.1f s", bar, part * 100, a, b,
+                unit, seconds);
     }
     fflush(stderr);
 }

@@ -32,7 +32,8 @@ bool shell_flush(struct shell *sh)
     int error = errno;
     clearerr(stdout);
     if (!sh->quit && error != EPIPE)
-        shell_error(sh, status_sqlstate(KDK_IO), "could not write to standard output: %s", strerror(error));
+        shell_error(sh, status_sqlstate(KDK_IO), "could not write to standard output: %s",
+                    strerror(error));
     sh->failed = true;
     sh->quit = true;
     return false;
@@ -48,20 +49,28 @@ bool shell_error(struct shell *sh, const char *sqlstate, const char *format, ...
     sh->failed = true;
     progress_clear();
     fflush(stdout);
-    message_print(stderr, &(struct message){.severity = "ERROR", .sqlstate = sqlstate, .text = text}, NULL, 0);
+    message_print(
+        stderr, &(struct message){.severity = "ERROR", .sqlstate = sqlstate, .text = text},
+        NULL, 0);
     return false;
 }
 
 /* The connection's last error. `line` is where the statement starts in its input. */
-static void print_error(struct shell *sh, kdk_conn *conn, const char *sql, size_t bytes, uint64_t line)
+static void print_error(struct shell *sh, kdk_conn *conn, const char *sql, size_t bytes,
+                        uint64_t line)
 {
     struct buf context = {0};
-    struct message m = {.severity = "ERROR", .sqlstate = kdk_sqlstate(conn), .text = kdk_errmsg(conn),
-                        .detail = kdk_errdetail(conn), .hint = kdk_errhint(conn), .context = kdk_errcontext(conn)};
+    struct message m = {.severity = "ERROR",
+                        .sqlstate = kdk_sqlstate(conn),
+                        .text = kdk_errmsg(conn),
+                        .detail = kdk_errdetail(conn),
+                        .hint = kdk_errhint(conn),
+                        .context = kdk_errcontext(conn)};
     kdk_errposition(conn, &m.line, &m.column);
     if (sh->input && sh->input->name && line) {
-        (void)buf_printf(&context, "%s%s%s, line %llu", m.context ? m.context : "", m.context && *m.context ? "\n" : "",
-                         sh->input->name, (unsigned long long)line);
+        (void)buf_printf(&context, "%s%s%s, line %llu", m.context ? m.context : "",
+                         m.context && *m.context ? "\n" : "", sh->input->name,
+                         (unsigned long long)line);
         if (!context.nomem)
             m.context = context.data;
     }
@@ -132,7 +141,8 @@ bool shell_close(struct shell *sh)
     sh->conn = NULL;
     sh->db = NULL;
     if (status != KDK_OK)
-        return shell_error(sh, status_sqlstate(status), "closing the database failed: %s", status_text(status));
+        return shell_error(sh, status_sqlstate(status), "closing the database failed: %s",
+                           status_text(status));
     return true;
 }
 
@@ -146,7 +156,8 @@ static bool begin_rows(struct shell *sh, struct writer *w, kdk_stmt *stmt)
     if (!columns)
         return false;
     for (uint32_t c = 0; c < count; c++)
-        columns[c] = (struct column){kdk_column_name(stmt, c), type_is_number(kdk_column_type(stmt, c))};
+        columns[c] = (struct column){kdk_column_name(stmt, c),
+                                     type_is_number(kdk_column_type(stmt, c))};
     sh->rows_shown = true;
     progress_clear();
     ok = writer_begin(w, &sh->look, stdout, columns, count);
@@ -182,7 +193,9 @@ static enum rows_end run_rows(struct shell *sh, kdk_stmt *stmt, uint64_t *rows)
         for (uint32_t c = 0; c < count; c++) {
             cells[c].kind = kdk_column_kind(stmt, c);
             cells[c].bytes = 0;
-            cells[c].text = cells[c].kind == KDK_KIND_NULL ? NULL : kdk_column_text(stmt, c, &cells[c].bytes);
+            cells[c].text = cells[c].kind == KDK_KIND_NULL
+                                ? NULL
+                                : kdk_column_text(stmt, c, &cells[c].bytes);
             if (!cells[c].text && cells[c].kind != KDK_KIND_NULL)
                 goto out;
         }
@@ -207,7 +220,9 @@ static void after(struct shell *sh, kdk_stmt *stmt, bool had_rows)
     const char *tag = kdk_command_tag(stmt);
     double ms = (double)(now_ns() - sh->started_ns) / 1e6;
     bool people = sh->look.format == FORMAT_TABLE;
-    if (people && tag && *tag && (!had_rows || (strncmp(tag, "SELECT", 6) && strcmp(tag, "SHOW") && strcmp(tag, "EXPLAIN"))))
+    if (people && tag && *tag &&
+        (!had_rows ||
+         (strncmp(tag, "SELECT", 6) && strcmp(tag, "SHOW") && strcmp(tag, "EXPLAIN"))))
         printf("%s\n", tag);
     if (!sh->timer)
         return;
@@ -244,7 +259,8 @@ bool shell_statement(struct shell *sh, const char *text, size_t bytes, uint64_t 
     }
     if (sh->look.format == FORMAT_ARROW && kdk_column_count(stmt)) {
         if (isatty(STDOUT_FILENO)) {
-            shell_error(sh, status_sqlstate(KDK_UNSUPPORTED), "Arrow streams are not written to a terminal");
+            shell_error(sh, status_sqlstate(KDK_UNSUPPORTED),
+                        "Arrow streams are not written to a terminal");
             goto out;
         }
         enum arrow_end end = arrow_write(sh, stmt, stdout);
@@ -258,7 +274,8 @@ bool shell_statement(struct shell *sh, const char *text, size_t bytes, uint64_t 
     switch (run_rows(sh, stmt, &rows)) {
     case ROWS_DONE:
         if (sh->look.format == FORMAT_ARROW && rows)
-            shell_error(sh, status_sqlstate(KDK_UNSUPPORTED), "the rows of this statement cannot be written as Arrow");
+            shell_error(sh, status_sqlstate(KDK_UNSUPPORTED),
+                        "the rows of this statement cannot be written as Arrow");
         else
             ok = true;
         break;
@@ -316,8 +333,8 @@ bool shell_input(struct shell *sh, struct input *in)
             continue;
         }
         if (kind == INPUT_FAILED) {
-            ok = shell_error(sh, status_sqlstate(KDK_IO), "could not read %s: %s", in->name ? in->name : "the input",
-                             strerror(in->error));
+            ok = shell_error(sh, status_sqlstate(KDK_IO), "could not read %s: %s",
+                             in->name ? in->name : "the input", strerror(in->error));
             break;
         }
         if (in->terminal && input_is_fresh(in))
@@ -339,10 +356,12 @@ bool shell_file(struct shell *sh, const char *path)
     if (strcmp(path, "-") == 0)
         return shell_input(sh, &sh->standard);
     if (sh->depth >= READ_DEPTH_MAX)
-        return shell_error(sh, status_sqlstate(KDK_LIMIT), "files that read files are nested too deeply");
+        return shell_error(sh, status_sqlstate(KDK_LIMIT),
+                           "files that read files are nested too deeply");
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return shell_error(sh, status_sqlstate(KDK_UNDEFINED_FILE), "could not open file \"%s\": %s", path, strerror(errno));
+        return shell_error(sh, status_sqlstate(KDK_UNDEFINED_FILE),
+                           "could not open file \"%s\": %s", path, strerror(errno));
     input_of_fd(&in, path, fd);
     sh->depth++;
     ok = shell_input(sh, &in);
@@ -376,7 +395,8 @@ static bool grid_row(struct grid *grid, kdk_stmt *stmt)
     return true;
 }
 
-bool grid_fetch(struct shell *sh, kdk_conn *conn, const char *sql, bool quiet, struct grid *out)
+bool grid_fetch(struct shell *sh, kdk_conn *conn, const char *sql, bool quiet,
+                struct grid *out)
 {
     kdk_stmt *stmt = NULL;
     bool row = true, memory = true, ok = kdk_prepare(conn, sql, -1, &stmt, NULL) == KDK_OK;

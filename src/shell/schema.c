@@ -37,7 +37,10 @@ bool dot_tables(struct shell *sh)
 {
     struct grid tables;
     struct buf out = {0};
-    bool ok = grid_fetch(sh, sh->conn, "select schema, name from pg_catalog.kodiak_tables order by schema, name", false, &tables);
+    bool ok = grid_fetch(
+        sh, sh->conn,
+        "select schema, name from pg_catalog.kodiak_tables order by schema, name", false,
+        &tables);
     for (size_t i = 0; ok && i < tables.rows; i++) {
         add_qualified(&out, grid_cell(&tables, i, 0), grid_cell(&tables, i, 1));
         (void)buf_add_char(&out, '\n');
@@ -56,7 +59,14 @@ struct definitions {
 };
 enum { TABLE_ID, TABLE_SCHEMA, TABLE_NAME, TABLE_IS_VIEW, TABLE_SQL };
 enum { COLUMN_TABLE, COLUMN_ID, COLUMN_NAME, COLUMN_NOT_NULL, COLUMN_DEFAULT };
-enum { INDEX_TABLE, INDEX_NAME, INDEX_UNIQUE, INDEX_PRIMARY, INDEX_CONSTRAINT, INDEX_COLUMNS };
+enum {
+    INDEX_TABLE,
+    INDEX_NAME,
+    INDEX_UNIQUE,
+    INDEX_PRIMARY,
+    INDEX_CONSTRAINT,
+    INDEX_COLUMNS
+};
 enum { CHECK_TABLE, CHECK_NAME, CHECK_CONDITION };
 
 static bool yes(const char *cell)
@@ -64,7 +74,8 @@ static bool yes(const char *cell)
     return cell && cell[0] == 't';
 }
 
-static const char *column_name(const struct definitions *d, const char *table, unsigned long id)
+static const char *column_name(const struct definitions *d, const char *table,
+                               unsigned long id)
 {
     for (size_t i = 0; i < d->columns.rows; i++)
         if (strcmp(grid_cell(&d->columns, i, COLUMN_TABLE), table) == 0 &&
@@ -74,7 +85,8 @@ static const char *column_name(const struct definitions *d, const char *table, u
 }
 
 /* "3 1d 0df" as "(c, a desc nulls last, b desc)": places of columns, d for descending, f for NULLs first. */
-static void add_key(struct buf *out, const struct definitions *d, const char *table, const char *columns)
+static void add_key(struct buf *out, const struct definitions *d, const char *table,
+                    const char *columns)
 {
     bool first = true;
     (void)buf_add_char(out, '(');
@@ -107,15 +119,18 @@ static kdk_stmt *row_type(struct shell *sh, const char *schema, const char *name
     add_name(&sql, schema);
     (void)buf_add_char(&sql, '.');
     add_name(&sql, name);
-    if (!sql.nomem && kdk_prepare(sh->conn, sql.data, (int64_t)sql.len, &stmt, NULL) != KDK_OK)
+    if (!sql.nomem &&
+        kdk_prepare(sh->conn, sql.data, (int64_t)sql.len, &stmt, NULL) != KDK_OK)
         stmt = NULL;
     buf_deinit(&sql);
     return stmt;
 }
 
-static void add_table(struct shell *sh, struct buf *out, const struct definitions *d, size_t row)
+static void add_table(struct shell *sh, struct buf *out, const struct definitions *d,
+                      size_t row)
 {
-    const char *id = grid_cell(&d->tables, row, TABLE_ID), *schema = grid_cell(&d->tables, row, TABLE_SCHEMA),
+    const char *id = grid_cell(&d->tables, row, TABLE_ID),
+               *schema = grid_cell(&d->tables, row, TABLE_SCHEMA),
                *name = grid_cell(&d->tables, row, TABLE_NAME);
     kdk_stmt *type = row_type(sh, schema, name);
     uint32_t place = 0;
@@ -149,12 +164,15 @@ static void add_table(struct shell *sh, struct buf *out, const struct definition
             (void)buf_printf(out, " default %s", initial);
     }
     for (size_t i = 0; i < d->indexes.rows; i++) {
-        if (strcmp(grid_cell(&d->indexes, i, INDEX_TABLE), id) != 0 || !yes(grid_cell(&d->indexes, i, INDEX_CONSTRAINT)))
+        if (strcmp(grid_cell(&d->indexes, i, INDEX_TABLE), id) != 0 ||
+            !yes(grid_cell(&d->indexes, i, INDEX_CONSTRAINT)))
             continue;
         (void)buf_printf(out, "%sconstraint ", separator);
         separator = ",\n    ";
         add_name(out, grid_cell(&d->indexes, i, INDEX_NAME));
-        (void)buf_add_str(out, yes(grid_cell(&d->indexes, i, INDEX_PRIMARY)) ? " primary key " : " unique ");
+        (void)buf_add_str(out, yes(grid_cell(&d->indexes, i, INDEX_PRIMARY))
+                                   ? " primary key "
+                                   : " unique ");
         add_key(out, d, id, grid_cell(&d->indexes, i, INDEX_COLUMNS));
     }
     for (size_t i = 0; i < d->checks.rows; i++) {
@@ -167,9 +185,12 @@ static void add_table(struct shell *sh, struct buf *out, const struct definition
     }
     (void)buf_add_str(out, "\n);\n");
     for (size_t i = 0; i < d->indexes.rows; i++) {
-        if (strcmp(grid_cell(&d->indexes, i, INDEX_TABLE), id) != 0 || yes(grid_cell(&d->indexes, i, INDEX_CONSTRAINT)))
+        if (strcmp(grid_cell(&d->indexes, i, INDEX_TABLE), id) != 0 ||
+            yes(grid_cell(&d->indexes, i, INDEX_CONSTRAINT)))
             continue;
-        (void)buf_add_str(out, yes(grid_cell(&d->indexes, i, INDEX_UNIQUE)) ? "create unique index " : "create index ");
+        (void)buf_add_str(out, yes(grid_cell(&d->indexes, i, INDEX_UNIQUE))
+                                   ? "create unique index "
+                                   : "create index ");
         add_name(out, grid_cell(&d->indexes, i, INDEX_NAME));
         (void)buf_add_str(out, " on ");
         add_qualified(out, schema, name);
@@ -186,7 +207,8 @@ static bool is_meant(const char *name, const char *schema, const char *table)
     size_t n = strlen(schema);
     if (!name || strcmp(name, table) == 0)
         return true;
-    return strncmp(name, schema, n) == 0 && name[n] == '.' && strcmp(name + n + 1, table) == 0;
+    return strncmp(name, schema, n) == 0 && name[n] == '.' &&
+           strcmp(name + n + 1, table) == 0;
 }
 
 bool dot_schema(struct shell *sh, const char *name)
@@ -195,24 +217,33 @@ bool dot_schema(struct shell *sh, const char *name)
     struct buf out = {0};
     size_t found = 0;
     bool ok = grid_fetch(sh, sh->conn,
-                         "select table_id, schema, name, view_sql is not null, view_sql from pg_catalog.kodiak_tables "
-                         "order by schema, name", false, &d.tables) &&
+                         "select table_id, schema, name, view_sql is not null, view_sql "
+                         "from pg_catalog.kodiak_tables "
+                         "order by schema, name",
+                         false, &d.tables) &&
               grid_fetch(sh, sh->conn,
-                         "select table_id, column_id, name, not_null, default_sql from pg_catalog.kodiak_columns "
-                         "where position >= 0 order by table_id, position", false, &d.columns) &&
+                         "select table_id, column_id, name, not_null, default_sql from "
+                         "pg_catalog.kodiak_columns "
+                         "where position >= 0 order by table_id, position",
+                         false, &d.columns) &&
               grid_fetch(sh, sh->conn,
-                         "select table_id, name, is_unique, is_primary, is_constraint, columns from pg_catalog.kodiak_indexes "
-                         "order by table_id, position", false, &d.indexes) &&
+                         "select table_id, name, is_unique, is_primary, is_constraint, "
+                         "columns from pg_catalog.kodiak_indexes "
+                         "order by table_id, position",
+                         false, &d.indexes) &&
               grid_fetch(sh, sh->conn,
-                         "select table_id, name, condition from pg_catalog.kodiak_checks order by table_id, position", false,
-                         &d.checks);
+                         "select table_id, name, condition from pg_catalog.kodiak_checks "
+                         "order by table_id, position",
+                         false, &d.checks);
     for (size_t i = 0; ok && i < d.tables.rows; i++)
-        if (is_meant(name, grid_cell(&d.tables, i, TABLE_SCHEMA), grid_cell(&d.tables, i, TABLE_NAME))) {
+        if (is_meant(name, grid_cell(&d.tables, i, TABLE_SCHEMA),
+                     grid_cell(&d.tables, i, TABLE_NAME))) {
             found++;
             add_table(sh, &out, &d, i);
         }
     if (ok && name && !found)
-        ok = shell_error(sh, status_sqlstate(KDK_UNDEFINED_TABLE), "relation \"%s\" does not exist", name);
+        ok = shell_error(sh, status_sqlstate(KDK_UNDEFINED_TABLE),
+                         "relation \"%s\" does not exist", name);
     if (out.nomem)
         ok = shell_error(sh, status_sqlstate(KDK_NOMEM), "out of memory");
     else if (out.len)

@@ -26,13 +26,13 @@
 /* -------------------------------------------------------------------- writers ---- */
 
 /* X(ID, name) */
-#define FORMATS(X)       \
-    X(TABLE, "table")    \
-    X(CSV, "csv")        \
-    X(JSON, "json")      \
-    X(JSONL, "jsonl")    \
-    X(LINE, "line")      \
-    X(MARKDOWN, "markdown") \
+#define FORMATS(X)                                                                         \
+    X(TABLE, "table")                                                                      \
+    X(CSV, "csv")                                                                          \
+    X(JSON, "json")                                                                        \
+    X(JSONL, "jsonl")                                                                      \
+    X(LINE, "line")                                                                        \
+    X(MARKDOWN, "markdown")                                                                \
     X(ARROW, "arrow")
 
 enum format {
@@ -73,9 +73,10 @@ struct writer {
     uint64_t rows;
     struct table_rows *held; /* FORMAT_TABLE: the first rows, until widths are known. */
     size_t *widths;
-    bool shown;              /* The table's head is written. */
+    bool shown; /* The table's head is written. */
 };
-bool writer_begin(struct writer *w, const struct look *look, FILE *to, const struct column *columns, uint32_t count) KDK_MUST_CHECK;
+bool writer_begin(struct writer *w, const struct look *look, FILE *to,
+                  const struct column *columns, uint32_t count) KDK_MUST_CHECK;
 bool writer_row(struct writer *w, const struct cell *cells) KDK_MUST_CHECK;
 bool writer_end(struct writer *w) KDK_MUST_CHECK;
 void writer_deinit(struct writer *w);
@@ -94,7 +95,8 @@ bool type_is_number(const char *type);
 
 struct message {
     const char *severity; /* "ERROR" */
-    const char *sqlstate, *text, *detail, *hint, *context; /* The last three may be NULL or "". */
+    const char *sqlstate, *text, *detail, *hint,
+        *context;          /* The last three may be NULL or "". */
     uint32_t line, column; /* 1-based, characters, in `sql`; 0: no place */
 };
 /* Writes it: `ERROR 42601: text`, then the line of `sql` with a caret below the column, DETAIL, HINT, CONTEXT. */
@@ -105,19 +107,19 @@ void message_print(FILE *to, const struct message *message, const char *sql, siz
 enum input_kind { INPUT_STATEMENT, INPUT_DOT, INPUT_END, INPUT_INTERRUPTED, INPUT_FAILED };
 
 struct input {
-    const char *name;   /* For messages; borrowed. */
-    struct buf text;    /* What was read and not used yet starts at `at`. */
+    const char *name; /* For messages; borrowed. */
+    struct buf text;  /* What was read and not used yet starts at `at`. */
     size_t at;
-    size_t searched;    /* Bytes from `at` on that are known to hold no end of a statement. */
-    uint64_t line;      /* Of `at`, 1-based. */
-    bool at_end;        /* No more comes. */
-    int fd;             /* -1: a text, or `fill`. */
-    int error;          /* errno of what failed. */
+    size_t searched; /* Bytes from `at` on that are known to hold no end of a statement. */
+    uint64_t line;   /* Of `at`, 1-based. */
+    bool at_end;     /* No more comes. */
+    int fd;          /* -1: a text, or `fill`. */
+    int error;       /* errno of what failed. */
     struct terminal *terminal; /* Lines come from there. */
     /* COPY ... FROM STDIN */
     bool data_only; /* The statements come from elsewhere: data start at once. */
     bool data_begun, data_ended, data_line_start;
-    struct buf after;   /* SQL behind COPY's semicolon, on its line. */
+    struct buf after; /* SQL behind COPY's semicolon, on its line. */
 };
 void input_of_text(struct input *in, const char *name, const char *text, size_t bytes);
 void input_of_fd(struct input *in, const char *name, int fd);
@@ -125,7 +127,8 @@ void input_of_terminal(struct input *in, struct terminal *terminal);
 void input_deinit(struct input *in);
 /* The next statement (its semicolon included, blanks and comment lines before it not) or dot command (without its newline).
  * *text is valid until the next call on `in`; *line is where it starts. */
-enum input_kind input_next(struct input *in, const char **text, size_t *bytes, uint64_t *line);
+enum input_kind input_next(struct input *in, const char **text, size_t *bytes,
+                           uint64_t *line);
 /* The data lines that follow a COPY: up to `bytes`; 0 at a line `\.` or the end; -1 on failure. */
 int64_t input_data(struct input *in, void *into, size_t bytes);
 /* After the COPY: skips the data that it did not read, and makes `in` give statements again. */
@@ -149,11 +152,11 @@ struct shell {
     bool quit;        /* .quit, or nobody reads what we write. */
     bool interrupted; /* By SIGINT, when not interactive. */
 
-    struct input *input; /* Where the statement came from. */
+    struct input *input;   /* Where the statement came from. */
     struct input standard; /* Standard input, for COPY in a text given by -c. */
-    uint32_t depth;      /* Of .read. */
-    uint64_t started_ns; /* Of the statement that runs. */
-    bool rows_shown;     /* Its rows are being written: no progress bar between them. */
+    uint32_t depth;        /* Of .read. */
+    uint64_t started_ns;   /* Of the statement that runs. */
+    bool rows_shown;       /* Its rows are being written: no progress bar between them. */
 };
 
 /* Opens `path` and connects; a failure is printed. */
@@ -166,7 +169,8 @@ bool shell_input(struct shell *sh, struct input *in);
 /* "-" is standard input. */
 bool shell_file(struct shell *sh, const char *path);
 /* Prints an error that has no place in SQL. Returns false. */
-bool shell_error(struct shell *sh, const char *sqlstate, const char *format, ...) KDK_PRINTF(3, 4);
+bool shell_error(struct shell *sh, const char *sqlstate, const char *format, ...)
+    KDK_PRINTF(3, 4);
 /* Flushes standard output; false, and sh->quit, when nobody takes it. */
 bool shell_flush(struct shell *sh);
 uint64_t now_ns(void);
@@ -181,7 +185,8 @@ struct grid {
     char **cells; /* Row by row; NULL is NULL. */
     size_t rows, width, cap;
 };
-bool grid_fetch(struct shell *sh, kdk_conn *conn, const char *sql, bool quiet, struct grid *out);
+bool grid_fetch(struct shell *sh, kdk_conn *conn, const char *sql, bool quiet,
+                struct grid *out);
 void grid_deinit(struct grid *grid);
 static inline const char *grid_cell(const struct grid *grid, size_t row, size_t column)
 {
@@ -228,8 +233,8 @@ int terminal_line(struct terminal *t, int prompt, const char **line);
 void terminal_remember(struct terminal *t);
 
 /* Words that may follow `text`, of which the last word begins at *start: calls `found` for each. */
-void complete(struct shell *sh, const char *text, size_t bytes, size_t *start, void (*found)(void *context, const char *word),
-              void *context);
+void complete(struct shell *sh, const char *text, size_t bytes, size_t *start,
+              void (*found)(void *context, const char *word), void *context);
 bool is_keyword(const char *word);
 
 #endif

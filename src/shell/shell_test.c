@@ -9,12 +9,13 @@
 #include "base/mem.h"
 #include "check.h"
 
-#define TEXT(S) ((struct cell){KDK_KIND_TEXT, (S), strlen(S)})
+#define TEXT(S)   ((struct cell){KDK_KIND_TEXT, (S), strlen(S)})
 #define NUMBER(S) ((struct cell){KDK_KIND_INT, (S), strlen(S)})
-#define NOTHING ((struct cell){KDK_KIND_NULL, NULL, 0})
+#define NOTHING   ((struct cell){KDK_KIND_NULL, NULL, 0})
 
 /* What a writer makes of rows of two columns; the caller frees. */
-static char *written(enum format format, const char *null, const struct cell *cells, size_t rows)
+static char *written(enum format format, const char *null, const struct cell *cells,
+                     size_t rows)
 {
     struct look look = {format, null, true};
     struct column columns[] = {{"n", true}, {"text", false}};
@@ -32,7 +33,8 @@ static char *written(enum format format, const char *null, const struct cell *ce
     return text;
 }
 
-static void check_written(enum format format, const char *null, const struct cell *cells, size_t rows, const char *want)
+static void check_written(enum format format, const char *null, const struct cell *cells,
+                          size_t rows, const char *want)
 {
     char *got = written(format, null, cells, rows);
     CHECK_STR(got, want);
@@ -41,27 +43,38 @@ static void check_written(enum format format, const char *null, const struct cel
 
 TEST(shell, csv_quotes_what_copy_would_misread)
 {
-    const struct cell cells[] = {NUMBER("1"), TEXT("a,b"), NOTHING, TEXT(""), NUMBER("-2"), TEXT("say \"x\""), NUMBER("3"), TEXT("a\r"),
-                                 NUMBER("4"), TEXT("~"), NUMBER("5"), TEXT("\\.")};
-    check_written(FORMAT_CSV, NULL, cells, 6, "n,text\n1,\"a,b\"\n,\"\"\n-2,\"say \"\"x\"\"\"\n3,\"a\r\"\n4,~\n5,\\.\n");
+    const struct cell cells[] = {NUMBER("1"),  TEXT("a,b"),       NOTHING,     TEXT(""),
+                                 NUMBER("-2"), TEXT("say \"x\""), NUMBER("3"), TEXT("a\r"),
+                                 NUMBER("4"),  TEXT("~"),         NUMBER("5"), TEXT("\\.")};
+    check_written(
+        FORMAT_CSV, NULL, cells, 6,
+        "n,text\n1,\"a,b\"\n,\"\"\n-2,\"say \"\"x\"\"\"\n3,\"a\r\"\n4,~\n5,\\.\n");
     check_written(FORMAT_CSV, "~", cells + 6, 2, "n,text\n3,\"a\r\"\n4,\"~\"\n");
 }
 
 TEST(shell, json_keeps_digits_and_escapes)
 {
-    const struct cell cells[] = {{KDK_KIND_NUMERIC, "12345678901234567890.10", 23}, TEXT("a\"\\\n\x01"), {KDK_KIND_DOUBLE, "NaN", 3}, NOTHING,
-                                 {KDK_KIND_BOOL, "t", 1}, {KDK_KIND_BOOL, "f", 1}};
-    check_written(FORMAT_JSON, NULL, cells, 3, "[{\"n\":12345678901234567890.10,\"text\":\"a\\\"\\\\\\n\\u0001\"},\n {\"n\":\"NaN\",\"text\":null},\n"
-                                               " {\"n\":true,\"text\":false}]\n");
+    const struct cell cells[] = {{KDK_KIND_NUMERIC, "12345678901234567890.10", 23},
+                                 TEXT("a\"\\\n\x01"),
+                                 {KDK_KIND_DOUBLE, "NaN", 3},
+                                 NOTHING,
+                                 {KDK_KIND_BOOL, "t", 1},
+                                 {KDK_KIND_BOOL, "f", 1}};
+    check_written(FORMAT_JSON, NULL, cells, 3,
+                  "[{\"n\":12345678901234567890.10,\"text\":\"a\\\"\\\\\\n\\u0001\"},\n "
+                  "{\"n\":\"NaN\",\"text\":null},\n"
+                  " {\"n\":true,\"text\":false}]\n");
     check_written(FORMAT_JSON, NULL, NULL, 0, "[]\n");
     check_written(FORMAT_JSONL, NULL, cells + 2, 1, "{\"n\":\"NaN\",\"text\":null}\n");
 }
 
 TEST(shell, table_aligns_by_display_width)
 {
-    const struct cell cells[] = {NUMBER("1"), TEXT("日本"), NUMBER("200"), TEXT("e\xcc\x81"), NOTHING, TEXT("a\nlong")};
+    const struct cell cells[] = {NUMBER("1"),       TEXT("日本"), NUMBER("200"),
+                                 TEXT("e\xcc\x81"), NOTHING,      TEXT("a\nlong")};
     check_written(FORMAT_TABLE, NULL, cells, 3,
-                  "  n   | text\n------+------\n    1 | 日本\n  200 | e\xcc\x81\n NULL | a   +\n      | long\n(3 rows)\n\n");
+                  "  n   | text\n------+------\n    1 | 日本\n  200 | e\xcc\x81\n NULL | a "
+                  "  +\n      | long\n(3 rows)\n\n");
     check_written(FORMAT_TABLE, NULL, NULL, 0, " n | text\n---+------\n(0 rows)\n\n");
 }
 
@@ -85,7 +98,8 @@ TEST(shell, line_and_markdown)
 {
     const struct cell cells[] = {NUMBER("1"), TEXT("a|b\nc"), NUMBER("2"), NOTHING};
     check_written(FORMAT_LINE, "-", cells + 2, 1, "   n = 2\ntext = -\n");
-    check_written(FORMAT_MARKDOWN, NULL, cells, 2, "| n | text |\n| ---: | --- |\n| 1 | a\\|b<br>c |\n| 2 |  |\n");
+    check_written(FORMAT_MARKDOWN, NULL, cells, 2,
+                  "| n | text |\n| ---: | --- |\n| 1 | a\\|b<br>c |\n| 2 |  |\n");
 }
 
 TEST(shell, writers_report_that_memory_is_out)
@@ -99,7 +113,8 @@ TEST(shell, writers_report_that_memory_is_out)
     for (uint64_t skip = 0; !ok; skip++) {
         struct writer w = {0};
         mem_fail_after(skip, false);
-        ok = writer_begin(&w, &(struct look){FORMAT_TABLE, NULL, true}, to, columns, 2) && writer_row(&w, cells) && writer_end(&w);
+        ok = writer_begin(&w, &(struct look){FORMAT_TABLE, NULL, true}, to, columns, 2) &&
+             writer_row(&w, cells) && writer_end(&w);
         (void)mem_fail_never();
         writer_deinit(&w);
         if (!CHECK(skip < 100))
@@ -114,7 +129,13 @@ static void check_message(uint32_t line, uint32_t column, const char *sql, const
     char *text = NULL;
     size_t bytes = 0;
     FILE *to = open_memstream(&text, &bytes);
-    struct message m = {.severity = "ERROR", .sqlstate = "42601", .text = "bad", .hint = "try", .context = "a\nb", .line = line, .column = column};
+    struct message m = {.severity = "ERROR",
+                        .sqlstate = "42601",
+                        .text = "bad",
+                        .hint = "try",
+                        .context = "a\nb",
+                        .line = line,
+                        .column = column};
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     message_print(to, &m, sql, strlen(sql));
     fclose(to);
@@ -127,7 +148,8 @@ TEST(shell, messages_point_at_the_column)
 #define TAIL "HINT: try\nCONTEXT: a\nCONTEXT: b\n"
     check_message(0, 0, "x", "ERROR 42601: bad\n" TAIL);
     check_message(1, 3, "a b", "ERROR 42601: bad\nLINE 1: a b\n          ^\n" TAIL);
-    check_message(2, 5, "a\n\t日é b\r\nc", "ERROR 42601: bad\nLINE 2: \t日é b\n        \t    ^\n" TAIL);
+    check_message(2, 5, "a\n\t日é b\r\nc",
+                  "ERROR 42601: bad\nLINE 2: \t日é b\n        \t    ^\n" TAIL);
     /* Places that are not there do no harm. */
     check_message(9, 9, "a", "ERROR 42601: bad\nLINE 9: \n        ^\n" TAIL);
     check_message(1, 99, "ab", "ERROR 42601: bad\nLINE 1: ab\n          ^\n" TAIL);
@@ -146,7 +168,8 @@ static void drain(struct input *in, struct buf *out)
             CHECK_EQ(kind, INPUT_END);
             return;
         }
-        (void)buf_printf(out, "%c%llu[%.*s]", kind == INPUT_DOT ? 'd' : 's', (unsigned long long)line, (int)bytes, text);
+        (void)buf_printf(out, "%c%llu[%.*s]", kind == INPUT_DOT ? 'd' : 's',
+                         (unsigned long long)line, (int)bytes, text);
         if (kind == INPUT_STATEMENT && bytes >= 5 && memcmp(text, "copy;", 5) == 0) {
             char data[7];
             int64_t n;
@@ -162,12 +185,14 @@ static void drain(struct input *in, struct buf *out)
 
 TEST(shell, input_is_cut_into_statements)
 {
-    static const char script[] = "-- first\n select 1; select\n';';; .mode csv\n\n-- c\n.quit x\nselect $$;$$ /* ; */ + 2;\nlast";
+    static const char script[] = "-- first\n select 1; select\n';';; .mode csv\n\n-- "
+                                 "c\n.quit x\nselect $$;$$ /* ; */ + 2;\nlast";
     struct input in;
     struct buf got = {0};
     input_of_text(&in, NULL, script, sizeof script - 1);
     drain(&in, &got);
-    CHECK_STR(got.data, "s2[select 1;]s2[select\n';';]d3[.mode csv]d6[.quit x]s7[select $$;$$ /* ; */ + 2;]s8[last]");
+    CHECK_STR(got.data, "s2[select 1;]s2[select\n';';]d3[.mode csv]d6[.quit x]s7[select "
+                        "$$;$$ /* ; */ + 2;]s8[last]");
     buf_deinit(&got);
     input_deinit(&in);
 }
@@ -175,8 +200,11 @@ TEST(shell, input_is_cut_into_statements)
 /* A pipe whose writer sends the script in pieces of every size gives the same. */
 TEST(shell, input_in_pieces)
 {
-    static const char script[] = "select 'a;b';\n.dot\ncopy; select 2;\n1\\.\n\\.x\n\\N\n\\.\nselect 3;\ncopy;\nrest\n\\.";
-    static const char want[] = "s1[select 'a;b';]d2[.dot]s3[copy;]<1\\.\n\\.x\n\\N\n>s7[select 2;]s8[select 3;]s9[copy;]<rest\n>";
+    static const char script[] = "select 'a;b';\n.dot\ncopy; select "
+                                 "2;\n1\\.\n\\.x\n\\N\n\\.\nselect 3;\ncopy;\nrest\n\\.";
+    static const char want[] =
+        "s1[select 'a;b';]d2[.dot]s3[copy;]<1\\.\n\\.x\n\\N\n>s7[select 2;]s8[select "
+        "3;]s9[copy;]<rest\n>";
     for (size_t piece = 1; piece < sizeof script; piece++) {
         struct buf got = {0};
         struct input in;
@@ -186,7 +214,8 @@ TEST(shell, input_in_pieces)
         /* The pipe holds it all; the input is made to see it in pieces by a text that grows. */
         input_of_fd(&in, NULL, ends[0]);
         (void)buf_add(&in.text, script, piece);
-        CHECK_EQ(write(ends[1], script + piece, sizeof script - 1 - piece), sizeof script - 1 - piece);
+        CHECK_EQ(write(ends[1], script + piece, sizeof script - 1 - piece),
+                 sizeof script - 1 - piece);
         close(ends[1]);
         drain(&in, &got);
         CHECK_STR(got.data, want);
@@ -199,12 +228,14 @@ TEST(shell, input_in_pieces)
 TEST(shell, names_are_quoted_when_they_must_be)
 {
     struct buf got = {0};
-    static const char *const names[] = {"plain_1", "Upper", "select", "a b", "q\"q", "1st", "größe"};
+    static const char *const names[] = {"plain_1", "Upper", "select", "a b",
+                                        "q\"q",    "1st",   "größe"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         add_name(&got, names[i]);
         (void)buf_add_char(&got, ' ');
     }
-    CHECK_STR(got.data, "plain_1 \"Upper\" \"select\" \"a b\" \"q\"\"q\" \"1st\" \"größe\" ");
+    CHECK_STR(got.data,
+              "plain_1 \"Upper\" \"select\" \"a b\" \"q\"\"q\" \"1st\" \"größe\" ");
     buf_deinit(&got);
 }
 

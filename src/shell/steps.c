@@ -37,14 +37,14 @@ struct steps {
     struct shell *sh;
     const char *path;
     struct named *conns;
-    bool expects;         /* The file has a `=>`. */
-    char *name;           /* Of the connection of the last step. */
-    struct buf sql;       /* The step being read. */
-    uint32_t sql_line;    /* Where it begins; 0: none. */
-    struct buf output;    /* Of the last step: lines. */
-    size_t compared;      /* Bytes of it that `=>` lines have seen. */
-    bool compares;        /* One of them came. */
-    struct buf message;   /* Of its first error. */
+    bool expects;       /* The file has a `=>`. */
+    char *name;         /* Of the connection of the last step. */
+    struct buf sql;     /* The step being read. */
+    uint32_t sql_line;  /* Where it begins; 0: none. */
+    struct buf output;  /* Of the last step: lines. */
+    size_t compared;    /* Bytes of it that `=>` lines have seen. */
+    bool compares;      /* One of them came. */
+    struct buf message; /* Of its first error. */
     uint32_t differences;
 };
 
@@ -93,7 +93,8 @@ static void disconnect(struct steps *s, const char *name)
 
 static kdk_status rows_of(struct steps *s, kdk_stmt *stmt)
 {
-    struct look look = {.format = FORMAT_CSV, .null = s->sh->look.null ? s->sh->look.null : "NULL"};
+    struct look look = {.format = FORMAT_CSV,
+                        .null = s->sh->look.null ? s->sh->look.null : "NULL"};
     struct writer w = {0};
     char *text = NULL;
     size_t bytes = 0;
@@ -169,7 +170,9 @@ static bool run_step(struct steps *s)
         if (status == KDK_OK && stmt)
             status = rows_of(s, stmt);
         if (status != KDK_OK) {
-            (void)buf_printf(&s->output, "ERROR %s\n", kdk_sqlstate(conn)[0] ? kdk_sqlstate(conn) : status_sqlstate(status));
+            (void)buf_printf(&s->output, "ERROR %s\n",
+                             kdk_sqlstate(conn)[0] ? kdk_sqlstate(conn)
+                                                   : status_sqlstate(status));
             (void)buf_add_str(&s->message, kdk_errmsg(conn));
         }
         kdk_stmt_free(stmt);
@@ -187,7 +190,8 @@ static void differs(struct steps *s, uint32_t line, const char *wanted, size_t w
     const char *got = s->output.data ? s->output.data + s->compared : "";
     s->differences++;
     fflush(stdout);
-    fprintf(stderr, "%s:%u: differs, after %s: %s\n", s->path, line, s->name ? s->name : "nothing", s->sql.data ? s->sql.data : "");
+    fprintf(stderr, "%s:%u: differs, after %s: %s\n", s->path, line,
+            s->name ? s->name : "nothing", s->sql.data ? s->sql.data : "");
     if (wanted)
         fprintf(stderr, "  expected: %.*s\n", (int)wanted_bytes, wanted);
     else
@@ -214,7 +218,8 @@ static void expect(struct steps *s, uint32_t line, const char *text, size_t byte
 static void settle(struct steps *s)
 {
     bool error = s->message.len > 0;
-    if (s->output.data && s->compared < s->output.len && (s->compares || (s->expects && error)))
+    if (s->output.data && s->compared < s->output.len &&
+        (s->compares || (s->expects && error)))
         differs(s, s->sql_line, NULL, 0);
     s->compared = s->output.len;
 }
@@ -237,13 +242,15 @@ static bool run_file(struct steps *s, const char *text, size_t bytes)
     uint32_t number = 0;
 
     while (!stop) {
-        const char *newline = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL, *rest = at;
+        const char *newline = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL,
+                   *rest = at;
         size_t n = at < end ? (size_t)((newline ? newline : end) - at) : 0, name = 0;
         bool last = at >= end;
         number++;
         if (n && at[n - 1] == '\r')
             n--;
-        bool blank = strspn(at, " \t") >= n, goes_on = !last && !blank && pending && isspace((unsigned char)*at);
+        bool blank = strspn(at, " \t") >= n,
+             goes_on = !last && !blank && pending && isspace((unsigned char)*at);
         if (goes_on) {
             (void)buf_add_char(&s->sql, '\n');
             (void)buf_add(&s->sql, at, n);
@@ -254,25 +261,30 @@ static bool run_file(struct steps *s, const char *text, size_t bytes)
             if (n >= 2 && at[0] == '=' && at[1] == '>') {
                 size_t skip = n > 2 && at[2] == ' ' ? 3 : 2;
                 if (!s->name)
-                    return shell_error(s->sh, status_sqlstate(KDK_SYNTAX), "%s:%u: there is no step before this", s->path, number);
+                    return shell_error(s->sh, status_sqlstate(KDK_SYNTAX),
+                                       "%s:%u: there is no step before this", s->path,
+                                       number);
                 expect(s, number, at + skip, n - skip);
             } else {
                 settle(s);
                 if (!last && !step_name(at, n, &name, &rest))
-                    return shell_error(s->sh, status_sqlstate(KDK_SYNTAX), "%s:%u: neither \"name: sql\" nor \"=> text\"", s->path,
-                                       number);
+                    return shell_error(s->sh, status_sqlstate(KDK_SYNTAX),
+                                       "%s:%u: neither \"name: sql\" nor \"=> text\"",
+                                       s->path, number);
                 if (!last) {
                     mem_free(s->name);
                     s->name = mem_dup(at, name + 1);
                     if (!s->name)
-                        return shell_error(s->sh, status_sqlstate(KDK_NOMEM), "out of memory");
+                        return shell_error(s->sh, status_sqlstate(KDK_NOMEM),
+                                           "out of memory");
                     s->name[name] = '\0';
                     while (rest < at + n && isspace((unsigned char)*rest))
                         rest++;
                     buf_clear(&s->sql);
                     (void)buf_add(&s->sql, rest, (size_t)(at + n - rest));
                     if (!s->sql.data && buf_add_char(&s->sql, ' ') != KDK_OK)
-                        return shell_error(s->sh, status_sqlstate(KDK_NOMEM), "out of memory");
+                        return shell_error(s->sh, status_sqlstate(KDK_NOMEM),
+                                           "out of memory");
                     s->sql_line = number;
                     pending = true;
                 }
@@ -289,7 +301,8 @@ static bool read_whole(struct shell *sh, const char *path, struct buf *out)
     int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = -1;
     if (fd >= 0)
-        while (buf_reserve(out, 65536) == KDK_OK && (n = read(fd, out->data + out->len, 65536)) > 0)
+        while (buf_reserve(out, 65536) == KDK_OK &&
+               (n = read(fd, out->data + out->len, 65536)) > 0)
             out->len += (size_t)n;
     int error = errno;
     if (fd >= 0)
@@ -297,8 +310,8 @@ static bool read_whole(struct shell *sh, const char *path, struct buf *out)
     if (out->nomem)
         return shell_error(sh, status_sqlstate(KDK_NOMEM), "out of memory");
     if (n < 0)
-        return shell_error(sh, status_sqlstate(fd < 0 ? KDK_UNDEFINED_FILE : KDK_IO), "could not read file \"%s\": %s", path,
-                           strerror(error));
+        return shell_error(sh, status_sqlstate(fd < 0 ? KDK_UNDEFINED_FILE : KDK_IO),
+                           "could not read file \"%s\": %s", path, strerror(error));
     out->data[out->len] = '\0';
     return true;
 }

@@ -142,7 +142,8 @@ static void put_row(struct writer *w, const struct cell *cells)
 
 static bool show_held(struct writer *w)
 {
-    const struct held_cell *held = (const struct held_cell *)(const void *)w->held->cells.data;
+    const struct held_cell *held =
+        (const struct held_cell *)(const void *)w->held->cells.data;
     struct cell *row = MEM_ARRAY(struct cell, w->column_count + 1);
     if (!row)
         return false;
@@ -150,7 +151,8 @@ static bool show_held(struct writer *w)
     head(w);
     for (uint32_t r = 0; r < w->held->count; r++) {
         for (uint32_t c = 0; c < w->column_count; c++, held++)
-            row[c] = (struct cell){held->kind, held->null ? NULL : w->held->text.data + held->at, held->bytes};
+            row[c] = (struct cell){
+                held->kind, held->null ? NULL : w->held->text.data + held->at, held->bytes};
         put_row(w, row);
     }
     mem_free(row);
@@ -179,12 +181,14 @@ bool table_row(struct writer *w, const struct cell *cells)
         return true;
     }
     for (uint32_t c = 0; c < w->column_count; c++) {
-        struct held_cell one = {cells[c].kind, !cells[c].text, held->text.len, cells[c].bytes};
+        struct held_cell one = {cells[c].kind, !cells[c].text, held->text.len,
+                                cells[c].bytes};
         struct cell cell = shown(w, &cells[c]);
         w->widths[c] = MAX(w->widths[c], cell_width(cell.text, cell.bytes));
         if (cells[c].text && buf_add(&held->text, cells[c].text, cells[c].bytes) != KDK_OK)
             return false;
-        if (buf_reserve(&held->text, 1) != KDK_OK || buf_add(&held->cells, &one, sizeof one) != KDK_OK)
+        if (buf_reserve(&held->text, 1) != KDK_OK ||
+            buf_add(&held->cells, &one, sizeof one) != KDK_OK)
             return false;
     }
     if (++held->count < TABLE_ROWS && held->text.len < TABLE_BYTES)
@@ -197,7 +201,8 @@ bool table_end(struct writer *w)
     if (!w->shown && !show_held(w))
         return false;
     if (w->look.header)
-        fprintf(w->to, "(%llu row%s)\n\n", (unsigned long long)w->rows, w->rows == 1 ? "" : "s");
+        fprintf(w->to, "(%llu row%s)\n\n", (unsigned long long)w->rows,
+                w->rows == 1 ? "" : "s");
     return true;
 }
 

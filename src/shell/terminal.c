@@ -22,7 +22,7 @@ struct terminal {
     struct shell *sh;
     EditLine *el;
     History *history;
-    struct buf entry;   /* Lines since the last terminal_remember(). */
+    struct buf entry; /* Lines since the last terminal_remember(). */
     char history_path[4096];
     int prompt;
     bool interrupted;
@@ -31,7 +31,8 @@ struct terminal {
 
 static char *prompt_text(EditLine *el)
 {
-    static char first[] = "kodiak> ", block[] = "kodiak*> ", failed[] = "kodiak!> ", more[] = "   ...> ", data[] = ">> ";
+    static char first[] = "kodiak> ", block[] = "kodiak*> ", failed[] = "kodiak!> ",
+                more[] = "   ...> ", data[] = ">> ";
     struct terminal *t;
     bool has_failed = false;
     el_get(el, EL_CLIENTDATA, &t);
@@ -124,7 +125,8 @@ static unsigned char on_tab(EditLine *el, int ch)
         }
         if (common > typed || c.count == 1) {
             char room[256];
-            snprintf(room, sizeof room, "%.*s%s", (int)MIN(common - typed, sizeof room - 2), c.word[0] + typed, c.count == 1 ? " " : "");
+            snprintf(room, sizeof room, "%.*s%s", (int)MIN(common - typed, sizeof room - 2),
+                     c.word[0] + typed, c.count == 1 ? " " : "");
             result = el_insertstr(el, room) == 0 ? CC_REFRESH : CC_ERROR;
         } else {
             list(&c);
@@ -140,7 +142,8 @@ static unsigned char on_tab(EditLine *el, int ch)
 
 static void find_history(struct terminal *t)
 {
-    const char *own = getenv("KODIAK_HISTORY"), *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    const char *own = getenv("KODIAK_HISTORY"), *state = getenv("XDG_STATE_HOME"),
+               *home = getenv("HOME");
     char *path = t->history_path;
     size_t room = sizeof t->history_path;
     if (own) {
@@ -157,7 +160,8 @@ static void find_history(struct terminal *t)
 void terminal_remember(struct terminal *t)
 {
     HistEvent event;
-    while (t->entry.len && (t->entry.data[t->entry.len - 1] == '\n' || t->entry.data[t->entry.len - 1] == ' '))
+    while (t->entry.len && (t->entry.data[t->entry.len - 1] == '\n' ||
+                            t->entry.data[t->entry.len - 1] == ' '))
         t->entry.data[--t->entry.len] = '\0';
     if (t->entry.len)
         history(t->history, &event, H_ENTER, t->entry.data);

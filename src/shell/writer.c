@@ -33,7 +33,8 @@ size_t display_width(const char *text, size_t bytes)
         size_t length = 1;
         if ((unsigned char)text[i] < 0x80) {
             width += (unsigned char)text[i] >= 0x20 && text[i] != 0x7f;
-        } else if (utf8_length((unsigned char)text[i]) <= bytes - i && utf8_valid(text + i, utf8_length((unsigned char)text[i]), NULL)) {
+        } else if (utf8_length((unsigned char)text[i]) <= bytes - i &&
+                   utf8_valid(text + i, utf8_length((unsigned char)text[i]), NULL)) {
             int columns = wcwidth((wchar_t)utf8_decode(text + i, &length));
             width += columns < 0 ? 1u : (size_t)columns;
         } else {
@@ -46,8 +47,9 @@ size_t display_width(const char *text, size_t bytes)
 
 bool type_is_number(const char *type)
 {
-    static const char *const numbers[] = {"tinyint", "smallint", "integer", "bigint", "hugeint", "numeric", "real", "double", "oid",
-                                          "utinyint", "usmallint", "uinteger", "ubigint"};
+    static const char *const numbers[] = {
+        "tinyint", "smallint", "integer",  "bigint",    "hugeint",  "numeric", "real",
+        "double",  "oid",      "utinyint", "usmallint", "uinteger", "ubigint"};
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
         if (strncmp(type, numbers[i], strlen(numbers[i])) == 0 && !strchr(type, '['))
             return true;
@@ -56,9 +58,11 @@ bool type_is_number(const char *type)
 
 /* ------------------------------------------------------------------------ CSV ---- */
 
-static void csv_value(FILE *to, const char *text, size_t bytes, const char *null, bool alone)
+static void csv_value(FILE *to, const char *text, size_t bytes, const char *null,
+                      bool alone)
 {
-    bool quote = (strlen(null) == bytes && memcmp(null, text, bytes) == 0) || (alone && bytes == 2 && memcmp(text, "\\.", 2) == 0);
+    bool quote = (strlen(null) == bytes && memcmp(null, text, bytes) == 0) ||
+                 (alone && bytes == 2 && memcmp(text, "\\.", 2) == 0);
     for (size_t i = 0; i < bytes && !quote; i++)
         quote = text[i] == ',' || text[i] == '"' || text[i] == '\n' || text[i] == '\r';
     if (!quote) {
@@ -81,7 +85,8 @@ static void csv_row(struct writer *w, const struct cell *cells)
         if (c)
             putc(',', w->to);
         if (!cells)
-            csv_value(w->to, w->columns[c].name, strlen(w->columns[c].name), null, w->column_count == 1);
+            csv_value(w->to, w->columns[c].name, strlen(w->columns[c].name), null,
+                      w->column_count == 1);
         else if (cells[c].text)
             csv_value(w->to, cells[c].text, cells[c].bytes, null, w->column_count == 1);
         else
@@ -115,13 +120,16 @@ static void json_string(FILE *to, const char *text, size_t bytes)
 
 static void json_value(FILE *to, const struct cell *cell)
 {
-    bool number = cell->kind == KDK_KIND_INT || cell->kind == KDK_KIND_DOUBLE || cell->kind == KDK_KIND_NUMERIC;
+    bool number = cell->kind == KDK_KIND_INT || cell->kind == KDK_KIND_DOUBLE ||
+                  cell->kind == KDK_KIND_NUMERIC;
     if (!cell->text)
         fputs("null", to);
     else if (cell->kind == KDK_KIND_BOOL)
         fputs(cell->text[0] == 't' ? "true" : "false", to);
-    else if (number && cell->bytes && (cell->text[cell->bytes - 1] >= '0' && cell->text[cell->bytes - 1] <= '9'))
-        fwrite(cell->text, 1, cell->bytes, to); /* Not NaN and Infinity, for which JSON has no number. */
+    else if (number && cell->bytes &&
+             (cell->text[cell->bytes - 1] >= '0' && cell->text[cell->bytes - 1] <= '9'))
+        fwrite(cell->text, 1, cell->bytes,
+               to); /* Not NaN and Infinity, for which JSON has no number. */
     else
         json_string(to, cell->text, cell->bytes);
 }
@@ -150,7 +158,8 @@ static void line_row(struct writer *w, const struct cell *cells)
         width = MAX(width, display_width(w->columns[c].name, strlen(w->columns[c].name)));
     for (uint32_t c = 0; c < w->column_count; c++) {
         const char *name = w->columns[c].name;
-        fprintf(w->to, "%*s%s = ", (int)(width - display_width(name, strlen(name))), "", name);
+        fprintf(w->to, "%*s%s = ", (int)(width - display_width(name, strlen(name))), "",
+                name);
         if (cells[c].text)
             fwrite(cells[c].text, 1, cells[c].bytes, w->to);
         else
@@ -198,7 +207,8 @@ static void markdown_head(struct writer *w)
 
 /* ------------------------------------------------------------------------ all ---- */
 
-bool writer_begin(struct writer *w, const struct look *look, FILE *to, const struct column *columns, uint32_t count)
+bool writer_begin(struct writer *w, const struct look *look, FILE *to,
+                  const struct column *columns, uint32_t count)
 {
     memset(w, 0, sizeof *w);
     w->look = *look;
