@@ -70,7 +70,7 @@ uint32_t btree_slot_of(const uint8_t *page, const void *key, size_t key_bytes)
 struct overflow_walk {
     struct page_file *file;
     struct buf *value;   /* Where the bytes go; or NULL. */
-    btree_page_fn each;  /* Or NULL. */
+    btree_page_fn each;  /* Or NULL, with `data`. */
     void *context;
     bool data;           /* Read the pages of bytes. */
     uint64_t left;       /* Bytes that are still to come. */
@@ -81,15 +81,16 @@ static kdk_status overflow_walk(struct overflow_walk *walk, struct page_ref ref,
     kdk_status status = KDK_OK;
     uint8_t *page = NULL;
 
-    if (walk->each)
-        TRY(walk->each(walk->context, ref.page, err));
     if (level == 0 && !walk->data) {
+        TRY(walk->each(walk->context, ref.page, err));
         walk->left -= MIN(walk->left, PAGE_ROOM);
         goto out;
     }
     TRY_MEM(page = mem_alloc(TREE_PAGE_BYTES));
     TRY(page_copy(walk->file, ref, page, err)); /* Past the cache: long values are many pages, read once. */
     TRY(btree_expect(walk->file, page, level == 0 ? PAGE_OVERFLOW : PAGE_OVERFLOW_INNER, level, err));
+    if (walk->each) /* Only now: who counts pages believes no number that was not read. */
+        TRY(walk->each(walk->context, ref.page, err));
     uint32_t count = page_count(page);
     if (level == 0) {
         if (count != MIN(walk->left, PAGE_ROOM))

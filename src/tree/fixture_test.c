@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "check.h"
+
 uint64_t fixture_random(uint64_t *state)
 {
     return hash_u64(*state += 0x9e3779b97f4a7c15ull);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "check.h"
+
 #define GENERATIONS 7u
 
 /* A fixed history: batches and the model after each. */
@@ -134,9 +136,9 @@ static uint64_t cuts(uint64_t seed, uint32_t keys)
 TEST(pagestore, power_cut_at_every_call)
 {
     uint64_t n = 0;
-    for (uint64_t seed = 1; seed <= KDK_PICK(4, 12); seed++)
-        n += cuts(seed, KDK_PICK(300, 60));
-    CHECK(n > 300);
+    for (uint64_t seed = 1; seed <= KDK_PICK(2, 12); seed++)
+        n += cuts(seed, KDK_PICK(150, 100));
+    CHECK(n > KDK_PICK(100, 400));
 }
 
 /* Every call fails once, with an error or a full disk; then what follows works, and a power cut at the end takes nothing. */
@@ -145,7 +147,7 @@ TEST(pagestore, every_call_fails)
     static const kdk_status failures[] = {KDK_IO, KDK_FULL};
     for (uint32_t f = 0; f < COUNT_OF(failures); f++) {
         struct history h;
-        history_init(&h, 3 + f, KDK_PICK(300, 60), GENERATIONS, 2 * TREE_PAGE_BYTES);
+        history_init(&h, 3 + f, KDK_PICK(100, 60), GENERATIONS, 2 * TREE_PAGE_BYTES);
         for (uint64_t n = 1;; n++) {
             struct err err = {0};
             struct store store;
@@ -296,7 +298,7 @@ TEST(pagestore, every_flipped_byte_is_found_or_harmless)
         CHECK_OK(os_open(sim_os(sim), files[f], OS_READ, &file, &err));
         CHECK_OK(os_size(file, &size, &err));
         os_close(file);
-        for (uint64_t at = 0; at < size; at += f == 0 ? KDK_PICK(61, 1) : 1) {
+        for (uint64_t at = 0; at < size; at += f == 0 ? KDK_PICK(211, 1) : 1) {
             bool same;
             CHECK_OK(sim_flip(sim, files[f], at, (uint8_t)(1u << at % 8), &err));
             kdk_status status = look(sim, &h, &same);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "check.h"
+
 static kdk_status write_run(struct sim *sim, struct keyspace *space, const uint32_t *model, struct run_ref *ref, struct err *err)
 {
     struct batch_feed state = {.space = space, .change = model};
@@ -106,7 +108,7 @@ TEST(run, every_flipped_byte_is_found_or_harmless)
     struct sim *sim = fixture_sim(1);
     struct run_ref ref = {0};
     CHECK_OK(write_run(sim, &space, model, &ref, &err));
-    for (uint64_t at = 0; at < ref.pages * TREE_PAGE_BYTES; at += KDK_PICK(101, 1)) {
+    for (uint64_t at = 0; at < ref.pages * TREE_PAGE_BYTES; at += KDK_PICK(997, 1)) {
         struct page_cache *cache = NULL;
         struct run *run = NULL;
         CHECK_OK(sim_flip(sim, "/t/1.kdr", at, (uint8_t)(1u << at % 8), &err));

@@ -4,7 +4,6 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "check.h"
 #include "os/sim.h"
 #include "tree/btree.h"
 #include "tree/run.h"
@@ -33,8 +32,7 @@ struct batch_feed {
 };
 struct btree_feed fixture_feed(struct batch_feed *state);
 
-/* Compares tree and model: counts, cursor both ways, gets, seeks. Reports through CHECK; false if it differs. With `err` errors are no failure of the test: KDK_OK is equal,
- * KDK_INTERNAL different. */
+/* Compares tree and model: counts, cursor both ways, gets, seeks. KDK_OK: equal; KDK_INTERNAL: different. */
 kdk_status fixture_compare(struct page_file *file, const struct btree_root *root, const struct keyspace *space, const uint32_t *model,
                            struct err *err);
 
