@@ -174,7 +174,9 @@ static void split(char *text, struct args *out)
             text++;
         if (!*text)
             return;
-        char quote = *text == '\'' || *text == '"' ? *text++ : '\0';
+        char quote = '\0';
+        if (*text == '\'' || *text == '"')
+            quote = *text++;
         out->word[out->count++] = text;
         while (*text && (quote ? *text != quote : !isspace((unsigned char)*text)))
             text++;

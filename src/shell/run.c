@@ -221,8 +221,8 @@ static void after(struct shell *sh, kdk_stmt *stmt, bool had_rows)
     double ms = (double)(now_ns() - sh->started_ns) / 1e6;
     bool people = sh->look.format == FORMAT_TABLE;
     if (people && tag && *tag &&
-        (!had_rows ||
-         (strncmp(tag, "SELECT", 6) && strcmp(tag, "SHOW") && strcmp(tag, "EXPLAIN"))))
+        (!had_rows || (strncmp(tag, "SELECT", 6) != 0 && strcmp(tag, "SHOW") != 0 &&
+                       strcmp(tag, "EXPLAIN") != 0)))
         printf("%s\n", tag);
     if (!sh->timer)
         return;
