@@ -4,6 +4,8 @@
  * batch into the group that is being filled. Whoever waits first takes that group as it is and writes it, while the next one
  * fills; the others sleep until it is durable. Nothing is allocated between append and the end of the flush.
  */
+#include "wal/wal.h"
+
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/sabotage.h"

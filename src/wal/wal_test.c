@@ -5,6 +5,7 @@
  * whole, and has all that was acknowledged.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "check.h"
 
@@ -718,4 +719,54 @@ TEST(wal, opening_read_only_writes_nothing)
     shut(&w);
     CHECK_EQ(sim_calls_mutating(w.sim), calls);
     world_free(&w);
+}
+
+/* ------------------------------------------------------------- real threads ---- */
+
+static void thread_one(void *context)
+{
+    struct writer *writer = context;
+    struct err err = {0};
+    for (unsigned i = 0; i < 60; i++) {
+        CHECK_EQ(commit(writer->w, writer->number, i * 7, i % 8 == 7 ? 2 : 0, &err), KDK_OK);
+        if (i % 16 == 15 && writer->number == 0)
+            CHECK_EQ(wal_release_before(writer->w->wal, 0, &err), KDK_OK);
+        if (i % 16 == 5)
+            CHECK_EQ(wal_vouch(writer->w->wal, &err), KDK_OK);
+    }
+}
+
+static kdk_status remove_one(void *context, const char *name, struct err *err)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/wal/%s", (const char *)context, name);
+    return os_remove(os_real(), path, err);
+}
+
+TEST(wal, threads_share_the_log)
+{
+    struct world w = {0};
+    struct writer writers[WRITERS];
+    char dir[] = "/tmp/kdk_wal_test_XXXXXX", wal_dir[64];
+    if (!CHECK(mkdtemp(dir) != NULL))
+        return;
+    struct wal_options options = {.os = os_real(), .dir = dir, .segment_bytes = SEGMENT};
+    latch_init(&w.order, OS_RANK_COMMIT);
+    CHECK_EQ(wal_open(&options, &w.wal, &w.report, &w.err), KDK_OK);
+    for (unsigned i = 0; i < WRITERS; i++) {
+        writers[i] = (struct writer){&w, i, NULL};
+        CHECK_EQ(os_thread_new(os_real(), "writer", thread_one, &writers[i], &writers[i].thread, &w.err), KDK_OK);
+    }
+    for (unsigned i = 0; i < WRITERS; i++)
+        os_thread_join(writers[i].thread);
+    shut(&w);
+    CHECK_EQ(wal_open(&options, &w.wal, &w.report, &w.err), KDK_OK);
+    CHECK_EQ(wal_replay(w.wal, replay_one, &w, &w.err), KDK_OK);
+    expect(&w);
+    CHECK_EQ(w.seen_timestamp, WRITERS * 60);
+    shut(&w);
+    snprintf(wal_dir, sizeof wal_dir, "%s/wal", dir);
+    CHECK_EQ(os_list(os_real(), wal_dir, remove_one, dir, &w.err), KDK_OK);
+    CHECK_EQ(os_remove_dir(os_real(), wal_dir, &w.err), KDK_OK);
+    CHECK_EQ(os_remove_dir(os_real(), dir, &w.err), KDK_OK);
 }
