@@ -268,7 +268,22 @@ out:
     return status == KDK_NOMEM ? err_nomem(err) : status;
 }
 
-/* W4, and then what the last group said is durable for certain: a process that died may have left it in the kernel's memory only. */
+/* The last group may be in the kernel's memory only: whoever wrote it may have died before the sync, or the sync failed, after which the kernel
+ * takes for written what is not. So it is written again, the same bytes, and synced with what make_end() writes. */
+static kdk_status group_again(struct wal *wal, uint64_t lsn, uint64_t end, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    while (lsn < end) {
+        const size_t some = (size_t)MIN((uint64_t)STAGE_BYTES, end - lsn);
+        TRY(segments_read(wal, lsn, wal->stage, some, err));
+        TRY(segments_write(wal, lsn, wal->stage, some, err));
+        lsn += some;
+    }
+out:
+    return status;
+}
+
+/* W4, and what was found is made durable for certain. */
 static kdk_status make_end(struct wal *wal, uint64_t last, uint64_t end, const struct buf *cut, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -289,6 +304,7 @@ static kdk_status make_end(struct wal *wal, uint64_t last, uint64_t end, const s
     }
     wal->segment_count = whole;
     TRY(segments_fill(wal, end, err));
+    TRY(group_again(wal, last, end, err));
     for (size_t i = 0; i < cut->len; i += sizeof(uint64_t)) {
         uint64_t lsn = get_u64(cut->data + i);
         if (lsn < segments_end(wal))
