@@ -366,7 +366,7 @@ class Terminal:
             os.execv(k.argv[0], [*k.argv, *args])
         self.seen = ""
 
-    def wait(self, wanted, seconds=20):
+    def wait(self, wanted, seconds=60):
         """Reads until the text has come; what came up to it."""
         end = time.monotonic() + seconds
         while wanted not in self.seen:
@@ -412,8 +412,10 @@ def test_terminal(k, tally):
         tally.check(t.wait("...> ") is not None, "a second prompt")
         t.type("2 as a;\n")
         tally.check(t.wait(" 42\r\n(1 row)") is not None, f"an answer: {t.seen}")
+        t.wait("kodiak> ")
         t.type("select 'Größe' as größe;\n")
         tally.check(t.wait(" Größe\r\n(1 row)") is not None, f"UTF-8 comes through: {t.seen}")
+        t.wait("kodiak> ")
         t.type("select nope;\n")
         tally.check(t.wait("ERROR 42703") is not None and t.wait("kodiak> ") is not None, f"goes on after an error: {t.seen}")
         t.type("begin;\n")
@@ -421,6 +423,7 @@ def test_terminal(k, tally):
         t.type("select nope;\n")
         tally.check(t.wait("kodiak!> ") is not None, "a prompt in a failed one")
         t.type("rollback;\n")
+        t.wait("ROLLBACK")
         t.wait("kodiak> ")
         t.type("chec\t\t")
         tally.check(t.wait("checkpoint") is not None, "completion")
@@ -428,10 +431,13 @@ def test_terminal(k, tally):
         tally.check(t.wait("^C") is not None and t.wait("kodiak> ") is not None, "Ctrl-C drops the line")
         t.type("create table walrus (tusk integer);\n")
         t.wait("CREATE TABLE")
+        t.wait("kodiak> ")
         t.type("select * from walr\t;\n")
         tally.check(t.wait("(0 rows)") is not None, f"completion of a table's name: {t.seen}")
+        t.wait("kodiak> ")
         t.type(".tables\n")
         tally.check(t.wait("walrus\r\n") is not None, "dot commands")
+        t.wait("kodiak> ")
         t.type("quit\n")
         same(tally, t.close(), 0, "leaves")
         with open(os.path.join(home, ".kodiak_history"), encoding="utf-8") as file:
