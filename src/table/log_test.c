@@ -543,3 +543,49 @@ TEST(log, damage_opens_read_only)
     CHECK_EQ(close_store(&w), KDK_OK);
     sim_free(w.sim);
 }
+
+/* A full disk refuses what needs room with 53100, lets rows go, and heals. */
+TEST(log, full_disk_refuses_and_heals)
+{
+    static struct world w;
+    struct txn *txn;
+    kdk_status status = KDK_OK;
+    rowid id, first = 0;
+    bool changed;
+    uint64_t problems;
+    world_new(&w, 5);
+    CHECK_EQ(open_store(&w, false), KDK_OK);
+    sim_set_disk_bytes(w.sim, 6 * SEGMENT);
+    int64_t rows = 0;
+    while (status == KDK_OK && rows < 1000) {
+        struct datum values[3] = {{.i = 500 + rows}, {.i = 1}, {.s = str_of(letters, 300)}};
+        CHECK_EQ(txn_begin(store_txnman(w.store), TXN_SNAPSHOT, false, &txn, &w.err), KDK_OK);
+        txn_statement_begin(txn);
+        status = table_insert(txn, w.tables[1], values, &id, &w.err);
+        if (!first)
+            first = id;
+        if (status == KDK_OK)
+            status = txn_commit(txn, &w.err);
+        else
+            txn_rollback(txn);
+        rows += status == KDK_OK;
+    }
+    CHECK_EQ(status, KDK_FULL);
+    CHECK_STR(status_sqlstate(status), "53100");
+    CHECK(rows > 10);
+    CHECK_EQ(txn_begin(store_txnman(w.store), TXN_SNAPSHOT, false, &txn, &w.err), KDK_OK);
+    txn_statement_begin(txn);
+    CHECK_EQ(table_delete(txn, w.tables[1], first, &changed, &w.err), KDK_OK);
+    CHECK_EQ(txn_commit(txn, &w.err), KDK_OK);
+    sim_set_disk_bytes(w.sim, 0);
+    struct worker worker = {&w, 0, 7, NULL};
+    CHECK_EQ(transaction(&worker, &w.err), KDK_OK);
+    CHECK_EQ(close_store(&w), KDK_OK);
+    sim_reboot(w.sim);
+    CHECK_EQ(open_store(&w, false), KDK_OK);
+    CHECK_EQ(table_row_count(w.tables[1]) + table_row_count(w.tables[0]) >= (uint64_t)rows, true);
+    CHECK_EQ(store_check(w.store, problem, NULL, &problems, &w.err), KDK_OK);
+    CHECK_EQ(problems, 0);
+    CHECK_EQ(close_store(&w), KDK_OK);
+    sim_free(w.sim);
+}

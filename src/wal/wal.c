@@ -265,6 +265,7 @@ kdk_status wal_reserve(struct wal_batch *batch, bool urgent, struct err *err)
     struct wal *wal = batch->wal;
     /* If it is alone in its group. In company it needs less. */
     const uint64_t need = sector_up(GROUP_BYTES + batch->bytes.len);
+    bool grown = false; /* Or tried to, for the sake of those who come later. */
 
     TRY(buf_status(&batch->bytes, err));
     if (wal->read_only)
@@ -286,8 +287,12 @@ kdk_status wal_reserve(struct wal_batch *batch, bool urgent, struct err *err)
                 break;
             continue;
         }
-        const uint64_t used = sector_up(wal->end) + wal->promised + need;
-        if (used + (urgent ? 0 : RESERVE_BYTES(wal)) <= segments_end(wal)) {
+        const uint64_t used = sector_up(wal->end) + wal->promised + need, end = segments_end(wal);
+        const bool fits = used + (urgent ? 0 : RESERVE_BYTES(wal)) <= end;
+        /* The next segment is made while there is still room, so that one waits for it and the others go on. If that fails it is not tried
+         * again with every batch, as long as there is room. */
+        const bool soon = used + wal->segment_bytes / 2 > end && used >= wal->grow_again;
+        if (fits && (wal->growing || grown || !soon)) {
             wal->promised += need;
             batch->reserved = need;
             break;
@@ -298,12 +303,16 @@ kdk_status wal_reserve(struct wal_batch *batch, bool urgent, struct err *err)
         }
         wal->growing = true;
         latch_release(&wal->latch);
-        status = segment_add(wal, err);
+        status = segment_add(wal, fits ? NULL : err);
         latch_acquire(&wal->latch);
         wal->growing = false;
         cond_broadcast(&wal->changed);
-        if (status != KDK_OK)
+        if (status != KDK_OK && !fits)
             break;
+        if (status != KDK_OK)
+            wal->grow_again = used + wal->segment_bytes / 16;
+        status = KDK_OK;
+        grown = fits;
     }
     latch_release(&wal->latch);
     if (status != KDK_OK)

@@ -103,6 +103,7 @@ struct wal {
     bool substance;         /* It has more than vouching. */
     uint64_t durable;
     uint64_t promised;      /* Bytes reserved and not yet appended. */
+    uint64_t grow_again;    /* After making a segment in time failed: not before this much is used. */
     uint64_t last_timestamp;
     uint64_t wants_vouch;   /* End of the last group with substance; */
     uint64_t vouched;       /* the durable position that the last group on disk names. */
