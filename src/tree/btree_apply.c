@@ -1,12 +1,14 @@
 /* btree_apply.c - batches of changes: the old tree flows through builders, one a level, into new pages.
  *
- * A builder holds the cells that come next on its level, in order, up to one page and a third. When more come, it cuts a page of nine tenths off its
- * front; when it must come to an end, it writes all it has as one page or as two of about equal size. A cell takes at most a third of a page, so no cut leaves
- * less than a third. A page that is written is a cell for the builder above.
+ * A builder holds the cells that come next on its level, in order, up to one page and a third. When more come,
+ * it cuts a page of nine tenths off its front; when it must come to an end, it writes all it has as one page or
+ * as two of about equal size. A cell takes at most a third of a page, so no cut leaves less than a third. A
+ * page that is written is a cell for the builder above.
  *
- * An old subtree without changes goes into the builder above its level as one cell (pass). For that the builders below must be empty: what they hold
- * is finished first, and if one holds less than a third of a page, the subtree is opened, and its children are passed instead, down
- * to the level in need. When the batch is at its end, a builder that holds too little takes back the page before it (the last cell of the builder above,
+ * An old subtree without changes goes into the builder above its level as one cell (pass). For that the
+ * builders below must be empty: what they hold is finished first, and if one holds less than a third of a page,
+ * the subtree is opened, and its children are passed instead, down to the level in need. When the batch is at
+ * its end, a builder that holds too little takes back the page before it (the last cell of the builder above,
  * which may have to take back a page of its own, and so on). */
 #include "base/mem.h"
 #include "tree/btree_int.h"
@@ -175,8 +177,8 @@ out:
     return status;
 }
 
-/* Room for a cell with this key behind the others, to be filled in by the caller. `bound`: a separator that is right if the leaf builder is empty and something
- * was passed. */
+/* Room for a cell with this key behind the others, to be filled in by the caller. `bound`: a separator that is
+ * right if the leaf builder is empty and something was passed. */
 static kdk_status add_cell(struct apply *apply, uint32_t level, struct span key, struct span bound, uint32_t bytes, uint8_t **out,
                            struct err *err)
 {
@@ -467,7 +469,8 @@ out:
 
 /* ---- The end ---- */
 
-/* Takes the last page before those that the builder of `level` holds out of the builder above. The key is borrowed from there until that gets a cell. */
+/* Takes the last page before those that the builder of `level` holds out of the builder above. The key is
+ * borrowed from there until that gets a cell. */
 static kdk_status take_left(struct apply *apply, uint32_t level, struct span *key, struct page_ref *ref, struct err *err)
 {
     kdk_status status = KDK_OK;

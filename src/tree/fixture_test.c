@@ -232,8 +232,9 @@ kdk_status store_open(struct store *store, struct os *os, const char *dir, uint3
     TRY(os_open(os, path, OS_READ | OS_WRITE | OS_CREATE, &store->manifest, err));
     TRY(read_slot(store, 0, &generation[0], &map[0], &root[0], err));
     TRY(read_slot(store, 1, &generation[1], &map[1], &root[1], err));
-    /* The slots have their place on the disk from the start: a full disk never fails a manifest. And what we read may have been written just before the program
-     * died, or before a sync that failed: it is not durable until it is written again. */
+    /* The slots have their place on the disk from the start: a full disk never fails a manifest. And what we
+     * read may have been written just before the program died, or before a sync that failed: it is not durable
+     * until it is written again. */
     uint8_t bytes[8192] = {0};
     size_t got;
     TRY(os_read(store->manifest, 0, bytes, sizeof bytes, &got, err));

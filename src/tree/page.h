@@ -1,18 +1,22 @@
 /* page.h - the pages of persistent trees: their format, and the cache through which they are read.
  *
- * A page is written once and never changed: whoever changes a tree writes new pages and a new root. Whoever names a page names its checksum
- * too (struct page_ref): so a page that is damaged, misplaced, or older than it should be (a write that the disk lost) is found at the first
- * read, and a root vouches for everything below it.
+ * A page is written once and never changed: whoever changes a tree writes new pages and a new root. Whoever
+ * names a page names its checksum too (struct page_ref): so a page that is damaged, misplaced, or older than it
+ * should be (a write that the disk lost) is found at the first read, and a root vouches for everything below
+ * it.
  *
- * Format      The list PAGE_FIELDS. Little-endian, version 1. Behind the header of an inner page or a leaf: `count` 4-byte offsets of cells,
- *             in key order; free space; the cells, from byte `heap` to the end of the page.
+ * Format      The list PAGE_FIELDS. Little-endian, version 1. Behind the header of an inner page or a leaf:
+ *             `count` 4-byte offsets of cells, in key order; free space; the cells, from byte `heap` to the end
+ *             of the page.
  *               leaf cell   key bytes u16, value bytes u32 (bit 31: overflow), key, value; or key, {page u64, crc u32, levels u8}
- *               inner cell  key bytes u16, child page u64, child crc u32, key. The key is the least that the child may hold; that of the
- *                           first cell is left out, since the parent knows it. INNER_BUFFERED is reserved for nodes with message buffers.
+ *               inner cell  key bytes u16, child page u64, child crc u32, key. The key is the least that the
+ *                           child may hold; that of the first cell is left out, since the parent knows it.
+ *                           INNER_BUFFERED is reserved for nodes with message buffers.
  *             Overflow pages hold the bytes of one long value. A value of one page is that page (levels = 0); else `count` 12-byte
  *             references {page u64, crc u32} follow the header of an OVERFLOW_INNER page, of level 1 and up.
  * Invariants  P1  A page's bytes match the checksum in it and in its reference, and its own number is where it lies.
- *             P2  A page in the cache has passed page_validate(): offsets and lengths may be believed. Kind and level are compared by who pins.
+ *             P2  A page in the cache has passed page_validate(): offsets and lengths may be believed. Kind and
+ *                 level are compared by who pins.
  *             P3  The cache holds no page that is not (or was not) on disk; it is never written from.
  * Threads     Everything here from any thread. Pages that are pinned stay; no latch is held across I/O.
  */
@@ -88,12 +92,13 @@ kdk_status page_file_write_header(struct page_file *file, struct err *err) KDK_M
 kdk_status page_file_check_header(struct page_file *file, struct err *err) KDK_MUST_CHECK;
 
 struct page_frame;
-/* The page that `ref` names, in the cache until page_unpin(). Never waits for other pins: when all frames are pinned, one more is made.
- * Errors: NOMEM; IO; CORRUPT, naming file and offset. */
+/* The page that `ref` names, in the cache until page_unpin(). Never waits for other pins: when all frames are
+ * pinned, one more is made. Errors: NOMEM; IO; CORRUPT, naming file and offset. */
 kdk_status page_pin(struct page_file *file, struct page_ref ref, struct page_frame **out, struct err *err) KDK_MUST_CHECK;
 void page_unpin(struct page_frame *frame); /* Accepts NULL. */
 const uint8_t *page_bytes(const struct page_frame *frame);
-/* Copies the page to `into` (TREE_PAGE_BYTES): from the cache if it is there, else past it, so that who reads once displaces nothing. */
+/* Copies the page to `into` (TREE_PAGE_BYTES): from the cache if it is there, else past it, so that who reads
+ * once displaces nothing. */
 kdk_status page_copy(struct page_file *file, struct page_ref ref, uint8_t *into, struct err *err) KDK_MUST_CHECK;
 /* KDK_CORRUPT for this page of this file, with `what`; callers that find a page in a wrong place use it, too. */
 kdk_status page_corrupt(struct page_file *file, uint64_t page, const char *what, struct err *err);
