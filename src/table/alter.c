@@ -4,7 +4,7 @@
  * layouts and the set of indexes are replaced at once and put back on a roll-back; readers keep what their records and snapshots name.
  * What is dropped goes when no snapshot is older than the drop.
  */
-#include "table/table_int.h"
+#include "table/disk.h"
 
 #include "base/mem.h"
 
@@ -154,6 +154,7 @@ static kdk_status table_new(struct store *store, uint32_t id, const struct tcolu
     table->id = id;
     atomic_init(&table->refs, 1);
     atomic_init(&table->next_id, 1);
+    atomic_init(&table->created, TXN_UNCOMMITTED);
     atomic_init(&table->next_seq, 1);
     TRY_MEM(set = MEM_NEW(struct index_set));
     atomic_init(&table->indexes, set);
@@ -233,7 +234,47 @@ kdk_status table_drop(struct txn *txn, struct table *table, struct err *err)
 
 static void table_garbage(struct txn_garbage *garbage)
 {
-    table_unref((struct table *)((uintptr_t)garbage - offsetof(struct table, garbage)));
+    struct table *table =
+        (struct table *)((uintptr_t)garbage - offsetof(struct table, garbage));
+    table_unlink(table);
+    table_unref(table);
+}
+
+/* What the newest generation has of it. */
+static kdk_status table_below(struct table *table, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct disk *disk = table->store->disk;
+    struct gtable *below;
+    atomic_store_explicit(&table->created, 0, memory_order_relaxed);
+    if (!disk)
+        return KDK_OK;
+    TRY(generation_table(disk, disk->newest, table->id, &below, err));
+    if (!below->exists)
+        goto out;
+    atomic_store_explicit(&table->next_id, below->next_id, memory_order_relaxed);
+    atomic_store_explicit(&table->live, (int64_t)below->count, memory_order_relaxed);
+    const struct layout *layout = table_newest(table);
+    for (uint32_t c = 0; c < MIN(layout->count, below->column_count); c++) {
+        struct bounds *bounds = layout->fields[c].bounds;
+        const struct gbounds *stored = &below->bounds[c];
+        if (!bounds)
+            continue;
+        if (!stored->known)
+            atomic_store_explicit(&bounds->unknown, 1, memory_order_relaxed);
+        else if (stored->lo <= stored->hi) {
+            const bool any = atomic_load_explicit(&bounds->lo, memory_order_relaxed) <=
+                             atomic_load_explicit(&bounds->hi, memory_order_relaxed);
+            const int64_t lo = atomic_load_explicit(&bounds->lo, memory_order_relaxed);
+            const int64_t hi = atomic_load_explicit(&bounds->hi, memory_order_relaxed);
+            atomic_store_explicit(&bounds->lo, any ? MIN(lo, stored->lo) : stored->lo,
+                                  memory_order_relaxed);
+            atomic_store_explicit(&bounds->hi, any ? MAX(hi, stored->hi) : stored->hi,
+                                  memory_order_relaxed);
+        }
+    }
+out:
+    return status;
 }
 
 /* ------------------------------------------------------------------ indexes ---- */
@@ -296,43 +337,31 @@ static kdk_status index_fill(struct txn *txn, struct part *part, struct index *i
                              struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct table *table = part->table;
-    struct image image;
-    bool found, has_null;
-    image_init(&image);
-    txn_enter(txn->man);
-    const uint64_t end = atomic_load_explicit(&table->next_id, memory_order_acquire);
-    for (uint64_t first = 0; first < end; first += GROUP_ROWS) {
-        struct group *group = rowmap_group(table, first);
-        for (uint32_t i = 0; group && i < GROUP_ROWS; i++) {
-            struct record *record = slot_record(group_slot(group, i));
-            struct entry *entry;
-            if (!record)
-                continue;
-            TRY(record_copy(table, record, &image, err));
-            TRY(image_resolve(txn, table, &image, &found, err));
-            if (!found)
-                continue;
-            TRY(index_key(index, &image, &part->key, &has_null, err));
-            TRY(entry_new(index, ENTRY_PLUS, first + i, &part->key, has_null, txn, &entry,
-                          err));
-            entry->command =
-                0; /* The statement's own check sees it, and the transaction's next statement. */
-            status = memtree_insert(index->tree, &entry->item, err);
-            if (status != KDK_OK) {
-                mem_free(entry);
-                goto out;
-            }
-            entry->next = part->plus;
-            part->plus = entry;
-        }
-        /* Guards are short. */
-        txn_leave(txn->man);
+    struct row_walk walk;
+    struct entry *entry;
+    bool has_null;
+    rowid id;
+    TRY(row_walk_open(&walk, txn, part->table, err));
+    for (;;) {
+        TRY(row_walk_next(&walk, &id, err));
+        if (!id)
+            break;
+        TRY(index_key(index, &walk.image, &part->key, &has_null, err));
+        TRY(entry_new(index, ENTRY_PLUS, id, &part->key, has_null, txn, &entry, err));
+        entry->command =
+            0; /* The statement's own check sees it, and the transaction's next statement. */
         txn_enter(txn->man);
+        status = memtree_insert(index->tree, &entry->item, err);
+        txn_leave(txn->man);
+        if (status != KDK_OK) {
+            mem_free(entry);
+            goto out;
+        }
+        entry->next = part->plus;
+        part->plus = entry;
     }
 out:
-    txn_leave(txn->man);
-    image_deinit(&image);
+    row_walk_close(&walk);
     return status;
 }
 
@@ -350,6 +379,8 @@ static kdk_status part_index_add(struct part *part, struct index *index, bool cr
     struct part_index *one = MEM_NEW(struct part_index);
     if (!one)
         return err_nomem(err);
+    if (created)
+        atomic_store_explicit(&index->created, TXN_UNCOMMITTED, memory_order_relaxed);
     one->index = index;
     one->created = created;
     one->dropped = !created;
@@ -427,7 +458,11 @@ void part_ddl_stamp(struct part *part, uint64_t timestamp)
     struct table *table = part->table;
     if (atomic_load_explicit(&table->ddl_owner, memory_order_acquire) != part->number)
         return;
+    if (part->created)
+        atomic_store_explicit(&table->created, timestamp, memory_order_release);
     for (struct part_index *one = part->indexes; one; one = one->next) {
+        if (one->created)
+            atomic_store_explicit(&one->index->created, timestamp, memory_order_release);
         if (!one->dropped)
             continue;
         table_ref(table);
@@ -436,7 +471,8 @@ void part_ddl_stamp(struct part *part, uint64_t timestamp)
         txn_retire_at(table->store->man, &one->index->garbage, timestamp);
     }
     if (part->dropping) {
-        table_unlink(table);
+        /* It stays in the store's list as long as a snapshot may have it: a checkpoint is one. */
+        atomic_store_explicit(&table->dropped, timestamp, memory_order_release);
         table->garbage.free = table_garbage;
         txn_retire_at(table->store->man, &table->garbage, timestamp);
     }
@@ -447,8 +483,12 @@ void part_ddl_stamp(struct part *part, uint64_t timestamp)
 void part_ddl_rollback(struct part *part)
 {
     struct table *table = part->table;
-    if (part->layout_before)
+    if (part->layout_before) {
+        for (uint32_t i = part->layout_before->number + 1; i < table->layout_count; i++)
+            atomic_store_explicit(&((struct layout *)(uintptr_t)table_layout(table, i))->undone, true,
+                                  memory_order_release);
         atomic_store_explicit(&table->layout, part->layout_before, memory_order_release);
+    }
     for (struct part_index *one = part->indexes; one; one = one->next)
         if (one->created)
             set_remove(table, one->index);

@@ -213,9 +213,9 @@ static void part_tidy(struct txn_part *base)
     struct part *part = (struct part *)base;
     struct table *table = part->table;
     part_tidy_entries(part);
-    /* Deleted rows leave their slots; nobody can see a version of them. */
+    /* Deleted rows leave their slots; nobody can see a version of them. With a disk they hide what is below, until they are evicted. */
     for (struct undo *undo = part->undo; undo; undo = undo->txn_next)
-        if (undo->kind == UNDO_DELETE)
+        if (undo->kind == UNDO_DELETE && !table->store->disk)
             atomic_store_explicit(group_slot(rowmap_group(table, undo->id), undo->id), 0,
                                   memory_order_release);
 }
@@ -248,7 +248,7 @@ static void undo_free(struct part *part, struct undo *undo)
     if (undo->kind == UNDO_MOVED)
         rowmap_release(part->table, undo->id, part->aborted ? undo->record : undo->moved,
                        false);
-    if (undo->kind == UNDO_DELETE && !part->aborted) {
+    if (undo->kind == UNDO_DELETE && !part->aborted && !part->table->store->disk) {
         record_free_strings(part->table, undo->record);
         rowmap_release(part->table, undo->id, undo->record, true);
     }

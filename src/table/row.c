@@ -4,7 +4,7 @@
  * compare-and-swap from the header of that copy, published, and the new index entries are placed. Only the last step can still fail,
  * for want of memory. After any error the transaction is marked as failed: the statement may have changed other rows.
  */
-#include "table/table_int.h"
+#include "table/disk.h"
 
 #include "base/mem.h"
 
@@ -48,13 +48,14 @@ static kdk_status not_null_error(struct table *table, uint32_t column, struct er
         name_of_column(table, column, column_room), name_of_table(table, table_room));
 }
 
-/* Room for a row's words. */
-static kdk_status image_room(struct image *image, const struct layout *layout,
+kdk_status image_room(struct image *image, const struct layout *layout,
                              struct err *err)
 {
     image->layout = layout;
-    image->words = image->small;
-    if (layout->words > SMALL_WORDS) {
+    image->words = layout->words > SMALL_WORDS ? image->large : image->small;
+    if (layout->words > SMALL_WORDS && layout->words > image->large_words) {
+        mem_free(image->large);
+        image->large_words = 0;
         image->large = mem_alloc(size_mul(layout->words, 8));
         if (!image->large)
             return err_nomem(err);
@@ -624,7 +625,8 @@ static void publish(struct txn *txn, struct part *part, struct change *change,
 /* One try; *again: the row changed under our hands. `values` NULL: delete. */
 static kdk_status change_row(struct txn *txn, struct part *part, rowid id,
                              const uint32_t *columns, const struct datum *values,
-                             uint32_t count, bool *changed, bool *again, struct err *err)
+                             uint32_t count, bool *changed, bool *again, bool *missing,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     struct table *table = part->table;
@@ -637,6 +639,7 @@ static kdk_status change_row(struct txn *txn, struct part *part, rowid id,
     struct group *group = rowmap_group(table, id);
     _Atomic uintptr_t *slot = group ? group_slot(group, id) : NULL;
     struct record *record = slot_record(slot);
+    *missing = !record;
     if (!record)
         goto out;
     TRY(record_copy(table, record, &old, err));
@@ -677,14 +680,17 @@ static kdk_status change_loop(struct txn *txn, struct table *table, rowid id,
                               uint32_t count, bool *changed, struct err *err)
 {
     struct part *part;
-    bool again = true;
+    bool again = true, missing;
     *changed = false;
     kdk_status status = part_get(txn, table, &part, err);
     while (status == KDK_OK && again) {
         again = false;
         txn_enter(txn->man);
-        status = change_row(txn, part, id, columns, values, count, changed, &again, err);
+        status = change_row(txn, part, id, columns, values, count, changed, &again,
+                            &missing, err);
         txn_leave(txn->man);
+        if (status == KDK_OK && missing) /* Below, then: it comes into memory. */
+            status = row_load(txn, table, id, &again, err);
     }
     if (status != KDK_OK)
         txn->failed = true;
@@ -714,15 +720,20 @@ kdk_status table_get(struct txn *txn, struct table *table, rowid id,
 {
     kdk_status status = KDK_OK;
     struct image image;
-    (void)arena; /* The snapshot keeps the strings of what it sees. */
     image_init(&image);
     *found = false;
     txn_enter(txn->man);
     struct record *record = rowmap_get(table, id);
-    if (!record)
-        goto out;
-    TRY(record_copy(table, record, &image, err));
-    TRY(image_resolve(txn, table, &image, found, err));
+    if (record) { /* The snapshot keeps the strings of what it sees. */
+        status = record_copy(table, record, &image, err);
+        if (status == KDK_OK)
+            status = image_resolve(txn, table, &image, found, err);
+    }
+    txn_leave(txn->man);
+    TRY(status);
+    if (!record && txn_generation(txn))
+        TRY(below_get(table->store->disk, txn_generation(txn), table, id, &image, found,
+                      NULL, arena, err));
     for (uint32_t k = 0; *found && k < count; k++) {
         if (columns[k] == SCAN_ROWID)
             out[k] = (struct datum){.i = (int64_t)id};
@@ -730,7 +741,6 @@ kdk_status table_get(struct txn *txn, struct table *table, rowid id,
             out[k] = image_get(table, &image, columns[k]);
     }
 out:
-    txn_leave(txn->man);
     image_deinit(&image);
     return status;
 }

@@ -111,9 +111,8 @@ static void slab_died(struct subpage *sub, uint32_t quarter, struct slab *slab)
     mem_free(slab);
 }
 
-kdk_status rowmap_place(struct table *table, rowid id, const struct layout *layout,
-                        struct group **group_out, _Atomic uintptr_t **slot,
-                        struct record **record, struct err *err)
+static kdk_status subpage_make(struct table *table, rowid id, struct group **group_out,
+                               struct subpage **out, struct err *err)
 {
     struct group *group = rowmap_group(table, id);
     if (!group && !(group = group_make(table, id)))
@@ -132,6 +131,53 @@ kdk_status rowmap_place(struct table *table, rowid id, const struct layout *layo
         else
             mem_free(fresh);
     }
+    *group_out = group;
+    *out = sub;
+    return KDK_OK;
+}
+
+kdk_status rowmap_slot(struct table *table, rowid id, struct group **group,
+                       _Atomic uintptr_t **slot, struct err *err)
+{
+    struct subpage *sub;
+    kdk_status status = subpage_make(table, id, group, &sub, err);
+    if (status == KDK_OK)
+        *slot = &sub->slots[id % SUBPAGE_ROWS];
+    return status;
+}
+
+rowid rowmap_next(struct table *table, rowid from, rowid end)
+{
+    while (from < end) {
+        struct group *group = rowmap_group(table, from);
+        const uint32_t i = (uint32_t)(from % GROUP_ROWS);
+        if (!group) {
+            from += GROUP_ROWS - i;
+            continue;
+        }
+        struct subpage *sub =
+            atomic_load_explicit(&group->sub[i / SUBPAGE_ROWS], memory_order_acquire);
+        if (!sub) {
+            from += SUBPAGE_ROWS - i % SUBPAGE_ROWS;
+            continue;
+        }
+        if (slot_record(&sub->slots[i % SUBPAGE_ROWS]))
+            return from;
+        from++;
+    }
+    return end;
+}
+
+kdk_status rowmap_place(struct table *table, rowid id, const struct layout *layout,
+                        struct group **group_out, _Atomic uintptr_t **slot,
+                        struct record **record, struct err *err)
+{
+    struct group *group;
+    struct subpage *sub;
+    kdk_status status = subpage_make(table, id, &group, &sub, err);
+    if (status != KDK_OK)
+        return status;
+    const uint32_t i = (uint32_t)(id % GROUP_ROWS);
     const uint32_t quarter = i % SUBPAGE_ROWS / SLAB_ROWS, bytes = record_bytes(layout);
     struct slab *slab = atomic_load_explicit(&sub->slabs[quarter], memory_order_acquire);
     if (!slab) {
@@ -179,12 +225,14 @@ void rowmap_release(struct table *table, rowid id, struct record *record, bool l
     const uint32_t i = (uint32_t)(id % GROUP_ROWS), quarter = i % SUBPAGE_ROWS / SLAB_ROWS;
     struct subpage *sub =
         atomic_load_explicit(&group->sub[i / SUBPAGE_ROWS], memory_order_acquire);
-    struct slab *slab = atomic_load_explicit(&sub->slabs[quarter], memory_order_acquire);
+    struct slab *slab =
+        sub ? atomic_load_explicit(&sub->slabs[quarter], memory_order_acquire) : NULL;
     if (in_slab(slab, record))
         slab_died(sub, quarter, slab);
     else
         mem_free(record);
-    if (last && atomic_fetch_add_explicit(&sub->dead, 1, memory_order_acq_rel) + 1 ==
+    /* With a disk, ids come back into memory: sub-pages go when records are evicted. */
+    if (last && !table->store->disk && atomic_fetch_add_explicit(&sub->dead, 1, memory_order_acq_rel) + 1 ==
                     SUBPAGE_ROWS) {
         atomic_store_explicit(&group->sub[i / SUBPAGE_ROWS], NULL, memory_order_release);
         sub->garbage.free = subpage_free;

@@ -68,6 +68,7 @@ struct layout {
     uint32_t null_words; /* The first words: bit c set: column c is NULL. */
     uint32_t words;      /* At least 1. */
     uint32_t strings;    /* Columns that are strings. */
+    _Atomic bool undone; /* Its transaction was rolled back: no stored row has it. */
     struct arena arena;
     struct field fields[];
 };
@@ -225,6 +226,7 @@ struct index {
     struct tindex def;
     struct table *table;
     struct memtree *tree;
+    _Atomic uint64_t created; /* Timestamp of its making; TXN_UNCOMMITTED before that. */
     _Atomic uint64_t dropped; /* Timestamp of its drop: writers pass it by. 0: it lives. */
     struct txn_garbage garbage;
 };
@@ -266,6 +268,8 @@ struct table {
     _Atomic uint64_t
         ddl_owner; /* Number of the transaction that changes the definition, or 0. */
     _Atomic uint64_t ddl_timestamp; /* Of the newest definition. */
+    _Atomic uint64_t created;       /* Timestamp; TXN_UNCOMMITTED before that. */
+    _Atomic uint64_t dropped;       /* Timestamp, or 0. */
     struct txn_garbage garbage;
 };
 static inline const struct layout *table_layout(struct table *table, uint32_t number)
@@ -284,9 +288,11 @@ static inline void table_ref(struct table *table)
     atomic_fetch_add_explicit(&table->refs, 1, memory_order_relaxed);
 }
 
+struct disk;
 struct store {
     struct os *os;
     struct txnman *man;
+    struct disk *disk; /* NULL: everything is in memory. */
     _Atomic uint64_t next_id;
     _Atomic(const struct table_names *) names;
     struct table_names names_room;

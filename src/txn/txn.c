@@ -54,6 +54,7 @@ struct garbage_list {
 struct txnman {
     struct os *os;
     struct txn_log log;
+    const struct txn_pins *pins;
     _Atomic(const char *) read_only;
 
     _Alignas(64) _Atomic uint64_t published;
@@ -332,12 +333,17 @@ void txn_statement_begin(struct txn *txn)
     }
     txn->snapshot = snapshot;
     txn->has_snapshot = true;
+    if (man->pins)
+        man->pins->pin(man->pins->context, txn);
 }
 
 /* Frees the transaction's place; `txn` is gone then. */
 static void slot_release(struct txn *txn)
 {
     struct slot *slot = slot_at(txn->man, txn->slot);
+    if (txn->pinned)
+        txn->man->pins->unpin(txn->man->pins->context, txn);
+    txn->pinned = NULL;
     while (txn->hooks) {
         struct txn_hook *hook = txn->hooks;
         txn->hooks = hook->next;
@@ -441,6 +447,19 @@ void txnman_recovered(struct txnman *man, uint64_t timestamp)
     ASSERT(timestamp > man->last);
     man->last = timestamp;
     atomic_store_explicit(&man->published, timestamp, memory_order_release);
+}
+
+void txnman_set_pins(struct txnman *man, const struct txn_pins *pins)
+{
+    man->pins = pins;
+}
+
+bool txnman_settle(struct txnman *man)
+{
+    latch_acquire(&man->commit_latch);
+    const uint64_t last = man->last;
+    latch_release(&man->commit_latch);
+    return published_wait(man, last, OS_FOREVER);
 }
 
 bool txnman_wait(struct txnman *man, struct txn_conflict conflict, uint64_t timeout_ns)

@@ -64,6 +64,17 @@ const char *txnman_read_only(struct txnman *man); /* The text, or NULL. */
 /* During recovery alone: `timestamp` (newer than all) is published. */
 void txnman_recovered(struct txnman *man, uint64_t timestamp);
 
+/* What a layer above does when a transaction has taken its snapshot, and when it gives it up. Once, before the first
+ * transaction; borrowed. */
+struct txn_pins {
+    void *context;
+    void (*pin)(void *context, struct txn *txn);   /* By the owner's thread, before its first read. Sets txn->pinned. */
+    void (*unpin)(void *context, struct txn *txn); /* The snapshot still lives. */
+};
+void txnman_set_pins(struct txnman *man, const struct txn_pins *pins);
+/* Returns when all that has a timestamp now is published; false if that will not be (a flush failed). */
+bool txnman_settle(struct txnman *man);
+
 uint64_t txnman_published(struct txnman *man);
 /* Every snapshot that lives or is still to be taken is >= this. Costs a walk over the slots in use. */
 uint64_t txnman_oldest(struct txnman *man);

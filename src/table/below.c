@@ -1,0 +1,559 @@
+/* below.c - rows below memory: how they are encoded, found, walked, and brought back into memory.
+ *
+ * A record of the row tree: kind (BELOW_FULL, BELOW_DELETE); for FULL a varint, the number of columns, and so many values, each a tag
+ * and its bytes: 0 NULL; 1 a double (8 bytes); 2 a string (varint, bytes); 16 + n a whole number of n bytes, little-endian, signed. So
+ * nothing but the record is needed to walk it, and a column that was added later is simply missing.
+ */
+#include "table/disk.h"
+
+#include "base/mem.h"
+
+enum { CODE_NULL = 0, CODE_FLOAT = 1, CODE_STR = 2, CODE_INT = 16 };
+
+/* ----------------------------------------------------------------- encoding ---- */
+
+kdk_status rowcode_delete(struct buf *out, struct err *err)
+{
+    buf_clear(out);
+    buf_add_u8(out, BELOW_DELETE);
+    return buf_status(out, err);
+}
+
+kdk_status rowcode_full(const struct image *image, struct buf *out, struct err *err)
+{
+    const struct layout *layout = image->layout;
+    buf_clear(out);
+    buf_add_u8(out, BELOW_FULL);
+    buf_add_varint(out, layout->count);
+    for (uint32_t c = 0; c < layout->count; c++) {
+        const struct field *field = &layout->fields[c];
+        const struct datum value = field_get(field, c, image->words);
+        if (value.null) {
+            buf_add_u8(out, CODE_NULL);
+        } else if (field->kind == FIELD_STR) {
+            buf_add_u8(out, CODE_STR);
+            buf_add_varint(out, value.s.len);
+            buf_add(out, str_data(&value.s), value.s.len);
+        } else if (field->kind == FIELD_F32 || field->kind == FIELD_F64) {
+            uint64_t bits;
+            memcpy(&bits, &value.f, 8);
+            buf_add_u8(out, CODE_FLOAT);
+            buf_add_u64(out, bits);
+        } else {
+            const int128 v = field->type.id == LT_NUMERIC ? value.w : value.i;
+            uint32_t n = 0;
+            while (n < 16 && (n ? v >> (8 * n - 1) != (v < 0 ? -1 : 0) : v != 0))
+                n++;
+            buf_add_u8(out, (uint8_t)(CODE_INT + n));
+            buf_add(out, &v, n);
+        }
+    }
+    return buf_status(out, err);
+}
+
+const struct layout *table_stored_layout(struct table *table, uint32_t columns)
+{
+    /* The oldest that has them all: who reads an older version may ask for a column that was dropped since. */
+    struct layout_list *list = atomic_load_explicit(&table->layouts, memory_order_acquire);
+    for (uint32_t i = 0; i < list->cap; i++) {
+        const struct layout *layout =
+            atomic_load_explicit(&list->layouts[i], memory_order_acquire);
+        if (!layout)
+            break;
+        if (layout->count >= columns &&
+            !atomic_load_explicit(&layout->undone, memory_order_acquire))
+            return layout;
+    }
+    return NULL;
+}
+
+/* Adds what the stored row lacks: columns that the layout has and it has not. */
+static void image_fill(struct image *image, uint32_t from)
+{
+    for (uint32_t c = from; c < image->layout->count; c++) {
+        const struct field *field = &image->layout->fields[c];
+        field_put(field, c, image->words, &field->missing,
+                  field->kind == FIELD_STR && !field->missing.null
+                      ? str_data(&field->missing.s)
+                      : NULL);
+    }
+}
+
+static kdk_status image_begin(struct table *table, struct image *image, uint32_t columns,
+                              struct err *err)
+{
+    const struct layout *layout = table_stored_layout(table, columns);
+    if (!layout)
+        return err_set(err, KDK_CORRUPT, "a row of table %u has %u columns", table->id,
+                       columns);
+    image->header = 1; /* Every snapshot sees it (D1). */
+    image->meta = META(layout->number, 0, 0);
+    image->undo = NULL;
+    return image_room(image, layout, err);
+}
+
+static void image_put(struct image *image, uint32_t c, struct datum value)
+{
+    const struct field *field = &image->layout->fields[c];
+    if (field->kind == FIELD_NONE)
+        value.null = true;
+    field_put(field, c, image->words, &value,
+              field->kind == FIELD_STR && !value.null && value.s.len > STR_INLINE
+                  ? value.s.data
+                  : NULL);
+}
+
+kdk_status rowcode_read(struct table *table, const uint8_t *bytes, size_t count,
+                        struct image *image, bool *live, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct cursor in = cursor_of(bytes, count);
+    *live = cursor_u8(&in) == BELOW_FULL;
+    if (!*live)
+        return KDK_OK;
+    const uint64_t n = cursor_varint(&in);
+    TRY(image_begin(table, image, (uint32_t)MIN(n, UINT32_MAX), err));
+    for (uint32_t c = 0; c < n; c++) {
+        const uint8_t tag = cursor_u8(&in);
+        const struct field *field = &image->layout->fields[c];
+        struct datum value = {0};
+        if (tag == CODE_NULL) {
+            value.null = true;
+        } else if (tag == CODE_STR) {
+            const uint64_t len = cursor_varint(&in);
+            const uint8_t *text = cursor_bytes(&in, len);
+            if (!text || len > VALUE_BYTES_MAX ||
+                (field->kind != FIELD_STR && field->kind != FIELD_NONE))
+                in.bad = true;
+            else
+                value.s = str_of((const char *)text, len);
+        } else if (tag == CODE_FLOAT) {
+            const uint64_t bits = cursor_u64(&in);
+            memcpy(&value.f, &bits, 8);
+            if (field->kind < FIELD_F32 && field->kind != FIELD_NONE)
+                in.bad = true;
+            if (field->kind == FIELD_STR)
+                in.bad = true;
+        } else if (tag >= CODE_INT && tag <= CODE_INT + 16) {
+            const uint32_t size = tag - CODE_INT;
+            const uint8_t *at = cursor_bytes(&in, size);
+            int128 v = 0;
+            if (at && size) {
+                memcpy(&v, at, size);
+                if (size < 16 && at[size - 1] & 0x80)
+                    v |= (int128)((uint128)-1 << (8 * size));
+            }
+            if (field->kind > FIELD_I128)
+                in.bad = true;
+            if (field->type.id == LT_NUMERIC)
+                value.w = v;
+            else
+                value.i = (int64_t)v;
+        } else {
+            in.bad = true;
+        }
+        if (in.bad)
+            break;
+        image_put(image, c, value);
+    }
+    if (in.bad || cursor_left(&in))
+        TRY(err_set(err, KDK_CORRUPT, "a stored row of table %u cannot be read",
+                    table->id));
+    image_fill(image, (uint32_t)n);
+out:
+    return status;
+}
+
+/* ------------------------------------------------------------------- strips ---- */
+
+struct strip_entry *directory_find(const struct directory *directory, rowid id, uint32_t *at)
+{
+    uint32_t lo = 0, hi = directory ? directory->count : 0;
+    while (lo < hi) {
+        const uint32_t mid = (lo + hi) / 2;
+        if (directory->entries[mid]->last < id)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    if (at)
+        *at = lo;
+    return directory && lo < directory->count && directory->entries[lo]->first <= id
+               ? directory->entries[lo]
+               : NULL;
+}
+
+static uint32_t strip_columns(const struct strip_entry *entry)
+{
+    return entry->column_count ? entry->columns[entry->column_count - 1].number + 1 : 0;
+}
+
+/* The base row at a position. Strings: in `arena` if given, else in the pinned data. */
+static kdk_status strip_image(struct disk *disk, struct table *table,
+                              struct strip_entry *entry, uint32_t position,
+                              const struct strip_data **data, struct image *image,
+                              struct arena *arena, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    const uint32_t n = strip_columns(entry);
+    TRY(image_begin(table, image, n, err));
+    image_fill(image, 0);
+    for (uint32_t k = 0; k < entry->column_count; k++) {
+        const uint32_t c = entry->columns[k].number;
+        const struct field *field = &image->layout->fields[c];
+        const struct strip_data *one = data ? data[k] : NULL;
+        if (field->kind == FIELD_NONE)
+            continue;
+        if (!one)
+            TRY(strip_column(disk->strips, entry, c, field->type, NULL,
+                             data ? STRIP_SCAN : STRIP_POINT, &one, err));
+        if (data)
+            data[k] = one;
+        struct datum value = strip_value(one, position);
+        const bool ok =
+            data || field->kind != FIELD_STR || datum_copy(arena, field->type, value, &value);
+        if (ok)
+            image_put(image, c, value);
+        if (!data)
+            strip_unpin(one);
+        if (!ok)
+            TRY(err_nomem(err));
+    }
+out:
+    return status;
+}
+
+/* ------------------------------------------------------------- single reads ---- */
+
+/* The strip that has `id` as a base row; one reference in *out. */
+static kdk_status strip_locate(struct disk *disk, struct generation *generation,
+                               struct gtable *gtable, rowid id, struct strip_entry **out,
+                               uint32_t *position, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct btree_cursor cursor = {0};
+    struct strip_entry *entry = NULL;
+    *out = NULL;
+    if (!gtable->strips)
+        return KDK_OK;
+    struct directory *directory =
+        atomic_load_explicit(&gtable->directory, memory_order_acquire);
+    if (directory) {
+        entry = strip_entry_ref(directory_find(directory, id, NULL));
+    } else {
+        /* One entry is enough: the last whose first row is not behind `id`. */
+        uint8_t key[META_KEY_BYTES];
+        const uint8_t *value;
+        btree_cursor_init(&cursor, disk->file, &generation->manifest.meta);
+        meta_key(key, gtable->id, META_STRIP, id);
+        TRY(btree_cursor_seek(&cursor, key, sizeof key, err));
+        if (!cursor.valid || btree_compare(cursor.key, cursor.key_bytes, key, sizeof key))
+            TRY(btree_cursor_prev(&cursor, err));
+        if (cursor.valid && cursor.key_bytes == META_KEY_BYTES &&
+            memcmp(cursor.key, key, 5) == 0) {
+            TRY(btree_cursor_value(&cursor, &value, err));
+            TRY(strip_entry_decode(value, cursor.value_bytes, &entry, err));
+        }
+    }
+    if (entry && strip_entry_position(entry, id, position)) {
+        *out = entry;
+        entry = NULL;
+    }
+out:
+    strip_entry_unref(entry);
+    btree_cursor_deinit(&cursor);
+    return status;
+}
+
+kdk_status below_get(struct disk *disk, struct generation *generation, struct table *table,
+                     rowid id, struct image *image, bool *found, bool *in_strip,
+                     struct arena *arena, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct gtable *gtable;
+    struct strip_entry *entry = NULL;
+    struct buf value = {0};
+    uint8_t key[8];
+    bool there = false;
+    uint32_t position = 0;
+    *found = false;
+    TRY(generation_table(disk, generation, table->id, &gtable, err));
+    if (in_strip)
+        *in_strip = false;
+    if (!gtable || !gtable->exists)
+        goto out;
+    put_be64(key, id);
+    if (gtable->rows.height)
+        TRY(btree_get(disk->file, &gtable->rows, key, 8, &value, &there, err));
+    if (!there || in_strip)
+        TRY(strip_locate(disk, generation, gtable, id, &entry, &position, err));
+    if (in_strip)
+        *in_strip = entry != NULL;
+    if (there) {
+        uint8_t *bytes = arena_dup(arena, value.data ? value.data : "", MAX(value.len, 1));
+        TRY_MEM(bytes);
+        TRY(rowcode_read(table, bytes, value.len, image, found, err));
+    } else if (entry) {
+        TRY(strip_image(disk, table, entry, position, NULL, image, arena, err));
+        *found = true;
+    }
+out:
+    strip_entry_unref(entry);
+    buf_deinit(&value);
+    return status;
+}
+
+/* ------------------------------------------------------ back into memory ---- */
+
+static void record_discard(struct table *table, struct record *record)
+{
+    if (!record)
+        return;
+    record_free_strings(table, record);
+    mem_free(record);
+}
+
+/* A record with strings of its own. */
+static kdk_status record_of(struct table *table, const struct image *image,
+                            struct record **out, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    const struct layout *layout = image->layout;
+    struct record *record;
+    TRY_MEM(record = mem_zalloc(sizeof *record + (size_t)layout->words * 8));
+    atomic_init(&record->header, image->header);
+    atomic_init(&record->meta, image->meta);
+    for (uint32_t w = 0; w < layout->words; w++) {
+        atomic_init(&record->words[w], image->words[w]);
+    }
+    /* Until they are copied, long strings are none of the record's. */
+    for (uint32_t c = 0; c < layout->count; c++) {
+        const struct field *field = &layout->fields[c];
+        if (field->kind != FIELD_STR)
+            continue;
+        atomic_init(&record->words[field->offset / 8], 0);
+        atomic_init(&record->words[field->offset / 8 + 1], 0);
+    }
+    for (uint32_t c = 0; c < layout->count; c++) {
+        const struct field *field = &layout->fields[c];
+        if (field->kind != FIELD_STR)
+            continue;
+        const struct datum value = field_get(field, c, image->words);
+        uint64_t words[2] = {0};
+        struct str s = value.s;
+        if (value.null)
+            continue;
+        if (s.len > STR_INLINE) {
+            char *copy = mem_dup(str_data(&s), s.len);
+            if (!copy) {
+                record_discard(table, record);
+                TRY(err_nomem(err));
+            }
+            s = str_of(copy, s.len);
+        }
+        memcpy(words, &s, 16);
+        atomic_init(&record->words[field->offset / 8], words[0]);
+        atomic_init(&record->words[field->offset / 8 + 1], words[1]);
+    }
+    *out = record;
+out:
+    return status;
+}
+
+kdk_status row_load_from(struct generation *generation, struct table *table, rowid id,
+                         bool *found, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct store *store = table->store;
+    struct arena arena = {0};
+    struct record *record = NULL;
+    struct group *group;
+    _Atomic uintptr_t *slot;
+    struct image image;
+    bool again = true;
+    image_init(&image);
+    TRY(below_get(store->disk, generation, table, id, &image, found, NULL, &arena, err));
+    if (!*found)
+        goto out;
+    TRY(record_of(table, &image, &record, err));
+    while (status == KDK_OK && again) {
+        uintptr_t had = 0;
+        again = false;
+        txn_enter(store->man);
+        status = rowmap_slot(table, id, &group, &slot, err);
+        if (status == KDK_OK) {
+            if (atomic_compare_exchange_strong_explicit(slot, &had, (uintptr_t)record,
+                                                        memory_order_acq_rel,
+                                                        memory_order_acquire))
+                record = NULL;
+            else
+                again = had == 1; /* Its sub-page goes; else somebody was faster. */
+        }
+        txn_leave(store->man);
+        if (again)
+            os_spin();
+    }
+out:
+    record_discard(table, record);
+    image_deinit(&image);
+    arena_deinit(&arena);
+    return status;
+}
+
+kdk_status row_load(struct txn *txn, struct table *table, rowid id, bool *found,
+                    struct err *err)
+{
+    *found = false;
+    if (!txn_generation(txn))
+        return KDK_OK;
+    return row_load_from(txn_generation(txn), table, id, found, err);
+}
+
+/* -------------------------------------------------------------------- walks ---- */
+
+kdk_status row_walk_open(struct row_walk *walk, struct txn *txn, struct table *table,
+                         struct err *err)
+{
+    kdk_status status = KDK_OK;
+    memset(walk, 0, sizeof *walk);
+    image_init(&walk->image);
+    walk->txn = txn;
+    walk->table = table;
+    walk->generation = txn_generation(txn);
+    walk->next = 1;
+    walk->end = atomic_load_explicit(&table->next_id, memory_order_acquire);
+    walk->data_strip = UINT32_MAX;
+    if (!walk->generation)
+        return KDK_OK;
+    struct disk *disk = table->store->disk;
+    TRY(generation_table(disk, walk->generation, table->id, &walk->gtable, err));
+    if (!walk->gtable->exists)
+        walk->gtable = NULL;
+    if (!walk->gtable)
+        goto out;
+    TRY(gtable_directory(disk, walk->generation, walk->gtable, &walk->directory, err));
+    btree_cursor_init(&walk->cursor, disk->file, &walk->gtable->rows);
+    walk->positioned = true;
+    if (walk->gtable->rows.height)
+        TRY(btree_cursor_first(&walk->cursor, err));
+out:
+    return status;
+}
+
+static void walk_unpin(struct row_walk *walk)
+{
+    for (uint32_t k = 0; k < walk->data_count; k++)
+        strip_unpin(walk->data[k]);
+    mem_free(walk->data);
+    walk->data = NULL;
+    walk->data_count = 0;
+    walk->data_strip = UINT32_MAX;
+}
+
+void row_walk_close(struct row_walk *walk)
+{
+    walk_unpin(walk);
+    if (walk->positioned)
+        btree_cursor_deinit(&walk->cursor);
+    buf_deinit(&walk->text);
+    image_deinit(&walk->image);
+}
+
+/* The next id that the generation has something for, at or after walk->next; `end` if none. *tree: it is in the row tree. */
+static kdk_status below_next(struct row_walk *walk, rowid *id, bool *tree, uint32_t *position,
+                             struct err *err)
+{
+    kdk_status status = KDK_OK;
+    *id = walk->end;
+    *tree = false;
+    if (!walk->gtable)
+        return KDK_OK;
+    while (walk->cursor.valid && get_be64(walk->cursor.key) < walk->next)
+        TRY(btree_cursor_next(&walk->cursor, err));
+    while (walk->directory && walk->strip < walk->directory->count &&
+           walk->directory->entries[walk->strip]->last < walk->next)
+        walk->strip++;
+    if (walk->directory && walk->strip < walk->directory->count) {
+        const struct strip_entry *entry = walk->directory->entries[walk->strip];
+        *position = strip_entry_lower(entry, walk->next);
+        *id = MIN(*id, strip_entry_id(entry, *position));
+    }
+    if (walk->cursor.valid && get_be64(walk->cursor.key) <= *id) {
+        *id = get_be64(walk->cursor.key);
+        *tree = true;
+    }
+out:
+    return status;
+}
+
+static kdk_status walk_strip(struct row_walk *walk, uint32_t position, struct err *err)
+{
+    struct strip_entry *entry = walk->directory->entries[walk->strip];
+    if (walk->data_strip != walk->strip) {
+        walk_unpin(walk);
+        walk->data = MEM_ARRAY(const struct strip_data *, MAX(entry->column_count, 1));
+        if (!walk->data)
+            return err_nomem(err);
+        walk->data_count = entry->column_count;
+        walk->data_strip = walk->strip;
+    }
+    return strip_image(walk->table->store->disk, walk->table, entry, position, walk->data,
+                       &walk->image, NULL, err);
+}
+
+kdk_status row_walk_next(struct row_walk *walk, rowid *out, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    *out = 0;
+    while (walk->next < walk->end) {
+        rowid below, id;
+        bool tree, live = false;
+        uint32_t position = 0;
+        TRY(below_next(walk, &below, &tree, &position, err));
+        id = MIN(below, walk->end);
+        walk->hot = false;
+        if (!walk->below_only) {
+            /* What is in memory counts there, and only there. */
+            txn_enter(walk->txn->man);
+            const rowid hot = rowmap_next(walk->table, walk->next,
+                                          below < walk->end ? below + 1 : walk->end);
+            struct record *record = hot < walk->end && hot <= below
+                                        ? rowmap_get(walk->table, hot)
+                                        : NULL;
+            if (record) {
+                id = hot;
+                walk->hot = true;
+                status = record_copy(walk->table, record, &walk->image, err);
+                if (status == KDK_OK)
+                    status =
+                        image_resolve(walk->txn, walk->table, &walk->image, &live, err);
+            }
+            txn_leave(walk->txn->man);
+            TRY(status);
+            if (!record && hot < id)
+                continue; /* It was rolled back, or left memory: look again. */
+        }
+        if (id >= walk->end)
+            break;
+        walk->next = id + 1;
+        if (!walk->hot && tree) {
+            const uint8_t *value;
+            TRY(btree_cursor_value(&walk->cursor, &value, err));
+            buf_clear(&walk->text);
+            buf_add(&walk->text, value, walk->cursor.value_bytes);
+            TRY(buf_status(&walk->text, err));
+            TRY(rowcode_read(walk->table, (const uint8_t *)walk->text.data, walk->text.len,
+                             &walk->image, &live, err));
+        } else if (!walk->hot) {
+            TRY(walk_strip(walk, position, err));
+            live = true;
+        }
+        if (live) {
+            *out = id;
+            return KDK_OK;
+        }
+    }
+    walk->next = walk->end;
+out:
+    return status;
+}

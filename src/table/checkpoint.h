@@ -1,0 +1,55 @@
+/* checkpoint.h - what checkpoint.c and freeze.c share: a generation in the making. */
+#ifndef KDK_TABLE_CHECKPOINT_H
+#define KDK_TABLE_CHECKPOINT_H
+
+#include "table/disk.h"
+#include "wal/wal.h"
+
+struct meta_change {
+    uint8_t key[META_KEY_BYTES];
+    bool erase;
+    uint32_t order, bytes;
+    const void *value;
+};
+/* Changes of one index: keys with row ids. */
+struct delta_item {
+    const uint8_t *key;
+    uint32_t bytes;
+    bool erase;
+};
+struct delta {
+    struct delta_item *items;
+    size_t count, cap, at;
+    struct arena arena;
+};
+struct pouring {
+    struct disk *disk;
+    struct txn *txn;          /* Reads at S, pins the generation that is built upon. */
+    struct pour *pour;
+    struct page_sink *sink;
+    struct manifest manifest; /* To be. */
+    struct meta_change *meta;
+    size_t meta_count, meta_cap, meta_at;
+    struct arena arena;
+    struct table **tables;
+    uint32_t table_count, dead_before;
+    uint64_t *files;          /* Written for it: removed if it fails. */
+    uint32_t file_count, file_cap;
+    bool changed, kept;
+};
+/* After a failure of begin: pouring_end() all the same. */
+kdk_status pouring_begin(struct disk *disk, struct pouring *pouring, struct err *err) KDK_MUST_CHECK;
+/* Makes it durable and current if `status` is KDK_OK, else undoes it; frees what it holds. Returns the status of all. */
+kdk_status pouring_end(struct pouring *pouring, kdk_status status, struct err *err) KDK_MUST_CHECK;
+/* Value NULL: erase. Of several changes of one key the last counts. */
+kdk_status meta_put(struct pouring *pouring, uint32_t table, enum meta_tag tag, uint64_t number,
+                    const struct buf *value, struct err *err) KDK_MUST_CHECK;
+/* The new generation does not name the file any more. */
+kdk_status pouring_dead(struct pouring *pouring, uint64_t file, struct err *err) KDK_MUST_CHECK;
+/* Removes the files that no generation from `oldest` on names. */
+kdk_status files_release(struct disk *disk, uint64_t oldest, struct err *err) KDK_MUST_CHECK;
+void bounds_take(struct table *table, struct gtable *into);
+/* The settled rows of the table (NULL: of all) go into strips. */
+kdk_status store_freeze(struct store *store, struct table *table, struct err *err) KDK_MUST_CHECK;
+
+#endif

@@ -1,0 +1,203 @@
+/* disk.h - what of a store is on disk: manifest, generations, rows and index entries below memory.
+ *
+ * A generation is the exact committed state at its timestamp S, in immutable pages and block files. A transaction with
+ * snapshot R pins the newest generation with S <= R and reads it, plus what memory holds of (S, R].
+ *
+ * Invariants
+ *   D1  Memory holds every committed change newer than the S of any generation that is pinned or may still be.
+ *       So what is not in memory is, for every reader, what its own generation says, and the newest there is.
+ *   D2  Records and entries leave memory only when stamped at or below disk_floor(): the S of the oldest generation in use.
+ *   D3  What a generation names (pages, files) is freed when it is older than the older manifest slot and than every pin.
+ *   D4  Index entries of a generation are exactly {(key of the row, row id)} of its rows. A candidate found there whose row is not in
+ *       memory needs no second look; one whose row is, is compared with the version that the statement sees.
+ *   D5  Of a row id a generation has at most one of: a FULL record in the row tree, a base row in one strip; a DELETE or
+ *       FULL record above a base row hides it.
+ *   D6  The position of the log in a manifest is not behind the first commit with a timestamp above S.
+ */
+#ifndef KDK_TABLE_DISK_H
+#define KDK_TABLE_DISK_H
+
+#include "block/block.h"
+#include "table/table_int.h"
+#include "tree/btree.h"
+
+/* ------------------------------------------------------------------ manifest ---- */
+
+#define MANIFEST_SLOT_BYTES 4096u
+struct manifest {
+    uint64_t sequence;   /* The generation's number; 0: none. The slot is sequence % 2. */
+    uint64_t timestamp;  /* S */
+    uint64_t log_lsn;    /* Replay begins here. */
+    uint64_t next_file;  /* Block files from this number on are not named. */
+    uint64_t next_id;    /* Of objects. */
+    struct btree_root meta;
+    struct pagestore_map map;
+};
+struct os_file;
+/* The newest valid slot, and the other one if it is valid too (else sequence 0). *newest.sequence 0: no manifest yet.
+ * KDK_CORRUPT when something was written but neither slot is valid. *damaged: a slot was written and is not valid. */
+kdk_status manifest_read(struct os_file *file, struct manifest *newest, struct manifest *older, bool *damaged,
+                         struct err *err) KDK_MUST_CHECK;
+/* Writes and syncs. */
+kdk_status manifest_write(struct os_file *file, const struct manifest *manifest, struct err *err) KDK_MUST_CHECK;
+
+/* -------------------------------------------------------------- generations ---- */
+
+struct gindex {
+    uint32_t id;
+    struct btree_root root; /* Keys: index key, row id big-endian. Values are empty. */
+};
+struct gbounds {
+    bool known;
+    int64_t lo, hi;
+};
+/* A table in a generation. Immutable, but for the directory, which is read when first needed. */
+struct gtable {
+    struct gtable *next;
+    uint32_t id;
+    bool exists;
+    struct btree_root rows;    /* Keys: row id big-endian. Values: row.c of this folder's rowcode. */
+    uint64_t next_id, count;
+    uint64_t strips;           /* Number of strips. */
+    uint32_t index_count, column_count;
+    struct gindex *indexes;
+    struct gbounds *bounds;    /* column_count */
+    _Atomic(struct directory *) directory;
+};
+struct directory {
+    uint32_t count;
+    struct strip_entry *entries[]; /* By first row id. */
+};
+#define GEN_BUCKETS 64u
+struct generation {
+    struct generation *older;
+    struct manifest manifest;
+    uint32_t pins;             /* Under disk->latch. */
+    struct latch latch;        /* Of filling `tables`. */
+    _Atomic(struct gtable *) tables[GEN_BUCKETS];
+};
+
+/* A block file that the newest generation names no more. */
+struct dead_file {
+    uint64_t file, generation; /* Which named it no more first. */
+};
+struct disk {
+    struct store *store;
+    struct os *os;
+    char *path, *trees, *blocks;
+    struct os_file *lock, *slots;
+    struct page_cache *cache;
+    struct pagestore *pages;
+    struct page_file *file;    /* Of pages. */
+    struct block_cache *strips;
+    struct latch latch;        /* Guards generations, pins. */
+    struct generation *newest;
+    uint64_t older_slot;       /* Sequence in the other slot; 0: none. */
+    uint64_t older_lsn;        /* What its replay would need. */
+    _Atomic uint32_t busy;     /* A checkpoint runs. */
+    _Atomic uint64_t next_file;
+    bool complete;             /* All tables are attached. */
+    bool read_only, failed;
+    struct dead_file *dead;    /* By who checkpoints. */
+    uint32_t dead_count, dead_cap;
+    struct txn_pins pins;
+};
+
+/* What the log does for checkpoints; NULL functions: there is no log. */
+struct disk_log {
+    void *context;
+    uint64_t (*position)(void *context);
+    kdk_status (*flush)(void *context, uint64_t lsn, struct err *err);
+    kdk_status (*release)(void *context, uint64_t lsn, struct err *err);
+};
+
+kdk_status disk_open(struct store *store, const struct store_options *options, struct manifest *out, bool *created,
+                     struct err *err) KDK_MUST_CHECK;
+void disk_start(struct store *store); /* The transaction manager is there. */
+void disk_close(struct disk *disk);   /* No transaction is left. Accepts NULL. */
+
+/* The generation of a running transaction, or NULL for :memory:. */
+static inline struct generation *txn_generation(const struct txn *txn)
+{
+    return txn->pinned;
+}
+/* Makes `manifest` the newest. Takes over `generation`. */
+void generation_install(struct disk *disk, struct generation *generation);
+struct generation *generation_new(const struct manifest *manifest); /* NULL: no memory. */
+void generation_free(struct generation *generation);
+/* Frees generations that nobody uses; the S of the oldest in use, and its number. */
+uint64_t disk_floor(struct disk *disk, uint64_t *number);
+/* The table as the generation has it; exists is false if it does not. NULL generation: *out NULL. Not inside a guard. */
+kdk_status generation_table(struct disk *disk, struct generation *generation, uint32_t id, struct gtable **out,
+                            struct err *err) KDK_MUST_CHECK;
+kdk_status gtable_directory(struct disk *disk, struct generation *generation, struct gtable *table,
+                            struct directory **out, struct err *err) KDK_MUST_CHECK;
+const struct gindex *gtable_index(const struct gtable *table, uint32_t id); /* or NULL */
+void gtable_free(struct gtable *table);
+
+/* Keys of the meta tree: table, tag, number. */
+enum meta_tag { META_DICT = 'D', META_STRIP = 'F', META_TABLE = 'T', META_DEAD = 'X' };
+#define META_KEY_BYTES 13u
+void meta_key(uint8_t into[META_KEY_BYTES], uint32_t table, enum meta_tag tag, uint64_t number);
+kdk_status gtable_encode(const struct gtable *table, struct buf *out, struct err *err);
+void put_be64(uint8_t *into, uint64_t v);
+uint64_t get_be64(const uint8_t *from);
+
+/* --------------------------------------------------------------- rows below ---- */
+
+enum below_kind { BELOW_DELETE = 0, BELOW_FULL = 1 };
+kdk_status rowcode_full(const struct image *image, struct buf *out, struct err *err);
+kdk_status rowcode_delete(struct buf *out, struct err *err);
+/* The row as an image whose strings lie in `bytes`. *live false: DELETE. */
+kdk_status rowcode_read(struct table *table, const uint8_t *bytes, size_t count, struct image *image, bool *live,
+                        struct err *err) KDK_MUST_CHECK;
+/* Room for the words of a layout, zeroed. */
+kdk_status image_room(struct image *image, const struct layout *layout, struct err *err);
+/* The layout for a row that was stored with so many columns. */
+const struct layout *table_stored_layout(struct table *table, uint32_t columns);
+
+/* The row of the generation; strings in `arena`. *found false: it has none. *in_strip: a base row is there, hidden or not (may be NULL). */
+kdk_status below_get(struct disk *disk, struct generation *generation, struct table *table, rowid id,
+                     struct image *image, bool *found, bool *in_strip, struct arena *arena,
+                     struct err *err) KDK_MUST_CHECK;
+/* A row that memory lacks comes into memory, as the version that everybody sees. *found false: there is no such row. Not inside a guard. */
+kdk_status row_load(struct txn *txn, struct table *table, rowid id, bool *found, struct err *err) KDK_MUST_CHECK;
+/* The same during recovery, from the newest generation. */
+kdk_status row_load_from(struct generation *generation, struct table *table, rowid id, bool *found,
+                         struct err *err) KDK_MUST_CHECK;
+
+/* The strip that may hold `id`, or NULL; its number in the directory. */
+struct strip_entry *directory_find(const struct directory *directory, rowid id, uint32_t *at);
+
+/* Every row that the statement sees, by id: memory and below. */
+struct row_walk {
+    struct txn *txn;
+    struct table *table;
+    struct generation *generation;
+    struct gtable *gtable;
+    struct directory *directory;
+    rowid next, end;          /* Ids to look at. */
+    struct image image;       /* Of the row; strings valid until the next step. */
+    struct btree_cursor cursor;
+    bool positioned;
+    uint32_t strip;           /* In the directory. */
+    const struct strip_data **data; /* Of the strip `data_strip`, by column of its entry. */
+    uint32_t data_strip, data_count;
+    struct buf text;          /* Strings of the row tree's record. */
+    bool hot;                 /* The row came from memory. */
+    bool below_only;          /* Memory is not looked at. */
+};
+kdk_status row_walk_open(struct row_walk *walk, struct txn *txn, struct table *table, struct err *err) KDK_MUST_CHECK;
+kdk_status row_walk_next(struct row_walk *walk, rowid *id, struct err *err) KDK_MUST_CHECK; /* 0: the end */
+void row_walk_close(struct row_walk *walk);
+
+/* The smallest id >= from with a record in memory, or `end`. Inside a guard. */
+rowid rowmap_next(struct table *table, rowid from, rowid end);
+/* The slot of an id, whose sub-page is made if need be. Inside a guard. */
+kdk_status rowmap_slot(struct table *table, rowid id, struct group **group, _Atomic uintptr_t **slot,
+                       struct err *err) KDK_MUST_CHECK;
+
+/* Records and entries at or below the floor leave memory. */
+void store_evict(struct store *store, uint64_t floor);
+
+#endif
