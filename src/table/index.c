@@ -10,7 +10,7 @@
  * Uniqueness: the row and its entry come first, the probe after them, at the end of the statement. Of two who place the same key at once at
  * least one probes after both entries are there and sees the other.
  */
-#include "table/table_int.h"
+#include "table/disk.h"
 
 #include "base/mem.h"
 
@@ -87,11 +87,11 @@ kdk_status index_key(struct index *index, const struct image *image, struct buf 
                     index->def.nulls_first[k]) != KDK_OK)
             return err_nomem(err);
     }
-    if (key->len > TREE_KEY_BYTES_MAX) {
+    if (key->len > INDEX_KEY_BYTES_MAX) {
         char room[32];
         return err_set(err, KDK_LIMIT,
                        "index row size %zu exceeds maximum %u for index \"%s\"", key->len,
-                       (unsigned)TREE_KEY_BYTES_MAX, name_of_index(index, room));
+                       (unsigned)INDEX_KEY_BYTES_MAX, name_of_index(index, room));
     }
     return KDK_OK;
 }
@@ -211,15 +211,19 @@ static kdk_status has_key(struct index *index, const struct image *image,
     return status;
 }
 
-/* Does row `id` stand against the key of `item`? In its newest state, or in the one it may go back to. */
+/* Does row `id` stand against the key of `item`? In its newest state, or in the one it may go back to. `below`: if it is not in memory, it has
+ * the key. */
 static kdk_status probe_row(struct txn *txn, struct part *part, struct index *index,
-                            rowid id, const struct memtree_item *item, struct err *err)
+                            rowid id, const struct memtree_item *item, bool below,
+                            struct err *err)
 {
     kdk_status status = KDK_OK;
     struct image image;
     bool now = false, before = false, found;
     image_init(&image);
     struct record *record = rowmap_get(index->table, id);
+    if (!record && below) /* What its generation says is the newest there is (D1). */
+        TRY(unique_error(index, item, false, err));
     if (!record)
         goto out;
     TRY(record_copy(index->table, record, &image, err));
@@ -243,6 +247,65 @@ out:
     return status;
 }
 
+/* Where the entries of the transaction's generation are; NULL: it has none. Not inside a guard. */
+static kdk_status index_below(struct txn *txn, struct index *index,
+                              const struct btree_root **out, struct err *err)
+{
+    struct gtable *gtable = NULL;
+    *out = NULL;
+    if (!txn_generation(txn))
+        return KDK_OK;
+    kdk_status status = generation_table(index->table->store->disk, txn_generation(txn),
+                                         index->table->id, &gtable, err);
+    const struct gindex *below = gtable_index(gtable, index->def.id);
+    if (status == KDK_OK && below && below->root.height)
+        *out = &below->root;
+    return status;
+}
+
+/* An entry that the generation may lack: it is in memory only. One that is stamped at or below S is there too, or has ended. */
+static bool newer_than_below(const struct txn *txn, uint64_t stamp)
+{
+    const struct generation *generation = txn_generation(txn);
+    return generation &&
+           (stamp & TXN_UNCOMMITTED || TXN_VALUE(stamp) > generation->manifest.timestamp);
+}
+
+static bool below_key_equal(const struct btree_cursor *cursor, const void *key,
+                            size_t bytes)
+{
+    return cursor->valid && cursor->key_bytes == bytes + 8 &&
+           (bytes == 0 || memcmp(cursor->key, key, bytes) == 0);
+}
+
+/* The rows of the generation that have the key of an own entry. */
+static kdk_status check_below(struct txn *txn, struct part *part, struct entry *entry,
+                              struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct btree_cursor cursor = {0};
+    const struct btree_root *root;
+    const struct memtree_item *mine = &entry->item;
+    TRY(index_below(txn, entry->index, &root, err));
+    if (!root)
+        goto out;
+    btree_cursor_init(&cursor, part->table->store->disk->file, root);
+    TRY(btree_cursor_seek(&cursor, mine->key, mine->bytes, err));
+    while (below_key_equal(&cursor, mine->key, mine->bytes)) {
+        const rowid id = get_be64(cursor.key + mine->bytes);
+        if (id != mine->id) {
+            txn_enter(txn->man);
+            status = probe_row(txn, part, entry->index, id, mine, true, err);
+            txn_leave(txn->man);
+            TRY(status);
+        }
+        TRY(btree_cursor_next(&cursor, err));
+    }
+out:
+    btree_cursor_deinit(&cursor);
+    return status;
+}
+
 static kdk_status check_entry(struct txn *txn, struct part *part, struct entry *entry,
                               struct err *err)
 {
@@ -260,7 +323,10 @@ static kdk_status check_entry(struct txn *txn, struct part *part, struct entry *
             if (items[i]->id == mine->id || items[i]->id == last)
                 continue;
             last = items[i]->id;
-            TRY(probe_row(txn, part, entry->index, last, mine, err));
+            const uint64_t stamp =
+                atomic_load_explicit(&entry_of(items[i])->stamp, memory_order_acquire);
+            TRY(probe_row(txn, part, entry->index, last, mine,
+                          newer_than_below(txn, stamp), err));
         }
         if (n) {
             probe.id = items[n - 1]->id;
@@ -276,8 +342,10 @@ kdk_status part_check_unique(struct part *part, struct txn *txn, struct err *err
 {
     kdk_status status = KDK_OK;
     for (struct entry *entry = part->plus; entry != part->checked; entry = entry->next)
-        if (entry->index->def.unique && !entry->has_null)
+        if (entry->index->def.unique && !entry->has_null) {
             TRY(check_entry(txn, part, entry, err));
+            TRY(check_below(txn, part, entry, err));
+        }
     part->checked = part->plus;
 out:
     if (status != KDK_OK)
@@ -329,12 +397,16 @@ static kdk_status entry_counts(struct txn *txn, struct index *index,
     kdk_status status = KDK_OK;
     const struct entry *entry = entry_of(item);
     *out = false;
-    if (!txn_sees(txn, atomic_load_explicit(&entry->stamp, memory_order_acquire),
-                  entry->command))
+    const uint64_t stamp = atomic_load_explicit(&entry->stamp, memory_order_acquire);
+    if (!txn_sees(txn, stamp, entry->command))
         return KDK_OK;
+    if (txn_generation(txn) && !newer_than_below(txn, stamp))
+        return KDK_OK; /* The generation has it, if it still holds. */
     struct record *record = rowmap_get(index->table, item->id);
-    if (!record)
+    if (!record) { /* Of a new index, for a row that is below and as it was. */
+        *out = txn_generation(txn) != NULL;
         return KDK_OK;
+    }
     uint64_t meta = atomic_load_explicit(&record->meta, memory_order_acquire);
     if (!(META_FLAGS(meta) & (RECORD_KEYED | RECORD_DELETED))) {
         *out = true;
@@ -350,6 +422,62 @@ static kdk_status entry_counts(struct txn *txn, struct index *index,
 out:
     buf_deinit(&key);
     image_deinit(&image);
+    return status;
+}
+
+/* Does an entry of the generation count? If the row is not in memory, it does (D4). */
+static kdk_status below_counts(struct txn *txn, struct index *index, rowid id,
+                               const void *bytes, size_t count, struct buf *key, bool *out,
+                               struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct image image;
+    bool has_null;
+    image_init(&image);
+    *out = true;
+    txn_enter(txn->man);
+    struct record *record = rowmap_get(index->table, id);
+    if (!record)
+        goto out;
+    TRY(record_copy(index->table, record, &image, err));
+    TRY(image_resolve(txn, index->table, &image, out, err));
+    if (!*out)
+        goto out;
+    TRY(index_key(index, &image, key, &has_null, err));
+    *out = key->len == count && (count == 0 || memcmp(key->data, bytes, count) == 0);
+out:
+    txn_leave(txn->man);
+    image_deinit(&image);
+    return status;
+}
+
+static kdk_status point_below(struct txn *txn, struct index *index, const void *key,
+                              size_t key_bytes, rowid *ids, uint32_t max, uint32_t *count,
+                              struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct btree_cursor cursor = {0};
+    const struct btree_root *root;
+    struct buf room = {0};
+    TRY(index_below(txn, index, &root, err));
+    if (!root)
+        goto out;
+    btree_cursor_init(&cursor, index->table->store->disk->file, root);
+    TRY(btree_cursor_seek(&cursor, key, key_bytes, err));
+    while (*count <= max && below_key_equal(&cursor, key, key_bytes)) {
+        const rowid id = get_be64(cursor.key + key_bytes);
+        bool counts;
+        TRY(below_counts(txn, index, id, key, key_bytes, &room, &counts, err));
+        for (uint32_t i = 0; i < *count && counts; i++)
+            counts = ids[i] != id; /* Memory has an entry for it, too. */
+        if (counts && *count < max)
+            ids[*count] = id;
+        *count += counts;
+        TRY(btree_cursor_next(&cursor, err));
+    }
+out:
+    btree_cursor_deinit(&cursor);
+    buf_deinit(&room);
     return status;
 }
 
@@ -391,6 +519,8 @@ kdk_status index_point(struct txn *txn, struct table *table, uint32_t index_id,
     } while (true);
 out:
     txn_leave(txn->man);
+    if (status == KDK_OK && txn_generation(txn) && *count <= max)
+        status = point_below(txn, index, key, key_bytes, ids, max, count, err);
     return status;
 }
 
@@ -410,6 +540,11 @@ struct index_cursor {
     bool started;
     struct buf yielded; /* The last (key, id) given out. */
     rowid yielded_id;
+    /* The generation's entries. */
+    struct btree_cursor below;
+    bool has_below, below_started, below_done;
+    bool below_ready; /* It is on an entry that counts and was not given out. */
+    struct buf room;
 };
 
 kdk_status index_open(struct txn *txn, struct table *table, uint32_t index_id,
@@ -434,21 +569,78 @@ kdk_status index_open(struct txn *txn, struct table *table, uint32_t index_id,
         TRY_MEM(cursor->upper = arena_dup(arena, upper, MAX(upper_bytes, 1)));
         cursor->upper_bytes = (uint32_t)upper_bytes;
     }
+    const struct btree_root *root;
+    TRY(index_below(txn, cursor->index, &root, err));
+    cursor->has_below = root != NULL;
+    if (root)
+        btree_cursor_init(&cursor->below, table->store->disk->file, root);
     *out = cursor;
 out:
     return status;
 }
 
-static bool past_bound(const struct index_cursor *cursor, const struct memtree_item *item)
+static bool past_bound(const struct index_cursor *cursor, const uint8_t *key,
+                       uint32_t bytes)
 {
     if (cursor->backwards) {
         if (!cursor->lower)
             return false;
-        int c = memcmp(item->key, cursor->lower, MIN(item->bytes, cursor->lower_bytes));
-        return c < 0 || (c == 0 && item->bytes < cursor->lower_bytes);
+        int c = memcmp(key, cursor->lower, MIN(bytes, cursor->lower_bytes));
+        return c < 0 || (c == 0 && bytes < cursor->lower_bytes);
     }
     return cursor->upper &&
-           memcmp(item->key, cursor->upper, MIN(item->bytes, cursor->upper_bytes)) > 0;
+           memcmp(key, cursor->upper, MIN(bytes, cursor->upper_bytes)) > 0;
+}
+
+/* To the generation's first entry in the range. */
+static kdk_status below_start(struct index_cursor *cursor, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    if (!cursor->backwards)
+        return cursor->lower ? btree_cursor_seek(&cursor->below, cursor->lower,
+                                                 cursor->lower_bytes, err)
+                             : btree_cursor_first(&cursor->below, err);
+    /* Behind all that begins with `upper`: at the next prefix of that length. */
+    buf_clear(&cursor->room);
+    if (cursor->upper)
+        buf_add(&cursor->room, cursor->upper, cursor->upper_bytes);
+    TRY(buf_status(&cursor->room, err));
+    size_t n = cursor->room.len;
+    while (n && (uint8_t)cursor->room.data[n - 1] == 0xff)
+        n--;
+    if (!n)
+        return btree_cursor_last(&cursor->below, err);
+    cursor->room.data[n - 1] = (char)((uint8_t)cursor->room.data[n - 1] + 1);
+    TRY(btree_cursor_seek(&cursor->below, cursor->room.data, n, err));
+    TRY(btree_cursor_prev(&cursor->below, err));
+out:
+    return status;
+}
+
+/* To the next of the generation's entries that counts. */
+static kdk_status below_advance(struct index_cursor *cursor, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    while (!cursor->below_ready && !cursor->below_done) {
+        if (!cursor->below_started)
+            TRY(below_start(cursor, err));
+        else if (cursor->backwards)
+            TRY(btree_cursor_prev(&cursor->below, err));
+        else
+            TRY(btree_cursor_next(&cursor->below, err));
+        cursor->below_started = true;
+        const struct btree_cursor *below = &cursor->below;
+        if (!below->valid || below->key_bytes < 8 ||
+            past_bound(cursor, below->key, below->key_bytes - 8))
+            cursor->below_done = true;
+        else
+            TRY(below_counts(cursor->txn, cursor->index,
+                             get_be64(below->key + below->key_bytes - 8), below->key,
+                             below->key_bytes - 8, &cursor->room, &cursor->below_ready,
+                             err));
+    }
+out:
+    return status;
 }
 
 static kdk_status cursor_fill(struct index_cursor *cursor, struct err *err)
@@ -477,7 +669,7 @@ static kdk_status cursor_fill(struct index_cursor *cursor, struct err *err)
     cursor->done = n < CURSOR_ITEMS;
     for (uint32_t i = 0; i < n; i++) {
         bool counts;
-        if (past_bound(cursor, items[i])) {
+        if (past_bound(cursor, items[i]->key, items[i]->bytes)) {
             cursor->done = true;
             break;
         }
@@ -512,24 +704,51 @@ out:
 kdk_status index_next(struct index_cursor *cursor, rowid *id, const uint8_t **key,
                       size_t *key_bytes, struct err *err)
 {
+    kdk_status status = KDK_OK;
     *id = 0;
-    while (cursor->next == cursor->count) {
-        if (cursor->done)
-            return KDK_OK;
-        kdk_status status = cursor_fill(cursor, err);
-        if (status != KDK_OK) {
-            cursor->done = true;
-            cursor->count = cursor->next = 0;
-            return status;
+    while (cursor->next == cursor->count && !cursor->done)
+        TRY(cursor_fill(cursor, err));
+    if (cursor->has_below)
+        TRY(below_advance(cursor, err));
+    const bool hot = cursor->next < cursor->count;
+    const struct btree_cursor *below = &cursor->below;
+    int order = hot ? -1 : 1; /* Below zero: memory's comes first. */
+    if (!hot && !cursor->below_ready)
+        goto out;
+    const uint32_t i = cursor->next;
+    if (hot && cursor->below_ready) {
+        const rowid there = get_be64(below->key + below->key_bytes - 8);
+        order = btree_compare(cursor->keys.data + cursor->key_at[i],
+                              cursor->key_at[i + 1] - cursor->key_at[i], below->key,
+                              below->key_bytes - 8);
+        if (order == 0)
+            order = cursor->ids[i] < there ? -1 : cursor->ids[i] > there;
+        if (cursor->backwards)
+            order = -order;
+    }
+    if (order <= 0) {
+        cursor->next++;
+        *id = cursor->ids[i];
+        if (key) {
+            *key = (const uint8_t *)cursor->keys.data + cursor->key_at[i];
+            *key_bytes = cursor->key_at[i + 1] - cursor->key_at[i];
+        }
+    } else {
+        *id = get_be64(below->key + below->key_bytes - 8);
+        if (key) {
+            *key = below->key;
+            *key_bytes = below->key_bytes - 8;
         }
     }
-    uint32_t i = cursor->next++;
-    *id = cursor->ids[i];
-    if (key) {
-        *key = (const uint8_t *)cursor->keys.data + cursor->key_at[i];
-        *key_bytes = cursor->key_at[i + 1] - cursor->key_at[i];
+    if (order >= 0)
+        cursor->below_ready = false; /* It stays there until the next step. */
+out:
+    if (status != KDK_OK) {
+        cursor->done = cursor->below_done = true;
+        cursor->below_ready = false;
+        cursor->count = cursor->next = 0;
     }
-    return KDK_OK;
+    return status;
 }
 
 void index_close(struct index_cursor *cursor)
@@ -539,4 +758,7 @@ void index_close(struct index_cursor *cursor)
     buf_deinit(&cursor->keys);
     buf_deinit(&cursor->from);
     buf_deinit(&cursor->yielded);
+    buf_deinit(&cursor->room);
+    if (cursor->has_below)
+        btree_cursor_deinit(&cursor->below);
 }

@@ -2,8 +2,12 @@
  *
  * A group without a writer, all of whose versions the snapshot sees, is copied column by column without a test per row, and the copy
  * counts if the group's state word is the same afterwards (T3). Otherwise each record is copied and taken back to its version.
+ *
+ * Below memory, a unit is a strip with the ids from its first row to its last, or a range of ids of one group that no strip has. First come the
+ * rows of the range that memory or the row tree has, merged by id, memory's word counting (D1); they hide the strip's rows of the same id. Then
+ * the strip's other rows, in batches that point into the cache, all of which the snapshot sees.
  */
-#include "table/table_int.h"
+#include "table/disk.h"
 
 #include "base/mem.h"
 
@@ -12,8 +16,16 @@ struct table_scan {
     struct table *table;
     const uint32_t *columns;
     uint32_t count;
-    uint64_t groups; /* That existed when it was opened. */
+    uint64_t groups; /* That existed when it was opened; or how many units. */
     _Atomic uint64_t next;
+    struct disk *disk;         /* NULL: nothing is below memory. */
+    struct gtable *gtable;
+    struct scan_unit *units;
+};
+struct scan_unit {
+    rowid first, end;
+    struct strip_entry *strip;
+    bool pruned; /* No row of the strip itself can match. */
 };
 
 struct scan_reader {
@@ -21,7 +33,91 @@ struct scan_reader {
     struct image image;
     const struct record **records; /* GROUP_ROWS */
     rowid *ids;
+    /* Below memory. */
+    const struct scan_unit *unit; /* At hand, or NULL. */
+    rowid at;                     /* Ids before were looked at in memory and row tree. */
+    uint32_t from;                /* Rows of the strip before were given out. */
+    struct btree_cursor cursor;
+    bool positioned;
+    struct buf text;              /* Records of the row tree. */
+    size_t *texts;                /* Where they begin, */
+    rowid *tree_ids;              /* and whose they are. GROUP_ROWS. */
+    uint64_t hidden[(STRIP_ROWS + 63) / 64];
+    bool any_hidden;
+    const struct strip_data **data; /* By column of the scan; of the unit. */
 };
+
+static bool prune_keeps(struct table *table, const struct strip_entry *entry,
+                        const struct scan_prune *prune)
+{
+    static const enum zone_op ops[] = {
+        [SCAN_EQ] = ZONE_EQ, [SCAN_LT] = ZONE_LT,           [SCAN_LE] = ZONE_LE,
+        [SCAN_GT] = ZONE_GT, [SCAN_GE] = ZONE_GE,           [SCAN_IS_NULL] = ZONE_IS_NULL,
+        [SCAN_NOT_NULL] = ZONE_NOT_NULL};
+    const struct layout *layout = table_newest(table);
+    return prune->column >= layout->count ||
+           zone_may_match(entry, prune->column, layout->fields[prune->column].type,
+                          ops[prune->op], &prune->value);
+}
+
+/* Cuts [from, to) at the borders of groups. Counts only if `units` is NULL. */
+static uint64_t units_cut(struct scan_unit *units, uint64_t n, rowid from, rowid to)
+{
+    while (from < to) {
+        const rowid end = MIN(to, (from / GROUP_ROWS + 1) * GROUP_ROWS);
+        if (units)
+            units[n] = (struct scan_unit){.first = from, .end = end};
+        n++;
+        from = end;
+    }
+    return n;
+}
+
+static uint64_t units_make(const struct table_scan *scan, struct scan_unit *units,
+                           const struct directory *directory,
+                           const struct scan_prune *prunes, uint32_t prune_count,
+                           rowid end)
+{
+    uint64_t n = 0;
+    rowid at = 0;
+    for (uint32_t i = 0; i < directory->count; i++) {
+        struct strip_entry *entry = directory->entries[i];
+        n = units_cut(units, n, at, entry->first);
+        if (units) {
+            units[n] = (struct scan_unit){entry->first, entry->last + 1, entry, false};
+            for (uint32_t k = 0; k < prune_count; k++)
+                units[n].pruned |= !prune_keeps(scan->table, entry, &prunes[k]);
+        }
+        n++;
+        at = entry->last + 1;
+    }
+    return units_cut(units, n, at, end);
+}
+
+/* What the transaction's generation has for the scan. */
+static kdk_status scan_below(struct table_scan *scan, const struct scan_prune *prunes,
+                             uint32_t prune_count, rowid end, struct arena *arena,
+                             struct err *err)
+{
+    kdk_status status = KDK_OK;
+    static const struct directory none;
+    struct directory *directory = NULL;
+    struct generation *generation = txn_generation(scan->txn);
+    if (!generation)
+        return KDK_OK;
+    struct disk *disk = scan->table->store->disk;
+    TRY(generation_table(disk, generation, scan->table->id, &scan->gtable, err));
+    if (!scan->gtable->exists || (!scan->gtable->rows.height && !scan->gtable->strips))
+        goto out;
+    TRY(gtable_directory(disk, generation, scan->gtable, &directory, err));
+    const struct directory *strips = directory ? directory : &none;
+    scan->disk = disk;
+    scan->groups = units_make(scan, NULL, strips, prunes, prune_count, end);
+    TRY_MEM(scan->units = ARENA_ARRAY(arena, struct scan_unit, MAX(scan->groups, 1)));
+    units_make(scan, scan->units, strips, prunes, prune_count, end);
+out:
+    return status;
+}
 
 kdk_status table_scan_open(struct txn *txn, struct table *table, const uint32_t *columns,
                            uint32_t count, const struct scan_prune *prunes,
@@ -30,8 +126,6 @@ kdk_status table_scan_open(struct txn *txn, struct table *table, const uint32_t 
 {
     kdk_status status = KDK_OK;
     struct table_scan *scan;
-    (void)prunes; /* Rows in memory have no zone maps. */
-    (void)prune_count;
     TRY_MEM(scan = ARENA_NEW(arena, struct table_scan));
     TRY_MEM(scan->columns = arena_dup(arena, columns, MAX(count, 1) * sizeof *columns));
     scan->txn = txn;
@@ -39,6 +133,7 @@ kdk_status table_scan_open(struct txn *txn, struct table *table, const uint32_t 
     scan->count = count;
     uint64_t next_id = atomic_load_explicit(&table->next_id, memory_order_acquire);
     scan->groups = (next_id + GROUP_ROWS - 1) / GROUP_ROWS;
+    TRY(scan_below(scan, prunes, prune_count, next_id, arena, err));
     *out = scan;
 out:
     return status;
@@ -64,16 +159,36 @@ kdk_status scan_reader_new(struct table_scan *scan, struct arena *arena,
     TRY_MEM(reader->records = ARENA_ARRAY(arena, const struct record *, GROUP_ROWS));
     TRY_MEM(reader->ids = ARENA_ARRAY(arena, rowid, GROUP_ROWS));
     reader->scan = scan;
+    if (scan->disk) {
+        TRY_MEM(reader->texts = ARENA_ARRAY(arena, size_t, GROUP_ROWS + 1));
+        TRY_MEM(reader->tree_ids = ARENA_ARRAY(arena, rowid, GROUP_ROWS));
+        TRY_MEM(reader->data =
+                    ARENA_ARRAY(arena, const struct strip_data *, MAX(scan->count, 1)));
+    }
     image_init(&reader->image);
     *out = reader;
 out:
     return status;
 }
 
+static void unit_release(struct scan_reader *reader)
+{
+    for (uint32_t k = 0; reader->data && k < reader->scan->count; k++) {
+        strip_unpin(reader->data[k]);
+        reader->data[k] = NULL;
+    }
+    reader->unit = NULL;
+}
+
 void scan_reader_free(struct scan_reader *reader)
 {
-    if (reader)
-        image_deinit(&reader->image);
+    if (!reader)
+        return;
+    unit_release(reader);
+    if (reader->positioned)
+        btree_cursor_deinit(&reader->cursor);
+    buf_deinit(&reader->text);
+    image_deinit(&reader->image);
 }
 
 /* ------------------------------------------------------------ settled groups ---- */
@@ -141,6 +256,16 @@ static void gather(struct vec *v, const struct field *field, uint32_t column,
             vec_set_null(v, i, n);
 }
 
+static void fill(struct vec *v, const struct datum *value, uint32_t n)
+{
+    vec_reset(v, ltype_width(v->type));
+    for (uint32_t i = 0; i < n; i++)
+        if (value->null)
+            vec_set_null(v, i, n);
+        else
+            vec_put(v, i, value, n);
+}
+
 /* Copies a settled group; *ok false: it is not settled, or did not stay so, or has several layouts. */
 static bool copy_settled(struct scan_reader *reader, struct group *group,
                          struct batch *batch)
@@ -183,12 +308,7 @@ static bool copy_settled(struct scan_reader *reader, struct group *group,
             const struct datum value = c >= layout->count && c < newest->count
                                            ? newest->fields[c].missing
                                            : DATUM_NULL;
-            vec_reset(v, ltype_width(v->type));
-            for (uint32_t i = 0; i < n; i++)
-                if (value.null)
-                    vec_set_null(v, i, n);
-                else
-                    vec_put(v, i, &value, n);
+            fill(v, &value, n);
         }
     }
     batch_all(batch, n);
@@ -204,6 +324,21 @@ static void validity_cut(struct vec *v, uint32_t n)
         return;
     for (uint32_t w = n / 64; w < bits_words(GROUP_ROWS); w++)
         v->validity[w] &= w == n / 64 ? (1ull << n % 64) - 1 : 0;
+}
+
+/* The row of reader->image. */
+static void row_put(struct scan_reader *reader, rowid id, struct batch *batch, uint32_t row)
+{
+    const struct table_scan *scan = reader->scan;
+    for (uint32_t k = 0; k < scan->count; k++) {
+        struct datum value = scan->columns[k] == SCAN_ROWID
+                                 ? (struct datum){.i = (int64_t)id}
+                                 : image_get(scan->table, &reader->image, scan->columns[k]);
+        if (value.null)
+            vec_set_null(&batch->columns[k], row, GROUP_ROWS);
+        else
+            vec_put(&batch->columns[k], row, &value, GROUP_ROWS);
+    }
 }
 
 static kdk_status copy_rows(struct scan_reader *reader, struct group *group,
@@ -223,21 +358,183 @@ static kdk_status copy_rows(struct scan_reader *reader, struct group *group,
         TRY(image_resolve(scan->txn, scan->table, &reader->image, &found, err));
         if (!found)
             continue;
-        for (uint32_t k = 0; k < scan->count; k++) {
-            struct datum value =
-                scan->columns[k] == SCAN_ROWID
-                    ? (struct datum){.i = (int64_t)(group->first + i)}
-                    : image_get(scan->table, &reader->image, scan->columns[k]);
-            if (value.null)
-                vec_set_null(&batch->columns[k], n, GROUP_ROWS);
-            else
-                vec_put(&batch->columns[k], n, &value, GROUP_ROWS);
-        }
-        n++;
+        row_put(reader, group->first + i, batch, n++);
     }
     for (uint32_t k = 0; k < scan->count; k++)
         validity_cut(&batch->columns[k], n);
     batch_all(batch, n);
+out:
+    return status;
+}
+
+/* ------------------------------------------------------------- below memory ---- */
+
+/* Records of the row tree with ids in [first, end), copied. */
+static kdk_status tree_rows(struct scan_reader *reader, rowid first, rowid end,
+                            uint32_t *count, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct table_scan *scan = reader->scan;
+    struct btree_cursor *cursor = &reader->cursor;
+    uint8_t key[8];
+    *count = 0;
+    buf_clear(&reader->text);
+    if (!scan->gtable->rows.height)
+        return KDK_OK;
+    if (!reader->positioned) {
+        btree_cursor_init(cursor, scan->disk->file, &scan->gtable->rows);
+        reader->positioned = true;
+    }
+    if (!cursor->valid || get_be64(cursor->key) != first) {
+        put_be64(key, first);
+        TRY(btree_cursor_seek(cursor, key, 8, err));
+    }
+    while (cursor->valid && get_be64(cursor->key) < end) {
+        const uint8_t *value;
+        reader->tree_ids[*count] = get_be64(cursor->key);
+        reader->texts[(*count)++] = reader->text.len;
+        TRY(btree_cursor_value(cursor, &value, err));
+        buf_add(&reader->text, value, cursor->value_bytes);
+        TRY(btree_cursor_next(cursor, err));
+    }
+    TRY(buf_status(&reader->text, err));
+    reader->texts[*count] = reader->text.len;
+out:
+    return status;
+}
+
+static void hide(struct scan_reader *reader, rowid id)
+{
+    uint32_t position;
+    if (!reader->unit->strip || !strip_entry_position(reader->unit->strip, id, &position))
+        return;
+    bit_set(reader->hidden, position);
+    reader->any_hidden = true;
+}
+
+/* Rows of [first, end), at most a group's, from memory and row tree. */
+static kdk_status range_rows(struct scan_reader *reader, rowid first, rowid end,
+                             struct batch *batch, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct table_scan *scan = reader->scan;
+    uint32_t tree, t = 0, n = 0;
+    bool live;
+    TRY(tree_rows(reader, first, end, &tree, err));
+    for (uint32_t k = 0; k < scan->count; k++)
+        vec_reset(&batch->columns[k], ltype_width(batch->columns[k].type));
+    txn_enter(scan->txn->man);
+    for (rowid at = first; at < end; at++) {
+        at = rowmap_next(scan->table, at, t < tree ? reader->tree_ids[t] + 1 : end);
+        const bool in_tree = t < tree && at >= reader->tree_ids[t];
+        if (in_tree)
+            at = reader->tree_ids[t];
+        if (at >= end)
+            break;
+        struct record *record = rowmap_get(scan->table, at);
+        if (!record && !in_tree)
+            continue;
+        if (record) {
+            status = record_copy(scan->table, record, &reader->image, err);
+            if (status == KDK_OK)
+                status =
+                    image_resolve(scan->txn, scan->table, &reader->image, &live, err);
+        } else {
+            status = rowcode_read(scan->table,
+                                  (const uint8_t *)reader->text.data + reader->texts[t],
+                                  reader->texts[t + 1] - reader->texts[t], &reader->image,
+                                  &live, err);
+        }
+        if (status != KDK_OK)
+            break;
+        t += in_tree;
+        hide(reader, at);
+        if (live)
+            row_put(reader, at, batch, n++);
+    }
+    txn_leave(scan->txn->man);
+    TRY(status);
+    for (uint32_t k = 0; k < scan->count; k++)
+        validity_cut(&batch->columns[k], n);
+    batch_all(batch, n);
+out:
+    return status;
+}
+
+/* The next rows of the strip that nothing hides. */
+static kdk_status strip_rows(struct scan_reader *reader, struct batch *batch,
+                             struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct table_scan *scan = reader->scan;
+    struct strip_entry *entry = reader->unit->strip;
+    const struct layout *layout = table_newest(scan->table);
+    const uint32_t from = reader->from, n = MIN(entry->rows - from, BATCH_ROWS);
+    reader->from += n;
+    batch_all(batch, n);
+    if (reader->any_hidden) {
+        uint32_t kept = 0;
+        for (uint32_t i = 0; i < n; i++)
+            if (!bit_get(reader->hidden, from + i))
+                batch->sel_room[kept++] = (uint16_t)i;
+        if (kept < n)
+            batch->sel = (struct sel){batch->sel_room, kept};
+    }
+    for (uint32_t k = 0; batch->sel.count && k < scan->count; k++) {
+        struct vec *v = &batch->columns[k];
+        const uint32_t c = scan->columns[k];
+        if (c == SCAN_ROWID) {
+            vec_reset(v, W_64);
+            strip_entry_ids(entry, from, n, v->data);
+            continue;
+        }
+        if (!reader->data[k] && strip_entry_column(entry, c))
+            TRY(strip_column(scan->disk->strips, entry, c, v->type, NULL, STRIP_SCAN,
+                             &reader->data[k], err));
+        if (reader->data[k])
+            strip_vec(reader->data[k], from, n, batch->sel.rows ? &batch->sel : NULL, v);
+        else
+            fill(v, c < layout->count ? &layout->fields[c].missing : &(struct datum){.null = true}, n);
+    }
+out:
+    return status;
+}
+
+static kdk_status below_next(struct scan_reader *reader, struct batch *batch, bool *more,
+                             struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct table_scan *scan = reader->scan;
+    for (;;) {
+        if (!reader->unit) {
+            const uint64_t u =
+                atomic_fetch_add_explicit(&scan->next, 1, memory_order_relaxed);
+            if (u >= scan->groups)
+                return KDK_OK;
+            reader->unit = &scan->units[u];
+            reader->at = reader->unit->first;
+            reader->from = 0;
+            reader->any_hidden = false;
+            memset(reader->hidden, 0, sizeof reader->hidden);
+        }
+        const struct scan_unit *unit = reader->unit;
+        batch_all(batch, 0);
+        if (reader->at < unit->end) {
+            const rowid end =
+                MIN(unit->end, (reader->at / GROUP_ROWS + 1) * GROUP_ROWS);
+            TRY(range_rows(reader, reader->at, end, batch, err));
+            reader->at = end;
+        } else if (unit->strip && !unit->pruned && reader->from < unit->strip->rows) {
+            TRY(strip_rows(reader, batch, err));
+        } else {
+            unit_release(reader);
+            continue;
+        }
+        if (batch->sel.count) {
+            *more = true;
+            return KDK_OK;
+        }
+    }
 out:
     return status;
 }
@@ -249,6 +546,8 @@ kdk_status scan_reader_next(struct scan_reader *reader, struct batch *batch, boo
     *more = false;
     batch_unpin(batch);
     batch_all(batch, 0);
+    if (scan->disk)
+        return below_next(reader, batch, more, err);
     for (;;) {
         uint64_t g = atomic_fetch_add_explicit(&scan->next, 1, memory_order_relaxed);
         if (g >= scan->groups)

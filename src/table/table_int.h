@@ -24,6 +24,7 @@
 #include "tree/memtree.h"
 #include "txn/txn.h"
 
+#define INDEX_KEY_BYTES_MAX (TREE_KEY_BYTES_MAX - 8u) /* The row id follows on disk. */
 #define GROUP_ROWS   BATCH_ROWS /* Ids of a group: the unit of scans. */
 #define SUBPAGE_ROWS 64u        /* Ids of a sub-page: an array of slots. */
 #define SLAB_ROWS    16u        /* Records of an allocation. */
