@@ -206,12 +206,51 @@ out:
     return status;
 }
 
+/* What the newest generation has of it. */
+static kdk_status table_below(struct table *table, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct disk *disk = table->store->disk;
+    struct gtable *below;
+    atomic_store_explicit(&table->created, 0, memory_order_relaxed);
+    if (!disk)
+        return KDK_OK;
+    TRY(generation_table(disk, disk->newest, table->id, &below, err));
+    if (!below->exists)
+        goto out;
+    atomic_store_explicit(&table->next_id, below->next_id, memory_order_relaxed);
+    atomic_store_explicit(&table->ids_reserved, below->next_id - 1, memory_order_relaxed);
+    atomic_store_explicit(&table->live, (int64_t)below->count, memory_order_relaxed);
+    const struct layout *layout = table_newest(table);
+    for (uint32_t c = 0; c < MIN(layout->count, below->column_count); c++) {
+        struct bounds *bounds = layout->fields[c].bounds;
+        const struct gbounds *stored = &below->bounds[c];
+        if (!bounds)
+            continue;
+        if (!stored->known)
+            atomic_store_explicit(&bounds->unknown, 1, memory_order_relaxed);
+        else if (stored->lo <= stored->hi) {
+            const bool any = atomic_load_explicit(&bounds->lo, memory_order_relaxed) <=
+                             atomic_load_explicit(&bounds->hi, memory_order_relaxed);
+            const int64_t lo = atomic_load_explicit(&bounds->lo, memory_order_relaxed);
+            const int64_t hi = atomic_load_explicit(&bounds->hi, memory_order_relaxed);
+            atomic_store_explicit(&bounds->lo, any ? MIN(lo, stored->lo) : stored->lo,
+                                  memory_order_relaxed);
+            atomic_store_explicit(&bounds->hi, any ? MAX(hi, stored->hi) : stored->hi,
+                                  memory_order_relaxed);
+        }
+    }
+out:
+    return status;
+}
+
 kdk_status table_attach(struct store *store, uint32_t id, const struct tcolumn *columns,
                         uint32_t column_count, struct table **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct table *table = NULL;
     TRY(table_new(store, id, columns, column_count, &table, err));
+    TRY(table_below(table, err));
     TRY(recover_table(table, err));
     *out = table;
     table = NULL;
@@ -238,43 +277,6 @@ static void table_garbage(struct txn_garbage *garbage)
         (struct table *)((uintptr_t)garbage - offsetof(struct table, garbage));
     table_unlink(table);
     table_unref(table);
-}
-
-/* What the newest generation has of it. */
-static kdk_status table_below(struct table *table, struct err *err)
-{
-    kdk_status status = KDK_OK;
-    struct disk *disk = table->store->disk;
-    struct gtable *below;
-    atomic_store_explicit(&table->created, 0, memory_order_relaxed);
-    if (!disk)
-        return KDK_OK;
-    TRY(generation_table(disk, disk->newest, table->id, &below, err));
-    if (!below->exists)
-        goto out;
-    atomic_store_explicit(&table->next_id, below->next_id, memory_order_relaxed);
-    atomic_store_explicit(&table->live, (int64_t)below->count, memory_order_relaxed);
-    const struct layout *layout = table_newest(table);
-    for (uint32_t c = 0; c < MIN(layout->count, below->column_count); c++) {
-        struct bounds *bounds = layout->fields[c].bounds;
-        const struct gbounds *stored = &below->bounds[c];
-        if (!bounds)
-            continue;
-        if (!stored->known)
-            atomic_store_explicit(&bounds->unknown, 1, memory_order_relaxed);
-        else if (stored->lo <= stored->hi) {
-            const bool any = atomic_load_explicit(&bounds->lo, memory_order_relaxed) <=
-                             atomic_load_explicit(&bounds->hi, memory_order_relaxed);
-            const int64_t lo = atomic_load_explicit(&bounds->lo, memory_order_relaxed);
-            const int64_t hi = atomic_load_explicit(&bounds->hi, memory_order_relaxed);
-            atomic_store_explicit(&bounds->lo, any ? MIN(lo, stored->lo) : stored->lo,
-                                  memory_order_relaxed);
-            atomic_store_explicit(&bounds->hi, any ? MAX(hi, stored->hi) : stored->hi,
-                                  memory_order_relaxed);
-        }
-    }
-out:
-    return status;
 }
 
 /* ------------------------------------------------------------------ indexes ---- */

@@ -124,7 +124,7 @@ struct table_feed {
     struct table *table;
     struct gtable *old; /* exists: the generation has it. */
     uint64_t since;     /* S0, or 0 if the generation does not have the table. */
-    rowid next, end;
+    rowid next, end, reserved;
     struct index **indexes; /* Of S. */
     struct delta *deltas;   /* Of those that the generation has; made new: built later. */
     bool *fresh;
@@ -285,7 +285,7 @@ static bool table_changed(struct table *table, struct gtable *old, uint64_t sinc
 {
     if (!old->exists || atomic_load_explicit(&table->youngest, memory_order_acquire) > since)
         return true;
-    if (old->index_count != feed->index_count)
+    if (old->index_count != feed->index_count || old->next_id < feed->reserved)
         return true;
     for (uint32_t i = 0; i < feed->index_count; i++)
         if (feed->fresh[i])
@@ -305,12 +305,16 @@ static kdk_status pour_table(struct pouring *pouring, struct table *table, struc
     TRY(generation_table(disk, txn_generation(pouring->txn), table->id, &feed.old, err));
     feed.since = feed.old->exists ? txn_generation(pouring->txn)->manifest.timestamp : 0;
     feed.end = atomic_load_explicit(&table->next_id, memory_order_acquire);
+    /* What the log says of ids given out may be gone with it. */
+    feed.reserved =
+        MAX(feed.end,
+            atomic_load_explicit(&table->ids_reserved, memory_order_acquire) + 1);
     TRY(feed_indexes(&feed, err));
     if (!table_changed(table, feed.old, feed.since, &feed))
         goto out;
     const struct btree_feed rows = {feed_next, &feed};
     TRY(btree_apply(pouring->sink, &feed.old->rows, &rows, &made.rows, err));
-    made.next_id = MAX(feed.old->next_id, feed.end);
+    made.next_id = MAX(feed.old->next_id, feed.reserved);
     made.count = (uint64_t)((int64_t)feed.old->count + feed.count);
     made.strips = feed.old->strips;
     made.index_count = feed.index_count;
@@ -547,7 +551,7 @@ out:
 }
 
 /* The tables that the snapshot has. */
-static kdk_status collect_tables(struct pouring *pouring, struct err *err)
+kdk_status pouring_tables(struct pouring *pouring, struct err *err)
 {
     struct store *store = pouring->disk->store;
     const uint64_t timestamp = pouring->txn->snapshot;
@@ -575,7 +579,7 @@ static kdk_status pour_all(struct disk *disk, uint64_t lsn, bool *poured, struct
     TRY(pouring_begin(disk, &pouring, err));
     pouring.manifest.timestamp = pouring.txn->snapshot;
     pouring.manifest.log_lsn = lsn;
-    TRY(collect_tables(&pouring, err));
+    TRY(pouring_tables(&pouring, err));
     for (uint32_t i = 0; i < pouring.table_count; i++)
         TRY(pour_table(&pouring, pouring.tables[i], err));
     if (disk->complete)
@@ -636,6 +640,7 @@ kdk_status store_checkpoint(struct store *store, bool freeze, struct table *tabl
     if (store->wal) {
         lsn = wal_position(store->wal);
         TRY(wal_wait(store->wal, lsn, err));
+        TRY(wal_vouch(store->wal, err));
     }
     if (!txnman_settle(store->man))
         TRY(err_set(err, KDK_IO, "the log could not be written"));

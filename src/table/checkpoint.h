@@ -41,6 +41,8 @@ struct pouring {
 kdk_status pouring_begin(struct disk *disk, struct pouring *pouring, struct err *err) KDK_MUST_CHECK;
 /* Makes it durable and current if `status` is KDK_OK, else undoes it; frees what it holds. Returns the status of all. */
 kdk_status pouring_end(struct pouring *pouring, kdk_status status, struct err *err) KDK_MUST_CHECK;
+/* The tables that the snapshot has. */
+kdk_status pouring_tables(struct pouring *pouring, struct err *err) KDK_MUST_CHECK;
 /* Value NULL: erase. Of several changes of one key the last counts. */
 kdk_status meta_put(struct pouring *pouring, uint32_t table, enum meta_tag tag, uint64_t number,
                     const struct buf *value, struct err *err) KDK_MUST_CHECK;

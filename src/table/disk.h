@@ -85,7 +85,7 @@ struct disk {
     struct store *store;
     struct os *os;
     char *path, *trees, *blocks;
-    struct os_file *lock, *slots;
+    struct os_file *slots;     /* MANIFEST */
     struct page_cache *cache;
     struct pagestore *pages;
     struct page_file *file;    /* Of pages. */
@@ -96,19 +96,12 @@ struct disk {
     uint64_t older_lsn;        /* What its replay would need. */
     _Atomic uint32_t busy;     /* A checkpoint runs. */
     _Atomic uint64_t next_file;
-    bool complete;             /* All tables are attached. */
+    bool complete;             /* All tables are attached: what else a generation has was dropped. */
+    uint64_t log_bytes;        /* A checkpoint after so many. */
     bool read_only, failed;
     struct dead_file *dead;    /* By who checkpoints. */
     uint32_t dead_count, dead_cap;
     struct txn_pins pins;
-};
-
-/* What the log does for checkpoints; NULL functions: there is no log. */
-struct disk_log {
-    void *context;
-    uint64_t (*position)(void *context);
-    kdk_status (*flush)(void *context, uint64_t lsn, struct err *err);
-    kdk_status (*release)(void *context, uint64_t lsn, struct err *err);
 };
 
 kdk_status disk_open(struct store *store, const struct store_options *options, struct manifest *out, bool *created,

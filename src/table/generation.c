@@ -385,31 +385,6 @@ out:
     return status;
 }
 
-static kdk_status own(struct disk *disk, struct err *err)
-{
-    kdk_status status = KDK_OK;
-    char *path = NULL;
-    char text[24] = {0};
-    size_t got = 0;
-    TRY_MEM(path = join(disk->path, "LOCK"));
-    TRY(os_open(disk->os, path, OS_WRITE | OS_CREATE, &disk->lock, err));
-    status = os_lock(disk->lock, err);
-    if (status == KDK_BUSY) {
-        if (os_read(disk->lock, 0, text, sizeof text - 1, &got, NULL) != KDK_OK)
-            got = 0;
-        text[got] = 0;
-        status = err_set(err, KDK_BUSY, "%s is in use by another process%s%s", disk->path,
-                         got ? ", number " : "", text);
-    }
-    if (status != KDK_OK)
-        goto out;
-    snprintf(text, sizeof text, "%-10u", os_pid(disk->os));
-    TRY(os_write(disk->lock, 0, text, 10, err));
-out:
-    mem_free(path);
-    return status;
-}
-
 kdk_status disk_open(struct store *store, const struct store_options *options,
                      struct manifest *out, bool *created, struct err *err)
 {
@@ -431,19 +406,8 @@ kdk_status disk_open(struct store *store, const struct store_options *options,
     TRY_MEM(disk->trees = join(disk->path, "trees"));
     TRY_MEM(disk->blocks = join(disk->path, "blocks"));
     TRY_MEM(path = join(disk->path, "MANIFEST"));
-    TRY(os_kind(disk->os, disk->path, &kind, err));
-    if (kind == OS_MISSING && !options->create)
-        TRY(err_set(err, KDK_UNDEFINED_FILE, "%s does not exist", disk->path));
-    if (kind == OS_MISSING) {
-        TRY(os_mkdir(disk->os, disk->path, err));
-        kind = OS_DIR;
-    }
-    if (kind != OS_DIR)
-        TRY(err_set(err, KDK_WRONG_OBJECT_TYPE, "%s is not a directory", disk->path));
-    if (!disk->read_only)
-        TRY(own(disk, err));
     TRY(os_kind(disk->os, path, &kind, err));
-    if (kind == OS_MISSING && (!options->create || disk->read_only))
+    if (kind == OS_MISSING && disk->read_only)
         TRY(err_set(err, KDK_UNDEFINED_FILE, "%s is not a database: it has no MANIFEST",
                     disk->path));
     *created = kind == OS_MISSING;
@@ -504,7 +468,6 @@ void disk_close(struct disk *disk)
     pagestore_close(disk->pages);
     page_cache_free(disk->cache);
     os_close(disk->slots);
-    os_close(disk->lock);
     mem_free(disk->path);
     mem_free(disk->trees);
     mem_free(disk->blocks);

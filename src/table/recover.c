@@ -4,7 +4,7 @@
  * read first. So replay sorts records by table and index, and table_attach() and table_index_attach() apply what is there for
  * theirs. Records of one table are in the order of their timestamps. Nobody else is about: memory is freed at once.
  */
-#include "table/table_int.h"
+#include "table/disk.h"
 
 #include <stdio.h>
 
@@ -22,14 +22,18 @@ struct pending {
     struct buf todo; /* Timestamp (varint), record; again and again. */
 };
 struct recovery {
+    uint64_t since; /* S of the generation: commits up to it are there. */
     uint64_t object_high;
     struct pending *buckets[BUCKETS];
 };
 
-kdk_status recovery_new(struct recovery **out, struct err *err)
+kdk_status recovery_new(uint64_t since, struct recovery **out, struct err *err)
 {
     *out = MEM_NEW(struct recovery);
-    return *out ? KDK_OK : err_nomem(err);
+    if (!*out)
+        return err_nomem(err);
+    (*out)->since = since;
+    return KDK_OK;
 }
 
 static void pending_free(struct pending *pending)
@@ -95,6 +99,8 @@ kdk_status recovery_batch(void *context, const struct wal_replayed *batch, struc
         case RECORD_ROW_DELETE:
         case RECORD_INDEX_PLUS:
         case RECORD_INDEX_MINUS:
+            if (batch->timestamp <= recovery->since)
+                break; /* The generation has it. */
             TRY(pending_get(recovery, view.table, view.index, &pending, err));
             buf_add_varint(&pending->todo, batch->timestamp);
             buf_add(&pending->todo, from, (size_t)(in.at - from));
@@ -192,6 +198,19 @@ static void row_remove(struct table *table, rowid id, struct record *record)
     atomic_fetch_sub_explicit(&table->live, 1, memory_order_relaxed);
 }
 
+/* With rows below memory, the record stays and hides the row there. */
+static void row_hide(struct table *table, rowid id, struct record *record,
+                     uint64_t timestamp)
+{
+    const uint64_t meta = atomic_load_explicit(&record->meta, memory_order_relaxed);
+    atomic_store_explicit(&record->meta,
+                          META(META_LAYOUT(meta), META_FLAGS(meta) | RECORD_DELETED, 0),
+                          memory_order_relaxed);
+    atomic_store_explicit(&record->header, timestamp, memory_order_release);
+    group_raise(rowmap_group(table, id), timestamp);
+    atomic_fetch_sub_explicit(&table->live, 1, memory_order_relaxed);
+}
+
 static kdk_status row_apply(struct table *table, uint64_t timestamp, struct record_view *view, uint64_t *words, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -201,10 +220,22 @@ static kdk_status row_apply(struct table *table, uint64_t timestamp, struct reco
 
     if (view->row == 0)
         TRY(no_row(table, 0, err));
+    if (!record && view->kind != RECORD_ROW_FULL && table->store->disk) {
+        bool found;
+        TRY(row_load_from(table->store->disk->newest, table, view->row, &found, err));
+        record = rowmap_get(table, view->row);
+    }
+    if (record &&
+        META_FLAGS(atomic_load_explicit(&record->meta, memory_order_relaxed)) &
+            RECORD_DELETED)
+        TRY(no_row(table, view->row, err));
     if (view->kind == RECORD_ROW_DELETE) {
         if (!record)
             TRY(no_row(table, view->row, err));
-        row_remove(table, view->row, record);
+        if (table->store->disk)
+            row_hide(table, view->row, record, timestamp);
+        else
+            row_remove(table, view->row, record);
         goto out;
     }
     if (!record && view->kind == RECORD_ROW_PATCH)
@@ -275,8 +306,11 @@ kdk_status recover_table(struct table *table, struct err *err)
     txn_enter(table->store->man);
     TRY_MEM(words = MEM_ARRAY(uint64_t, table_newest(table)->words));
     TRY(pending_apply(pending, row_apply_to, table, words, &newest, err));
-    atomic_store_explicit(&table->next_id, pending->high + 1, memory_order_relaxed);
-    atomic_store_explicit(&table->ids_reserved, pending->high, memory_order_relaxed);
+    if (pending->high + 1 > atomic_load_explicit(&table->next_id, memory_order_relaxed))
+        atomic_store_explicit(&table->next_id, pending->high + 1, memory_order_relaxed);
+    atomic_store_explicit(&table->ids_reserved,
+                          atomic_load_explicit(&table->next_id, memory_order_relaxed) - 1,
+                          memory_order_relaxed);
     atomic_store_explicit(&table->youngest, newest, memory_order_release);
     *at = pending->next;
     pending_free(pending);
@@ -301,6 +335,8 @@ static kdk_status entry_apply(void *target, uint64_t timestamp, struct record_vi
         const struct memtree_probe probe = {view->key, (uint32_t)view->key_bytes, false, view->row, 0};
         if (memtree_scan(index->tree, &probe, false, &item, 1) != 1 || item->id != view->row || item->bytes != view->key_bytes ||
             (item->bytes && memcmp(item->key, view->key, item->bytes) != 0)) {
+            if (index->table->store->disk)
+                return KDK_OK; /* The generation's. That the row is in memory, changed, ends it. */
             err_set(err, KDK_CORRUPT, "the write-ahead log ends an index entry that does not exist");
             err_detail(err, "Index %u, row %llu.", index->def.id, (unsigned long long)view->row);
             return KDK_CORRUPT;

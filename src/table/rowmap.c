@@ -6,7 +6,7 @@
  * A slab is freed when all its places are dead: each place dies once, when its record goes or when it turns out not to be used. A
  * sub-page goes when all its ids have died, since ids do not come again.
  */
-#include "table/table_int.h"
+#include "table/disk.h"
 
 #include "base/mem.h"
 

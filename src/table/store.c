@@ -1,5 +1,5 @@
 /* store.c - opening and closing, names, statistics, the walk over everything. */
-#include "table/table_int.h"
+#include "table/disk.h"
 
 #include <stdio.h>
 
@@ -92,12 +92,16 @@ out:
 }
 
 /* Opens the log and reads what it says. *published: the newest commit. */
-static kdk_status log_open(struct store *store, const struct store_options *options, struct store_report *report,
+static kdk_status log_open(struct store *store, const struct store_options *options,
+                           const struct manifest *manifest, struct store_report *report,
                            uint64_t *published, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct wal_options wal_options = {
-        .os = options->os, .dir = options->dir, .read_only = options->read_only, .accept_damage = true};
+    struct wal_options wal_options = {.os = options->os,
+                                      .dir = options->dir,
+                                      .from_lsn = manifest->log_lsn,
+                                      .read_only = options->read_only,
+                                      .accept_damage = true};
     struct wal_report found;
     struct err damage = {0};
 
@@ -109,13 +113,13 @@ static kdk_status log_open(struct store *store, const struct store_options *opti
             *err = damage;
         goto out;
     }
-    TRY(recovery_new(&store->recovery, err));
+    TRY(recovery_new(manifest->timestamp, &store->recovery, err));
     TRY(wal_replay(store->wal, recovery_batch, store->recovery, err));
-    const uint64_t high = recovery_object_high(store->recovery);
+    const uint64_t high =
+        MAX(recovery_object_high(store->recovery), MAX(manifest->next_id, 1) - 1);
     if (high >= FIRST_ID)
         atomic_store_explicit(&store->next_id, high + 1, memory_order_relaxed);
-    *published = found.last_timestamp;
-    report->created = found.created;
+    *published = MAX(found.last_timestamp, manifest->timestamp);
     report->log_bytes_replayed = found.replay_bytes;
     report->log_bytes_cut = found.cut_bytes;
     report->log_cut_lsn = found.cut_bytes ? found.end_lsn : 0;
@@ -137,6 +141,7 @@ static void store_free(struct store *store)
         store->tables = table->next;
         table_unref(table);
     }
+    disk_close(store->disk);
     recovery_free(store->recovery);
     os_close(store->lock);
     mem_free(store);
@@ -148,6 +153,7 @@ kdk_status store_open(const struct store_options *options, struct store **out,
     kdk_status status = KDK_OK;
     struct store *store = NULL;
     struct store_report unread;
+    struct manifest manifest = {0};
     uint64_t published = 0;
     if (!report)
         report = &unread;
@@ -159,9 +165,12 @@ kdk_status store_open(const struct store_options *options, struct store **out,
     if (options->dir) {
         TRY(directory_make(options, err));
         TRY(directory_lock(store, options, err));
-        TRY(log_open(store, options, report, &published, err));
+        TRY(disk_open(store, options, &manifest, &report->created, err));
+        TRY(log_open(store, options, &manifest, report, &published, err));
     }
     TRY(txnman_new(options->os, published, &store->man, err));
+    if (store->disk)
+        disk_start(store);
     if (store->wal)
         store_set_log(store);
     if (options->read_only)
@@ -186,15 +195,21 @@ void store_recovered(struct store *store)
 {
     recovery_free(store->recovery);
     store->recovery = NULL;
+    if (store->disk)
+        store->disk->complete = true;
 }
 
 kdk_status store_close(struct store *store, bool checkpoint, struct err *err)
 {
-    (void)checkpoint;
+    kdk_status status = KDK_OK;
     if (!store)
         return KDK_OK;
+    if (checkpoint && store->disk && !txnman_read_only(store->man))
+        status = store_checkpoint(store, false, NULL, err);
     /* Writes a group that vouches for all that was committed. */
-    kdk_status status = wal_close(store->wal, err);
+    kdk_status closed = wal_close(store->wal, status == KDK_OK ? err : NULL);
+    if (status == KDK_OK)
+        status = closed;
     store->wal = NULL;
     store_free(store);
     return status;
@@ -292,150 +307,6 @@ uint64_t table_column_distinct(struct table *table, uint32_t column)
     }
     txn_leave(table->store->man);
     return rows;
-}
-
-/* --------------------------------------------------------- checkpoint, check ---- */
-
-kdk_status store_checkpoint(struct store *store, bool freeze, struct table *table,
-                            struct err *err)
-{
-    (void)freeze; /* There is nothing to pour into yet: the log keeps everything. */
-    (void)table;
-    return store->wal ? wal_vouch(store->wal, err) : KDK_OK;
-}
-
-struct check {
-    struct txn *txn;
-    void (*report)(void *context, const char *line);
-    void *context;
-    uint64_t problems;
-};
-
-static KDK_PRINTF(2, 3) void check_problem(struct check *check, const char *format, ...)
-{
-    char line[256];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    check->problems++;
-    if (check->report)
-        check->report(check->context, line);
-}
-
-/* The index has exactly one entry for each row that the snapshot sees, under the key of its version. */
-static kdk_status check_index(struct check *check, struct index *index, struct err *err)
-{
-    kdk_status status = KDK_OK;
-    struct table *table = index->table;
-    struct arena arena = {0};
-    struct index_cursor *cursor = NULL;
-    struct buf key = {0};
-    struct image image;
-    rowid id;
-    uint64_t rows = 0, entries = 0;
-    bool found, has_null;
-    image_init(&image);
-    const uint64_t end = atomic_load_explicit(&table->next_id, memory_order_acquire);
-    for (id = 1; id < end; id++) {
-        rowid candidates[2];
-        uint32_t count;
-        txn_enter(check->txn->man);
-        struct record *record = rowmap_get(table, id);
-        found = false;
-        if (record)
-            status = record_copy(table, record, &image, err);
-        if (record && status == KDK_OK)
-            status = image_resolve(check->txn, table, &image, &found, err);
-        if (status == KDK_OK && found)
-            status = index_key(index, &image, &key, &has_null, err);
-        txn_leave(check->txn->man);
-        TRY(status);
-        if (!found)
-            continue;
-        rows++;
-        if (!index->def.unique || has_null)
-            continue;
-        TRY(index_point(check->txn, table, index->def.id, key.data ? key.data : "", key.len,
-                        candidates, 2, &count, err));
-        bool there = false;
-        for (uint32_t k = 0; k < MIN(count, 2); k++)
-            there |= candidates[k] == id;
-        if (!there)
-            check_problem(check, "index %u lacks row %llu of table %u", index->def.id,
-                          (unsigned long long)id, table->id);
-    }
-    TRY(index_open(check->txn, table, index->def.id, NULL, 0, NULL, 0, false, &arena,
-                   &cursor, err));
-    for (;;) {
-        TRY(index_next(cursor, &id, NULL, NULL, err));
-        if (!id)
-            break;
-        TRY(table_get(check->txn, table, id, NULL, 0, NULL, &found, &arena, err));
-        entries += found;
-    }
-    if (entries != rows)
-        check_problem(check, "index %u has %llu entries for %llu rows of table %u",
-                      index->def.id, (unsigned long long)entries, (unsigned long long)rows,
-                      table->id);
-out:
-    index_close(cursor);
-    arena_deinit(&arena);
-    buf_deinit(&key);
-    image_deinit(&image);
-    return status;
-}
-
-static kdk_status check_table(struct check *check, struct table *table, struct err *err)
-{
-    kdk_status status = KDK_OK;
-    for (uint32_t i = 0;; i++) {
-        txn_enter(check->txn->man);
-        struct index_set *set = atomic_load_explicit(&table->indexes, memory_order_acquire);
-        const bool more = i < set->count;
-        struct index *index = more ? set_index(set, i) : NULL;
-        txn_leave(check->txn->man);
-        if (!more)
-            break;
-        /* What the snapshot may use stays while it lives; what came later it cannot judge. */
-        if (index && !atomic_load_explicit(&index->dropped, memory_order_acquire) &&
-            atomic_load_explicit(&table->ddl_timestamp, memory_order_acquire) <=
-                check->txn->snapshot &&
-            !atomic_load_explicit(&table->ddl_owner, memory_order_acquire))
-            TRY(check_index(check, index, err));
-    }
-out:
-    return status;
-}
-
-kdk_status store_check(struct store *store, void (*report)(void *context, const char *line),
-                       void *context, uint64_t *problems, struct err *err)
-{
-    kdk_status status = KDK_OK;
-    struct check check = {.report = report, .context = context};
-    struct table **tables = NULL;
-    size_t count = 0, k = 0;
-    TRY(txn_begin(store->man, TXN_SNAPSHOT, true, &check.txn, err));
-    txn_statement_begin(check.txn);
-    latch_acquire(&store->latch);
-    for (struct table *table = store->tables; table; table = table->next)
-        count++;
-    tables = MEM_ARRAY(struct table *, MAX(count, 1));
-    for (struct table *table = tables ? store->tables : NULL; table; table = table->next) {
-        table_ref(table);
-        tables[k++] = table;
-    }
-    latch_release(&store->latch);
-    TRY_MEM(tables);
-    for (size_t i = 0; i < count; i++)
-        TRY(check_table(&check, tables[i], err));
-out:
-    txn_rollback(check.txn);
-    while (k > 0)
-        table_unref(tables[--k]);
-    mem_free(tables);
-    *problems = check.problems;
-    return status;
 }
 
 bool store_is_new(const struct store *store)

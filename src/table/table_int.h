@@ -316,7 +316,8 @@ static inline kdk_status rowids_cover(struct table *table, rowid last, struct er
 
 /* Recovery: replay hands batches to recovery_batch(), what is attached takes what is its own. */
 struct wal_replayed;
-kdk_status recovery_new(struct recovery **out, struct err *err);
+/* Commits up to `since` are in the generation already. */
+kdk_status recovery_new(uint64_t since, struct recovery **out, struct err *err);
 void recovery_free(struct recovery *recovery);
 kdk_status recovery_batch(void *recovery, const struct wal_replayed *batch, struct err *err);
 uint64_t recovery_object_high(const struct recovery *recovery);

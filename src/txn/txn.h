@@ -122,6 +122,7 @@ struct txn {
     struct txn_conflict conflict; /* Of the last KDK_SERIALIZATION. */
     struct txn_part *parts;       /* Newest first. */
     struct txn_hook *hooks;       /* Newest first. */
+    void *pinned;        /* struct txn_pins */
     void *user;                   /* For the layer that runs it (the connection). */
 };
 
