@@ -7,6 +7,9 @@
 
 struct check {
     struct txn *txn;
+    struct disk *disk;
+    struct table **tables;
+    size_t count;
     void (*report)(void *context, const char *line);
     void *context;
     uint64_t problems;
@@ -14,7 +17,7 @@ struct check {
 
 static KDK_PRINTF(2, 3) void check_problem(struct check *check, const char *format, ...)
 {
-    char line[256];
+    char line[512];
     va_list args;
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
@@ -32,29 +35,19 @@ static kdk_status check_index(struct check *check, struct index *index, struct e
     struct arena arena = {0};
     struct index_cursor *cursor = NULL;
     struct buf key = {0};
-    struct image image;
+    struct row_walk walk;
     rowid id;
     uint64_t rows = 0, entries = 0;
     bool found, has_null;
-    image_init(&image);
-    const uint64_t end = atomic_load_explicit(&table->next_id, memory_order_acquire);
-    for (id = 1; id < end; id++) {
+    TRY(row_walk_open(&walk, check->txn, table, err));
+    for (;;) {
         rowid candidates[2];
         uint32_t count;
-        txn_enter(check->txn->man);
-        struct record *record = rowmap_get(table, id);
-        found = false;
-        if (record)
-            status = record_copy(table, record, &image, err);
-        if (record && status == KDK_OK)
-            status = image_resolve(check->txn, table, &image, &found, err);
-        if (status == KDK_OK && found)
-            status = index_key(index, &image, &key, &has_null, err);
-        txn_leave(check->txn->man);
-        TRY(status);
-        if (!found)
-            continue;
+        TRY(row_walk_next(&walk, &id, err));
+        if (!id)
+            break;
         rows++;
+        TRY(index_key(index, &walk.image, &key, &has_null, err));
         if (!index->def.unique || has_null)
             continue;
         TRY(index_point(check->txn, table, index->def.id, key.data ? key.data : "", key.len,
@@ -74,16 +67,177 @@ static kdk_status check_index(struct check *check, struct index *index, struct e
             break;
         TRY(table_get(check->txn, table, id, NULL, 0, NULL, &found, &arena, err));
         entries += found;
+        if (!found)
+            check_problem(check, "index %u has an entry for row %llu of table %u, which does not exist",
+                          index->def.id, (unsigned long long)id, table->id);
     }
     if (entries != rows)
         check_problem(check, "index %u has %llu entries for %llu rows of table %u",
                       index->def.id, (unsigned long long)entries, (unsigned long long)rows,
                       table->id);
 out:
+    row_walk_close(&walk);
     index_close(cursor);
     arena_deinit(&arena);
     buf_deinit(&key);
-    image_deinit(&image);
+    return status;
+}
+
+/* ----------------------------------------------------------- the generation ---- */
+
+/* Damage is reported, and the walk goes on; other failures end it. */
+static kdk_status soften(struct check *check, kdk_status status, struct err *err)
+{
+    if (status != KDK_CORRUPT)
+        return status;
+    check_problem(check, "%s", err ? err->message : "damaged");
+    if (err)
+        err_clear(err);
+    return KDK_OK;
+}
+
+static kdk_status check_tree(struct check *check, const struct btree_root *root,
+                             struct page_set *pages, struct err *err)
+{
+    return soften(check, btree_check(check->disk->file, root, pages, NULL, err), err);
+}
+
+/* The entries of an index are exactly the keys of the generation's rows (D4): each entry is that of its row, none is missing. */
+static kdk_status check_generation_index(struct check *check, struct table *table,
+                                         struct gtable *gtable, const struct gindex *below,
+                                         struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct buf key = {0};
+    struct row_walk walk;
+    uint64_t rows = 0;
+    rowid id;
+    bool has_null, found;
+    uint8_t number[8];
+    TRY(row_walk_open(&walk, check->txn, table, err));
+    walk.below_only = true;
+    struct index *index = index_find(table, below->id);
+    for (; index;) {
+        TRY(row_walk_next(&walk, &id, err));
+        if (!id)
+            break;
+        rows++;
+        TRY(index_key(index, &walk.image, &key, &has_null, err));
+        put_be64(number, id);
+        buf_add(&key, number, 8);
+        TRY(buf_status(&key, err));
+        TRY(btree_get(check->disk->file, &below->root, key.data, key.len, NULL, &found,
+                      err));
+        if (!found)
+            check_problem(check, "index %u lacks row %llu of table %u on disk", below->id,
+                          (unsigned long long)id, table->id);
+    }
+    if (index && (rows != below->root.count || rows != gtable->count))
+        check_problem(check,
+                      "table %u has %llu rows on disk, should have %llu; index %u has %llu "
+                      "entries",
+                      table->id, (unsigned long long)rows, (unsigned long long)gtable->count,
+                      below->id, (unsigned long long)below->root.count);
+out:
+    row_walk_close(&walk);
+    buf_deinit(&key);
+    return status;
+}
+
+/* Strips and row tree: ids ascend, records are readable, files are as the directory says. */
+static kdk_status check_strips(struct check *check, struct gtable *gtable, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct disk *disk = check->disk;
+    struct directory *directory;
+    uint64_t last = 0;
+    status = gtable_directory(disk, txn_generation(check->txn), gtable, &directory, err);
+    TRY(soften(check, status, err));
+    if (!directory)
+        return KDK_OK;
+    for (uint32_t i = 0, next; i < directory->count; i = next) {
+        struct strip_entry *const *entries = directory->entries + i;
+        uint64_t problems = 0;
+        for (next = i; next < directory->count &&
+                       directory->entries[next]->file == entries[0]->file;
+             next++) {
+            const struct strip_entry *one = directory->entries[next];
+            if (one->first <= last || one->last < one->first)
+                check_problem(check, "strip %u of file %llu holds rows out of order",
+                              one->strip, (unsigned long long)one->file);
+            last = one->last;
+        }
+        if (entries[0]->file >=
+            atomic_load_explicit(&disk->next_file, memory_order_acquire))
+            check_problem(check, "file %llu is above the counter",
+                          (unsigned long long)entries[0]->file);
+        status = block_check(disk->os, disk->blocks, entries[0]->file, entries, next - i,
+                             check->report, check->context, &problems, err);
+        if (status == KDK_UNDEFINED_FILE)
+            status = KDK_CORRUPT;
+        TRY(soften(check, status, err));
+        check->problems += problems;
+    }
+out:
+    return status;
+}
+
+static struct table *table_of(struct check *check, uint32_t id)
+{
+    for (size_t i = 0; i < check->count; i++)
+        if (check->tables[i]->id == id)
+            return check->tables[i];
+    return NULL;
+}
+
+/* All that the newest generation names: every page once, and no other page is taken. */
+static kdk_status check_generation(struct check *check, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct generation *generation = txn_generation(check->txn);
+    struct btree_cursor cursor = {0};
+    struct page_set pages = {0};
+    uint8_t key[META_KEY_BYTES];
+    const uint64_t before = check->problems;
+    TRY(check_tree(check, &generation->manifest.meta, &pages, err));
+    if (check->problems != before)
+        goto out;
+    btree_cursor_init(&cursor, check->disk->file, &generation->manifest.meta);
+    meta_key(key, 1, 0, 0);
+    for (;;) {
+        struct gtable *gtable;
+        TRY(btree_cursor_seek(&cursor, key, sizeof key, err));
+        if (!cursor.valid)
+            break;
+        const uint32_t id = __builtin_bswap32(get_u32(cursor.key));
+        status = generation_table(check->disk, generation, id, &gtable, err);
+        TRY(soften(check, status, err));
+        if (gtable && !gtable->exists) {
+            check_problem(check, "the directory has strips of table %u, which does not exist", id);
+        } else if (gtable) {
+            const uint64_t so_far = check->problems;
+            TRY(check_tree(check, &gtable->rows, &pages, err));
+            for (uint32_t i = 0; i < gtable->index_count; i++)
+                TRY(check_tree(check, &gtable->indexes[i].root, &pages, err));
+            TRY(check_strips(check, gtable, err));
+            struct table *table = table_of(check, id);
+            /* Damage would only be found again. */
+            for (uint32_t i = 0;
+                 table && so_far == check->problems && i < gtable->index_count; i++)
+                TRY(soften(check,
+                           check_generation_index(check, table, gtable,
+                                                  &gtable->indexes[i], err),
+                           err));
+        }
+        if (id == UINT32_MAX)
+            break;
+        meta_key(key, id + 1, 0, 0);
+    }
+    if (check->problems == before)
+        TRY(soften(check, pagestore_check(check->disk->pages, &pages, err), err));
+out:
+    btree_cursor_deinit(&cursor);
+    page_set_deinit(&pages);
     return status;
 }
 
@@ -103,7 +257,7 @@ static kdk_status check_table(struct check *check, struct table *table, struct e
             atomic_load_explicit(&table->ddl_timestamp, memory_order_acquire) <=
                 check->txn->snapshot &&
             !atomic_load_explicit(&table->ddl_owner, memory_order_acquire))
-            TRY(check_index(check, index, err));
+            TRY(soften(check, check_index(check, index, err), err));
     }
 out:
     return status;
@@ -113,9 +267,12 @@ kdk_status store_check(struct store *store, void (*report)(void *context, const 
                        void *context, uint64_t *problems, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct check check = {.report = report, .context = context};
+    struct check check = {.report = report, .context = context, .disk = store->disk};
     struct table **tables = NULL;
     size_t count = 0, k = 0;
+    /* No checkpoint meanwhile: the newest generation is what is compared with the pages that are taken. */
+    if (store->disk)
+        disk_acquire(store->disk);
     TRY(txn_begin(store->man, TXN_SNAPSHOT, true, &check.txn, err));
     txn_statement_begin(check.txn);
     latch_acquire(&store->latch);
@@ -123,15 +280,23 @@ kdk_status store_check(struct store *store, void (*report)(void *context, const 
         count++;
     tables = MEM_ARRAY(struct table *, MAX(count, 1));
     for (struct table *table = tables ? store->tables : NULL; table; table = table->next) {
+        if (atomic_load_explicit(&table->dropped, memory_order_acquire))
+            continue;
         table_ref(table);
         tables[k++] = table;
     }
     latch_release(&store->latch);
     TRY_MEM(tables);
-    for (size_t i = 0; i < count; i++)
+    check.tables = tables;
+    check.count = k;
+    if (store->disk)
+        TRY(check_generation(&check, err));
+    for (size_t i = 0; i < k && !check.problems; i++)
         TRY(check_table(&check, tables[i], err));
 out:
     txn_rollback(check.txn);
+    if (store->disk)
+        disk_release(store->disk);
     while (k > 0)
         table_unref(tables[--k]);
     mem_free(tables);

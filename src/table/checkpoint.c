@@ -610,7 +610,7 @@ static kdk_status evict(struct disk *disk, struct err *err)
     return KDK_OK;
 }
 
-static void busy_acquire(struct disk *disk)
+void disk_acquire(struct disk *disk)
 {
     uint32_t free = 0;
     while (!atomic_compare_exchange_strong_explicit(&disk->busy, &free, 1,
@@ -621,7 +621,7 @@ static void busy_acquire(struct disk *disk)
     }
 }
 
-static void busy_release(struct disk *disk)
+void disk_release(struct disk *disk)
 {
     atomic_store_explicit(&disk->busy, 0, memory_order_release);
     os_wake(&disk->busy, UINT32_MAX);
@@ -635,7 +635,7 @@ kdk_status store_checkpoint(struct store *store, bool freeze, struct table *tabl
     bool poured = false;
     if (!disk)
         return KDK_OK;
-    busy_acquire(disk);
+    disk_acquire(disk);
     uint64_t lsn = 0;
     if (store->wal) {
         lsn = wal_position(store->wal);
@@ -653,7 +653,7 @@ kdk_status store_checkpoint(struct store *store, bool freeze, struct table *tabl
         TRY(wal_release_before(store->wal, disk->older_lsn, err));
     TRY(evict(disk, err));
 out:
-    busy_release(disk);
+    disk_release(disk);
     if (status != KDK_OK)
         err_while(err, "checkpointing");
     return status;

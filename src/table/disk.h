@@ -109,6 +109,10 @@ kdk_status disk_open(struct store *store, const struct store_options *options, s
 void disk_start(struct store *store); /* The transaction manager is there. */
 void disk_close(struct disk *disk);   /* No transaction is left. Accepts NULL. */
 
+/* One checkpoint, or check, at a time. May wait for long; nothing is held. */
+void disk_acquire(struct disk *disk);
+void disk_release(struct disk *disk);
+
 /* The generation of a running transaction, or NULL for :memory:. */
 static inline struct generation *txn_generation(const struct txn *txn)
 {

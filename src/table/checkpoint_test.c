@@ -1,0 +1,373 @@
+/* checkpoint_test.c - checkpoints, freezes and reopening against a model: random transactions by seed, held snapshots that must show the same
+ * before and after by scan, by index and by row id; what the newest generation has alone; damaged slots; files. */
+#include <stdio.h>
+
+#include "check.h"
+
+#include "base/mem.h"
+#include "os/sim.h"
+#include "table/disk.h"
+
+enum { KEYS = 200, HELD = 3 };
+
+struct model_row {
+    rowid id; /* 0: not there. */
+    int64_t n;
+    uint32_t text; /* Length; 0: NULL. */
+};
+struct model {
+    struct model_row rows[KEYS];
+};
+struct world {
+    struct sim *sim;
+    struct os *os;
+    struct store *store;
+    struct table *table;
+    struct err err;
+    uint64_t random;
+    struct model now;
+    struct {
+        struct txn *txn;
+        struct model model;
+    } held[HELD];
+};
+
+static const struct tcolumn columns[4] = {
+    {.type = {.id = LT_BIGINT}, .not_null = true, .missing = {.null = true}},
+    {.type = {.id = LT_BIGINT}, .missing = {.null = true}},
+    {.type = {.id = LT_TEXT}, .missing = {.null = true}},
+    {.type = {.id = LT_NUMERIC, .precision = 20, .scale = 2}, .missing = {.null = true}}};
+static const char letters[4096] = {0};
+
+static uint64_t draw(struct world *w, uint64_t below)
+{
+    w->random = hash_u64(w->random + 0x9e3779b97f4a7c15ull);
+    return w->random % below;
+}
+
+static struct tindex index_def(uint32_t column)
+{
+    return (struct tindex){
+        .id = 11 + column, .unique = column == 0, .column_count = 1, .columns = {column}};
+}
+
+static bool open_world(struct world *w)
+{
+    struct store_options options = {
+        .os = w->os, .dir = "/db", .create = true, .log_segment_bytes = 65536};
+    if (!CHECK_EQ(store_open(&options, &w->store, NULL, &w->err), KDK_OK)) {
+        CHECK_STR(w->err.message, "");
+        return false;
+    }
+    if (store_is_new(w->store)) {
+        struct txn *txn;
+        store_recovered(w->store);
+        CHECK_EQ(txn_begin(store_txnman(w->store), TXN_SNAPSHOT, false, &txn, &w->err),
+                 KDK_OK);
+        txn_statement_begin(txn);
+        CHECK_EQ(table_create(txn, w->store, 10, columns, 4, &w->table, &w->err), KDK_OK);
+        for (uint32_t c = 0; c < 2; c++) {
+            struct tindex def = index_def(c);
+            CHECK_EQ(table_index_create(txn, w->table, &def, &w->err), KDK_OK);
+        }
+        return CHECK_EQ(txn_commit(txn, &w->err), KDK_OK);
+    }
+    if (!CHECK_EQ(table_attach(w->store, 10, columns, 4, &w->table, &w->err), KDK_OK)) {
+        CHECK_STR(w->err.message, "");
+        return false;
+    }
+    for (uint32_t c = 0; c < 2; c++) {
+        struct tindex def = index_def(c);
+        if (!CHECK_EQ(table_index_attach(w->table, &def, &w->err), KDK_OK))
+            CHECK_STR(w->err.message, "");
+    }
+    store_recovered(w->store);
+    return true;
+}
+
+static void complain(void *context, const char *line)
+{
+    (void)context;
+    CHECK_STR(line, "");
+}
+
+static void check_world(struct world *w)
+{
+    uint64_t problems = 0;
+    if (!CHECK_EQ(store_check(w->store, complain, NULL, &problems, &w->err), KDK_OK))
+        CHECK_STR(w->err.message, "");
+    CHECK_EQ(problems, 0);
+}
+
+static void check_values(const struct model_row *row, const struct datum *values)
+{
+    CHECK_EQ(values[0].i, row->n);
+    CHECK(values[1].null == (row->text == 0));
+    if (row->text)
+        CHECK_EQ(values[1].s.len, row->text);
+    CHECK(values[2].w == (int128)row->n * 1000000007 * 1000);
+}
+
+static uint32_t model_count(const struct model *model)
+{
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < KEYS; k++)
+        n += model->rows[k].id != 0;
+    return n;
+}
+
+/* Everything that the transaction sees, in all ways. */
+static void check_view(struct world *w, struct txn *txn, const struct model *model)
+{
+    struct arena arena = {0};
+    struct batch batch;
+    struct table_scan *scan = NULL;
+    struct scan_reader *reader = NULL;
+    bool more, seen[KEYS] = {0};
+    uint32_t rows = 0;
+    const uint32_t want[] = {0, 1, 2, 3, SCAN_ROWID};
+    const struct ltype types[] = {columns[0].type, columns[1].type, columns[2].type,
+                                  columns[3].type, LTYPE(BIGINT)};
+    txn_statement_begin(txn);
+    CHECK_EQ(batch_init(&batch, types, 5, &arena, &w->err), KDK_OK);
+    CHECK_EQ(table_scan_open(txn, w->table, want, 5, NULL, 0, &arena, &scan, &w->err),
+             KDK_OK);
+    CHECK_EQ(scan_reader_new(scan, &arena, &reader, &w->err), KDK_OK);
+    for (;;) {
+        if (!CHECK_EQ(scan_reader_next(reader, &batch, &more, &w->err), KDK_OK)) {
+            CHECK_STR(w->err.message, "");
+            break;
+        }
+        if (!more)
+            break;
+        for (uint32_t i = 0; i < batch.sel.count; i++) {
+            const uint32_t r = SEL_ROW(&batch.sel, i);
+            struct datum values[5];
+            for (uint32_t c = 0; c < 5; c++)
+                values[c] = vec_get(&batch.columns[c], r);
+            const int64_t key = values[0].i;
+            if (!CHECK(key >= 0 && key < KEYS) || !CHECK(!seen[key]) ||
+                !CHECK_EQ(values[4].i, model->rows[key].id))
+                continue;
+            seen[key] = true;
+            rows++;
+            check_values(&model->rows[key], values + 1);
+        }
+    }
+    scan_reader_free(reader);
+    table_scan_close(scan);
+    CHECK_EQ(rows, model_count(model));
+    /* By key, by row id. */
+    for (uint32_t k = 0; k < KEYS; k++) {
+        struct buf key = {0};
+        struct datum value = {.i = k}, values[3];
+        rowid id = 0;
+        uint32_t count;
+        bool found;
+        CHECK_EQ(key_add(&key, LTYPE(BIGINT), &value, false, false), KDK_OK);
+        CHECK_EQ(index_point(txn, w->table, 11, key.data, key.len, &id, 1, &count, &w->err),
+                 KDK_OK);
+        CHECK_EQ(count, model->rows[k].id != 0);
+        if (count == 1 && CHECK_EQ(id, model->rows[k].id)) {
+            CHECK_EQ(table_get(txn, w->table, id, (uint32_t[]){1, 2, 3}, 3, values, &found,
+                               &arena, &w->err),
+                     KDK_OK);
+            if (CHECK(found))
+                check_values(&model->rows[k], values);
+        }
+        buf_deinit(&key);
+    }
+    /* By the other index, both ways. */
+    for (uint32_t way = 0; way < 2; way++) {
+        struct index_cursor *cursor = NULL;
+        const uint8_t *bytes;
+        size_t n;
+        int64_t last = way ? INT64_MAX : INT64_MIN;
+        rowid id;
+        rows = 0;
+        CHECK_EQ(index_open(txn, w->table, 12, NULL, 0, NULL, 0, way == 1, &arena, &cursor,
+                            &w->err),
+                 KDK_OK);
+        for (;;) {
+            if (!CHECK_EQ(index_next(cursor, &id, &bytes, &n, &w->err), KDK_OK) || !id)
+                break;
+            struct cursor in = cursor_of(bytes, n);
+            struct datum value;
+            CHECK_EQ(key_read(&in, LTYPE(BIGINT), false, false, &arena, &value, &w->err),
+                     KDK_OK);
+            CHECK(way ? value.i <= last : value.i >= last);
+            last = value.i;
+            rows++;
+        }
+        index_close(cursor);
+        CHECK_EQ(rows, model_count(model));
+    }
+    arena_deinit(&arena);
+}
+
+static void write_some(struct world *w)
+{
+    struct txn *txn;
+    struct model next = w->now;
+    const uint64_t steps = 1 + draw(w, 12);
+    CHECK_EQ(txn_begin(store_txnman(w->store), TXN_SNAPSHOT, false, &txn, &w->err), KDK_OK);
+    for (uint64_t s = 0; s < steps; s++) {
+        const uint32_t k = (uint32_t)draw(w, KEYS);
+        struct model_row *row = &next.rows[k];
+        const int64_t n = (int64_t)draw(w, 50) - 20;
+        const uint32_t text = draw(w, 4) ? (uint32_t)draw(w, draw(w, 20) ? 40 : 3000) : 0;
+        struct datum values[4] = {{.i = k},
+                                  {.i = n},
+                                  text ? (struct datum){.s = str_of(letters, text)}
+                                       : DATUM_NULL,
+                                  {.w = (int128)n * 1000000007 * 1000}};
+        bool changed = true;
+        kdk_status status;
+        txn_statement_begin(txn);
+        if (!row->id) {
+            status = table_insert(txn, w->table, values, &row->id, &w->err);
+            row->n = n;
+            row->text = text;
+        } else if (draw(w, 3)) {
+            const bool key = draw(w, 2);
+            const uint32_t all[] = {1, 2, 3}, some[] = {2};
+            status = table_update(txn, w->table, row->id, key ? all : some,
+                                  key ? values + 1 : values + 2, key ? 3 : 1, &changed,
+                                  &w->err);
+            if (key)
+                row->n = n;
+            row->text = text;
+        } else {
+            status = table_delete(txn, w->table, row->id, &changed, &w->err);
+            row->id = 0;
+        }
+        if (!CHECK_EQ(status, KDK_OK))
+            CHECK_STR(w->err.message, "");
+        CHECK(changed);
+        CHECK_EQ(table_statement_end(txn, &w->err), KDK_OK);
+    }
+    if (draw(w, 5) == 0) {
+        txn_rollback(txn);
+        return;
+    }
+    CHECK_EQ(txn_commit(txn, &w->err), KDK_OK);
+    w->now = next;
+}
+
+/* A key that is there is refused, wherever its row is. */
+static void try_duplicate(struct world *w)
+{
+    const uint32_t k = (uint32_t)draw(w, KEYS);
+    struct txn *txn;
+    struct datum values[4] = {{.i = k}, {.i = 1}, DATUM_NULL, {.w = 0}};
+    if (!w->now.rows[k].id)
+        return;
+    CHECK_EQ(txn_begin(store_txnman(w->store), TXN_SNAPSHOT, false, &txn, &w->err), KDK_OK);
+    txn_statement_begin(txn);
+    CHECK_EQ(table_insert(txn, w->table, values, NULL, &w->err), KDK_OK);
+    CHECK_EQ(table_statement_end(txn, &w->err), KDK_UNIQUE);
+    txn_rollback(txn);
+}
+
+static void check_now(struct world *w)
+{
+    struct txn *txn;
+    CHECK_EQ(txn_begin(store_txnman(w->store), TXN_SNAPSHOT, true, &txn, &w->err), KDK_OK);
+    check_view(w, txn, &w->now);
+    CHECK_EQ(table_row_count(w->table), model_count(&w->now));
+    txn_rollback(txn);
+}
+
+static void checkpoint(struct world *w, bool freeze)
+{
+    if (!CHECK_EQ(store_checkpoint(w->store, freeze, NULL, &w->err), KDK_OK)) {
+        CHECK_STR(w->err.message, "");
+        CHECK_STR(w->err.detail, "");
+    }
+}
+
+static void let_go(struct world *w, uint32_t h)
+{
+    if (!w->held[h].txn)
+        return;
+    check_view(w, w->held[h].txn, &w->held[h].model);
+    txn_rollback(w->held[h].txn);
+    w->held[h].txn = NULL;
+}
+
+static void close_world(struct world *w, bool pour)
+{
+    for (uint32_t h = 0; h < HELD; h++)
+        let_go(w, h);
+    if (!CHECK_EQ(store_close(w->store, pour, &w->err), KDK_OK))
+        CHECK_STR(w->err.message, "");
+}
+
+static void begin_world(struct world *w, uint64_t seed)
+{
+    memset(w, 0, sizeof *w);
+    w->random = seed;
+    CHECK_EQ(sim_new(&(struct sim_options){.seed = seed}, &w->sim, &w->err), KDK_OK);
+    w->os = sim_os(w->sim);
+}
+
+static void model_run(uint64_t seed, uint32_t steps)
+{
+    struct world w;
+    begin_world(&w, seed);
+    if (!open_world(&w))
+        return;
+    for (uint32_t step = 0; step < steps; step++) {
+        const uint32_t h = (uint32_t)draw(&w, HELD);
+        switch (draw(&w, 16)) {
+        case 0:
+        case 1:
+            checkpoint(&w, false);
+            break;
+        case 2:
+            checkpoint(&w, true);
+            break;
+        case 3:
+            close_world(&w, draw(&w, 2));
+            if (!open_world(&w))
+                return;
+            check_world(&w);
+            break;
+        case 4:
+            let_go(&w, h);
+            CHECK_EQ(txn_begin(store_txnman(w.store), TXN_SNAPSHOT, true, &w.held[h].txn,
+                               &w.err),
+                     KDK_OK);
+            txn_statement_begin(w.held[h].txn);
+            w.held[h].model = w.now;
+            break;
+        case 5:
+            if (w.held[h].txn)
+                check_view(&w, w.held[h].txn, &w.held[h].model);
+            break;
+        case 6:
+            check_now(&w);
+            break;
+        case 7:
+            try_duplicate(&w);
+            break;
+        default:
+            write_some(&w);
+            break;
+        }
+    }
+    check_now(&w);
+    check_world(&w);
+    close_world(&w, true);
+    if (!open_world(&w))
+        return;
+    check_now(&w);
+    close_world(&w, false);
+    sim_free(w.sim);
+}
+
+TEST(checkpoint, model)
+{
+    for (uint64_t seed = 1; seed <= 40; seed++)
+        model_run(seed, 150);
+}
