@@ -65,14 +65,14 @@ static bool open_world(struct world *w)
         CHECK_EQ(txn_begin(store_txnman(w->store), TXN_SNAPSHOT, false, &txn, &w->err),
                  KDK_OK);
         txn_statement_begin(txn);
-        CHECK_EQ(table_create(txn, w->store, 10, columns, 4, &w->table, &w->err), KDK_OK);
+        CHECK_EQ(table_create(txn, w->store, 1010, columns, 4, &w->table, &w->err), KDK_OK);
         for (uint32_t c = 0; c < 2; c++) {
             struct tindex def = index_def(c);
             CHECK_EQ(table_index_create(txn, w->table, &def, &w->err), KDK_OK);
         }
         return CHECK_EQ(txn_commit(txn, &w->err), KDK_OK);
     }
-    if (!CHECK_EQ(table_attach(w->store, 10, columns, 4, &w->table, &w->err), KDK_OK)) {
+    if (!CHECK_EQ(table_attach(w->store, 1010, columns, 4, &w->table, &w->err), KDK_OK)) {
         CHECK_STR(w->err.message, "");
         return false;
     }

@@ -269,8 +269,10 @@ kdk_status store_freeze(struct store *store, struct table *table, struct err *er
         TRY(freeze_table(&pouring, table, err));
     } else {
         TRY(pouring_tables(&pouring, err));
+        /* The catalog's own tables are small, and for nobody outside. */
         for (uint32_t i = 0; i < pouring.table_count; i++)
-            TRY(freeze_table(&pouring, pouring.tables[i], err));
+            if (pouring.tables[i]->id >= STORE_FIRST_ID)
+                TRY(freeze_table(&pouring, pouring.tables[i], err));
     }
 out:
     return pouring_end(&pouring, status, err);

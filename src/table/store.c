@@ -6,8 +6,6 @@
 #include "base/mem.h"
 #include "wal/wal.h"
 
-#define FIRST_ID 1000u
-
 /* --------------------------------------------------------------- opening ---- */
 
 /* The directory that `path` is in. */
@@ -117,7 +115,7 @@ static kdk_status log_open(struct store *store, const struct store_options *opti
     TRY(wal_replay(store->wal, recovery_batch, store->recovery, err));
     const uint64_t high =
         MAX(recovery_object_high(store->recovery), MAX(manifest->next_id, 1) - 1);
-    if (high >= FIRST_ID)
+    if (high >= STORE_FIRST_ID)
         atomic_store_explicit(&store->next_id, high + 1, memory_order_relaxed);
     *published = MAX(found.last_timestamp, manifest->timestamp);
     report->log_bytes_replayed = found.replay_bytes;
@@ -160,7 +158,7 @@ kdk_status store_open(const struct store_options *options, struct store **out,
     *report = (struct store_report){.created = !options->dir};
     TRY_MEM(store = MEM_NEW(struct store));
     store->os = options->os;
-    atomic_init(&store->next_id, FIRST_ID);
+    atomic_init(&store->next_id, STORE_FIRST_ID);
     latch_init(&store->latch, OS_RANK_TABLE);
     if (options->dir) {
         TRY(directory_make(options, err));

@@ -289,6 +289,7 @@ static inline void table_ref(struct table *table)
     atomic_fetch_add_explicit(&table->refs, 1, memory_order_relaxed);
 }
 
+#define STORE_FIRST_ID 1000u /* Of objects that users make. */
 struct disk;
 struct store {
     struct os *os;
