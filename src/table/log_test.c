@@ -555,7 +555,7 @@ TEST(log, full_disk_refuses_and_heals)
     uint64_t problems;
     world_new(&w, 5);
     CHECK_EQ(open_store(&w, false), KDK_OK);
-    sim_set_disk_bytes(w.sim, 6 * SEGMENT);
+    sim_set_disk_bytes(w.sim, 6 * SEGMENT + 2 * TREE_PAGE_BYTES + 16384);
     int64_t rows = 0;
     while (status == KDK_OK && rows < 1000) {
         struct datum values[3] = {{.i = 500 + rows}, {.i = 1}, {.s = str_of(letters, 300)}};
