@@ -10,13 +10,13 @@
 
 static _Atomic uint64_t syncs;
 
-int fsync(int fd)
+__attribute__((visibility("default"))) int fsync(int fd)
 {
     atomic_fetch_add_explicit(&syncs, 1, memory_order_relaxed);
     return (int)syscall(SYS_fsync, fd);
 }
 
-int fdatasync(int fd)
+__attribute__((visibility("default"))) int fdatasync(int fd)
 {
     atomic_fetch_add_explicit(&syncs, 1, memory_order_relaxed);
     return (int)syscall(SYS_fdatasync, fd);

@@ -10,6 +10,7 @@ test/mutants.tsv has a mutant a line, tab-separated:
                 runs a command in the copy, whose build is build/debug
 A mutant that does not compile, or whose test passes, is a failure; so is a test that fails without it.
 """
+import filecmp
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ import sys
 import kdk
 
 TREE = kdk.top("build/mutants")
-SKIPPED = shutil.ignore_patterns("build", ".git", ".venv", "__pycache__", "*.kdk")
+SKIPPED = {"build", ".git", ".venv", "__pycache__"}
 
 
 def read(path):
@@ -30,6 +31,28 @@ def read(path):
 def write(path, text):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def files_of(top):
+    """Relative paths of what the copy has of the project."""
+    for folder, names, files in os.walk(top):
+        names[:] = [name for name in names if name not in SKIPPED and not name.endswith(".kdk")]
+        for name in files:
+            yield os.path.relpath(os.path.join(folder, name), top)
+
+
+def refresh():
+    """Makes the sources of the copy those of the project. What is the same stays untouched, so that the kept build is not made anew; what
+    differs gets the time of now, since a build may have seen a mutant of it."""
+    wanted = set(files_of(kdk.top()))
+    os.makedirs(TREE, exist_ok=True)
+    for path in set(files_of(TREE)) - wanted:
+        os.remove(os.path.join(TREE, path))
+    for path in wanted:
+        source, copy = kdk.top(path), os.path.join(TREE, path)
+        if not os.path.exists(copy) or not filecmp.cmp(source, copy, shallow=False):
+            os.makedirs(os.path.dirname(copy), exist_ok=True)
+            shutil.copy(source, copy)
 
 
 def function_lines(lines, name):
@@ -81,7 +104,7 @@ def command_of(test):
 def passes(argv):
     try:
         return subprocess.run(argv, cwd=TREE, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL, timeout=300).returncode == 0
+                              stderr=subprocess.DEVNULL, timeout=120).returncode == 0
     except subprocess.TimeoutExpired:
         return False
 
@@ -89,16 +112,7 @@ def passes(argv):
 def main(words):
     entries = [line.rstrip("\n").split("\t") for line in read(kdk.top("test/mutants.tsv")).splitlines()[1:]
                if line.strip() and not line.startswith("#") and all(word in line for word in words)]
-    os.makedirs(TREE, exist_ok=True)
-    for name in os.listdir(kdk.top()):  # Fresh sources over a kept build.
-        source, copy = kdk.top(name), os.path.join(TREE, name)
-        if name in ("build", ".git", ".venv"):
-            continue
-        if os.path.isdir(source):
-            shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(source, copy, ignore=SKIPPED)
-        else:
-            shutil.copy2(source, copy)
+    refresh()
     subprocess.run(["cmake", "--preset", "debug", "-DCMAKE_C_FLAGS=-w"], cwd=TREE, check=True, stdout=subprocess.DEVNULL)
     tally, sound = kdk.Tally(), {}
     for file, function, line, change, test in entries:

@@ -289,6 +289,7 @@ struct crowd {
     struct txnman *man;
     struct probe_log log;
     _Atomic uint64_t last; /* Newest timestamp that was tidied. */
+    _Atomic uint64_t hooked; /* Newest timestamp whose hook ran. */
     uint32_t rounds;
 };
 struct member {
@@ -321,6 +322,16 @@ static void crowd_free(struct txn_part *part)
 static const struct txn_part_ops crowd_ops = {NULL, crowd_stamp, crowd_nothing, crowd_tidy,
                                               crowd_free};
 
+/* Hooks come in the order of timestamps, before anybody sees what they did. */
+static void crowd_hook(void *context, uint64_t timestamp)
+{
+    struct crowd *crowd = context;
+    CHECK(atomic_load(&crowd->hooked) < timestamp);
+    CHECK(txnman_published(crowd->man) == timestamp - 1);
+    os_yield();
+    atomic_store(&crowd->hooked, timestamp);
+}
+
 static void member_run(void *context)
 {
     struct member *m = context;
@@ -336,6 +347,8 @@ static void member_run(void *context)
             part->crowd = crowd;
             txn_part_add(txn, &part->part);
         }
+        if (r % 3 && r % 2)
+            CHECK_EQ(txn_on_end(txn, crowd_hook, NULL, crowd, &err), KDK_OK);
         CHECK(atomic_load(&crowd->last) <= txn->snapshot);
         if (r % 4 == 0)
             os_yield();
@@ -361,6 +374,7 @@ static void crowd_run(void *context)
     struct err err = {0};
     crowd->man = manager();
     atomic_store(&crowd->last, 0);
+    atomic_store(&crowd->hooked, 0);
     for (uint32_t i = 0; i < 6; i++) {
         members[i] = (struct member){crowd, i + 1};
         CHECK_EQ(

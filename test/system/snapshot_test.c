@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "kodiak.h"
+#include "os/sim.h"
 
 #define NAMES_MAX 8
 
@@ -140,13 +141,43 @@ static void run_file(const char *path, const char *database)
     CHECK_EQ(kdk_close(s.db), KDK_OK);
 }
 
-TEST(snapshot, step_files_in_memory)
+struct one {
+    const char *path;
+};
+
+static void run_on_disk(void *context)
+{
+    run_file(((struct one *)context)->path, "/db");
+}
+
+static void run_all(bool disk)
 {
     glob_t found;
     if (!CHECK_EQ(glob(KDK_SOURCE_DIR "/test/steps/*.steps", 0, NULL, &found), 0))
         return;
-    for (size_t i = 0; i < found.gl_pathc; i++)
-        run_file(found.gl_pathv[i], ":memory:");
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        struct one one = {found.gl_pathv[i]};
+        struct sim *sim = NULL;
+        struct err err = {0};
+        if (!disk) {
+            run_file(one.path, ":memory:");
+            continue;
+        }
+        if (!CHECK_EQ(sim_new(&(struct sim_options){.seed = i + 1, .quiet = true}, &sim, &err), KDK_OK))
+            break;
+        CHECK(sim_run(sim, run_on_disk, &one));
+        sim_free(sim);
+    }
     CHECK(found.gl_pathc >= 9);
     globfree(&found);
+}
+
+TEST(snapshot, step_files_in_memory)
+{
+    run_all(false);
+}
+
+TEST(snapshot, step_files_on_disk)
+{
+    run_all(true);
 }
