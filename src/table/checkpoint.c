@@ -572,7 +572,7 @@ kdk_status pouring_tables(struct pouring *pouring, struct err *err)
     return pouring->tables ? KDK_OK : err_nomem(err);
 }
 
-static kdk_status pour_all(struct disk *disk, uint64_t lsn, bool *poured, struct err *err)
+static kdk_status pour_all(struct disk *disk, uint64_t lsn, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct pouring pouring;
@@ -584,7 +584,6 @@ static kdk_status pour_all(struct disk *disk, uint64_t lsn, bool *poured, struct
         TRY(pour_table(&pouring, pouring.tables[i], err));
     if (disk->complete)
         TRY(drop_missing(&pouring, err));
-    *poured = true;
 out:
     return pouring_end(&pouring, status, err);
 }
@@ -627,34 +626,58 @@ void disk_release(struct disk *disk)
     os_wake(&disk->busy, UINT32_MAX);
 }
 
-kdk_status store_checkpoint(struct store *store, bool freeze, struct table *table,
-                            struct err *err)
+static kdk_status checkpoint_run(struct store *store, bool freeze, struct table *table,
+                                 struct err *err)
 {
     kdk_status status = KDK_OK;
     struct disk *disk = store->disk;
-    bool poured = false;
-    if (!disk)
-        return KDK_OK;
-    disk_acquire(disk);
-    uint64_t lsn = 0;
-    if (store->wal) {
-        lsn = wal_position(store->wal);
-        TRY(wal_wait(store->wal, lsn, err));
-        TRY(wal_vouch(store->wal, err));
-    }
+    const char *why = txnman_read_only(store->man);
+    if (why)
+        TRY(err_set(err, KDK_READ_ONLY, "the database is read-only: %s", why));
+    const uint64_t lsn = wal_position(store->wal);
+    /* Whatever comes of this, the next one is due after so much more. */
+    atomic_store_explicit(&disk->due_lsn, lsn + disk->log_bytes, memory_order_relaxed);
+    TRY(wal_wait(store->wal, lsn, err));
+    TRY(wal_vouch(store->wal, err));
     if (!txnman_settle(store->man))
         TRY(err_set(err, KDK_IO, "the log could not be written"));
-    TRY(pour_all(disk, lsn, &poured, err));
+    TRY(pour_all(disk, lsn, err));
     if (freeze) {
         TRY(store_freeze(store, table, err));
         TRY(pour_again(disk, err));
     }
-    if (store->wal)
-        TRY(wal_release_before(store->wal, disk->older_lsn, err));
+    TRY(wal_release_before(store->wal, disk->older_lsn, err));
     TRY(evict(disk, err));
 out:
-    disk_release(disk);
     if (status != KDK_OK)
         err_while(err, "checkpointing");
     return status;
+}
+
+kdk_status store_checkpoint(struct store *store, bool freeze, struct table *table,
+                            struct err *err)
+{
+    if (!store->disk)
+        return KDK_OK;
+    disk_acquire(store->disk);
+    kdk_status status = checkpoint_run(store, freeze, table, err);
+    disk_release(store->disk);
+    return status;
+}
+
+void checkpoint_if_due(void *context)
+{
+    struct disk *disk = context;
+    uint32_t free = 0;
+    struct err err;
+    if (wal_position(disk->store->wal) <
+            atomic_load_explicit(&disk->due_lsn, memory_order_relaxed) ||
+        !atomic_compare_exchange_strong_explicit(&disk->busy, &free, 1,
+                                                 memory_order_acq_rel,
+                                                 memory_order_relaxed))
+        return;
+    err_clear(&err);
+    /* The commit stands whatever happens here: the log keeps what the checkpoint did not. */
+    disk->last_failure = checkpoint_run(disk->store, false, NULL, &err);
+    disk_release(disk);
 }

@@ -25,7 +25,8 @@ struct world {
     struct table *table;
     struct err err;
     uint64_t random;
-    struct model now;
+    struct model now, next; /* next: what the commit under way makes of it. */
+    bool acked;
     struct {
         struct txn *txn;
         struct model model;
@@ -250,6 +251,7 @@ static void write_some(struct world *w)
         txn_rollback(txn);
         return;
     }
+    w->next = next;
     CHECK_EQ(txn_commit(txn, &w->err), KDK_OK);
     w->now = next;
 }
@@ -370,4 +372,216 @@ TEST(checkpoint, model)
 {
     for (uint64_t seed = 1; seed <= 40; seed++)
         model_run(seed, 150);
+}
+
+/* ------------------------------------------------------------------ power cuts ---- */
+
+static bool model_equal(struct world *w, const struct model *model)
+{
+    struct txn *txn;
+    bool same = true;
+    struct arena arena = {0};
+    CHECK_EQ(txn_begin(store_txnman(w->store), TXN_SNAPSHOT, true, &txn, &w->err), KDK_OK);
+    txn_statement_begin(txn);
+    for (uint32_t k = 0; k < KEYS && same; k++) {
+        const struct model_row *row = &model->rows[k];
+        struct buf key = {0};
+        struct datum value = {.i = k}, values[2];
+        rowid id = 0;
+        uint32_t count;
+        bool found;
+        CHECK_EQ(key_add(&key, LTYPE(BIGINT), &value, false, false), KDK_OK);
+        CHECK_EQ(
+            index_point(txn, w->table, 11, key.data, key.len, &id, 1, &count, &w->err),
+            KDK_OK);
+        buf_deinit(&key);
+        same = count == (row->id != 0) && (!count || id == row->id);
+        if (!same || !count)
+            continue;
+        CHECK_EQ(table_get(txn, w->table, id, (uint32_t[]){1, 2}, 2, values, &found, &arena,
+                           &w->err),
+                 KDK_OK);
+        same = found && values[0].i == row->n && values[1].null == (row->text == 0) &&
+               (values[1].null || values[1].s.len == row->text);
+    }
+    txn_rollback(txn);
+    arena_deinit(&arena);
+    return same;
+}
+
+static void cut_main(void *context)
+{
+    struct world *w = context;
+    if (!open_world(w))
+        return;
+    w->acked = true;
+    for (uint32_t step = 0; step < 14; step++) {
+        write_some(w);
+        if (step % 4 == 1)
+            checkpoint(w, false);
+        if (step % 6 == 3)
+            checkpoint(w, true);
+        if (step == 9) {
+            close_world(w, false);
+            if (!open_world(w))
+                return;
+        }
+    }
+    close_world(w, true);
+}
+
+/* After a cut anywhere the state is that of the last commit that was acknowledged, or of the one under way; and all is sound. */
+static void cut_run(uint64_t seed, uint64_t at, uint64_t *calls)
+{
+    struct world w;
+    sim_memory_begin();
+    begin_world(&w, seed);
+    sim_cut_at(w.sim, at);
+    const bool ended = sim_run(w.sim, cut_main, &w);
+    if (calls)
+        *calls = sim_calls_mutating(w.sim);
+    CHECK(ended == (at == 0));
+    sim_memory_reap();
+    sim_reboot(w.sim);
+    if (!w.acked && !w.now.rows[0].id) {
+        /* Whether the table was made is not known. */
+        struct store_options options = {
+            .os = w.os, .dir = "/db", .create = true, .log_segment_bytes = 65536};
+        if (!CHECK_EQ(store_open(&options, &w.store, NULL, &w.err), KDK_OK))
+            CHECK_STR(w.err.message, "");
+        CHECK_EQ(store_close(w.store, false, &w.err), KDK_OK);
+    } else if (open_world(&w)) {
+        if (!model_equal(&w, &w.now)) {
+            CHECK(model_equal(&w, &w.next));
+            w.now = w.next;
+        }
+        check_now(&w);
+        check_world(&w);
+        write_some(&w);
+        checkpoint(&w, true);
+        check_now(&w);
+        check_world(&w);
+        close_world(&w, false);
+    }
+    sim_free(w.sim);
+}
+
+TEST(checkpoint, survives_power_cuts)
+{
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        uint64_t calls = 0;
+        cut_run(seed, 0, &calls);
+        CHECK(calls > 100);
+        for (uint64_t at = seed; at <= calls; at += 3)
+            cut_run(seed, at, NULL);
+    }
+}
+
+/* Invariant 15: damage to the newest slot opens the older one, whose log is still there. */
+TEST(checkpoint, a_damaged_newest_slot_loses_nothing)
+{
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct world w;
+        begin_world(&w, seed);
+        if (!open_world(&w))
+            return;
+        for (uint32_t i = 0; i < 10 + seed; i++) {
+            write_some(&w);
+            if (i % 3 == 0)
+                checkpoint(&w, i % 2 == 0);
+        }
+        checkpoint(&w, false);
+        write_some(&w);
+        const uint64_t slot = w.store->disk->newest->manifest.sequence % 2;
+        close_world(&w, false);
+        sim_reboot(w.sim);
+        CHECK_EQ(sim_flip(w.sim, "/db/MANIFEST", slot * MANIFEST_SLOT_BYTES + 30, 0x10,
+                          &w.err),
+                 KDK_OK);
+        if (!open_world(&w))
+            return;
+        check_now(&w);
+        check_world(&w);
+        write_some(&w);
+        checkpoint(&w, true);
+        check_now(&w);
+        check_world(&w);
+        close_world(&w, true);
+        /* Both: it says so. */
+        sim_reboot(w.sim);
+        for (uint64_t k = 0; k < 2; k++)
+            CHECK_EQ(sim_flip(w.sim, "/db/MANIFEST", k * MANIFEST_SLOT_BYTES + 30, 0x10,
+                              &w.err),
+                     KDK_OK);
+        const struct store_options options = {.os = w.os, .dir = "/db"};
+        CHECK_EQ(store_open(&options, &w.store, NULL, &w.err), KDK_CORRUPT);
+        sim_free(w.sim);
+    }
+}
+
+struct files {
+    uint32_t live, dead, logs;
+    uint64_t rows, hidden;
+};
+static kdk_status count_file(void *context, const struct store_file *file, struct err *err)
+{
+    struct files *files = context;
+    (void)err;
+    if (file->is_log)
+        files->logs++;
+    else if (file->live)
+        files->live++;
+    else
+        files->dead++;
+    files->rows += file->live ? file->rows : 0;
+    files->hidden += file->hidden;
+    return KDK_OK;
+}
+
+/* After a freeze the folder holds what is live and nothing else; a snapshot keeps more, until it ends. */
+TEST(checkpoint, files_are_the_live_set_after_a_freeze)
+{
+    struct world w;
+    begin_world(&w, 3);
+    if (!open_world(&w))
+        return;
+    for (uint32_t i = 0; i < 30; i++)
+        write_some(&w);
+    checkpoint(&w, true);
+    struct files files = {0};
+    CHECK_EQ(store_files(w.store, count_file, &files, &w.err), KDK_OK);
+    CHECK(files.live > 0);
+    CHECK_EQ(files.dead, 0);
+    CHECK_EQ(files.rows, model_count(&w.now));
+    CHECK_EQ(files.hidden, 0);
+    CHECK(files.logs > 0);
+    CHECK_EQ(txn_begin(store_txnman(w.store), TXN_SNAPSHOT, true, &w.held[0].txn, &w.err),
+             KDK_OK);
+    txn_statement_begin(w.held[0].txn);
+    w.held[0].model = w.now;
+    for (uint32_t i = 0; i < 10; i++)
+        write_some(&w);
+    checkpoint(&w, false);
+    files = (struct files){0};
+    CHECK_EQ(store_files(w.store, count_file, &files, &w.err), KDK_OK);
+    CHECK(files.hidden > 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        write_some(&w);
+        checkpoint(&w, true);
+        check_view(&w, w.held[0].txn, &w.held[0].model);
+    }
+    files = (struct files){0};
+    CHECK_EQ(store_files(w.store, count_file, &files, &w.err), KDK_OK);
+    CHECK(files.dead > 0);
+    let_go(&w, 0);
+    write_some(&w);
+    checkpoint(&w, true);
+    files = (struct files){0};
+    CHECK_EQ(store_files(w.store, count_file, &files, &w.err), KDK_OK);
+    CHECK_EQ(files.dead, 0);
+    CHECK_EQ(files.rows, model_count(&w.now));
+    check_now(&w);
+    check_world(&w);
+    close_world(&w, false);
+    sim_free(w.sim);
 }

@@ -97,8 +97,10 @@ struct disk {
     _Atomic uint32_t busy;     /* A checkpoint runs. */
     _Atomic uint64_t next_file;
     bool complete;             /* All tables are attached: what else a generation has was dropped. */
-    uint64_t log_bytes;        /* A checkpoint after so many. */
+    uint64_t log_bytes;        /* A checkpoint after so many: */
+    _Atomic uint64_t due_lsn;  /* when the log gets here. */
     bool read_only, failed;
+    kdk_status last_failure;   /* Of a checkpoint that nobody asked for. */
     struct dead_file *dead;    /* By who checkpoints. */
     uint32_t dead_count, dead_cap;
     struct txn_pins pins;
@@ -106,6 +108,8 @@ struct disk {
 
 kdk_status disk_open(struct store *store, const struct store_options *options, struct manifest *out, bool *created,
                      struct err *err) KDK_MUST_CHECK;
+/* After a commit: a checkpoint if the log has grown enough and none runs. If it fails, another is due when the log has grown more. */
+void checkpoint_if_due(void *disk);
 void disk_start(struct store *store); /* The transaction manager is there. */
 void disk_close(struct disk *disk);   /* No transaction is left. Accepts NULL. */
 

@@ -401,6 +401,8 @@ kdk_status disk_open(struct store *store, const struct store_options *options,
     disk->store = store;
     disk->os = options->os;
     disk->read_only = options->read_only;
+    disk->log_bytes = options->checkpoint_log_bytes ? options->checkpoint_log_bytes
+                                                     : CHECKPOINT_LOG_BYTES;
     latch_init(&disk->latch, OS_RANK_LEAF);
     TRY_MEM(disk->path = mem_strdup(options->dir));
     TRY_MEM(disk->trees = join(disk->path, "trees"));
@@ -434,6 +436,7 @@ kdk_status disk_open(struct store *store, const struct store_options *options,
                                                       .bytes_max = 64u << 20},
                         &disk->strips, err));
     disk->older_slot = older.sequence;
+    atomic_init(&disk->due_lsn, out->log_lsn + disk->log_bytes);
     disk->older_lsn = older.sequence ? older.log_lsn : out->log_lsn;
     atomic_init(&disk->next_file, out->next_file);
     TRY(dead_read(disk, out, err));
@@ -451,7 +454,7 @@ out:
 void disk_start(struct store *store)
 {
     struct disk *disk = store->disk;
-    disk->pins = (struct txn_pins){disk, pin, unpin};
+    disk->pins = (struct txn_pins){disk, pin, unpin, checkpoint_if_due};
     txnman_set_pins(store->man, &disk->pins);
 }
 

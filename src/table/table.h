@@ -185,6 +185,20 @@ uint64_t table_column_distinct(struct table *table, uint32_t column); /* Estimat
 /* Pours what is recent into a new generation. With `freeze`, every committed row of `table` (NULL: of all tables) becomes columnar, every
  * overlay is merged, and two manifests are written. :memory: does nothing. */
 kdk_status store_checkpoint(struct store *store, bool freeze, struct table *table, struct err *err) KDK_MUST_CHECK;
+/* A file of the database. */
+struct store_file {
+    const char *path;
+    uint64_t bytes;
+    bool is_log;       /* A segment of the log, or a spare one; what follows is 0. */
+    bool live;         /* The newest generation names it. Others wait for snapshots, or for the next checkpoint. */
+    uint64_t number;   /* Of a block file. */
+    uint32_t table;
+    uint64_t rows, strips;
+    uint64_t hidden;   /* Rows of it that are changed or gone since, as of the last checkpoint. */
+};
+/* Calls `each` for block files, by number as the system lists them, and for the log's. */
+kdk_status store_files(struct store *store, kdk_status (*each)(void *context, const struct store_file *file, struct err *err),
+                       void *context, struct err *err) KDK_MUST_CHECK;
 /* Walks everything and calls `report` for each damage found; KDK_OK when it could walk at all. */
 kdk_status store_check(struct store *store, void (*report)(void *context, const char *line), void *context,
                        uint64_t *problems, struct err *err) KDK_MUST_CHECK;

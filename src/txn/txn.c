@@ -646,6 +646,8 @@ kdk_status txn_commit(struct txn *txn, struct err *err)
         txnman_reclaim(man);
     else
         reclaim_sometimes(man);
+    if (status == KDK_OK && man->pins)
+        man->pins->committed(man->pins->context);
     return status;
 out:
     if (batch)

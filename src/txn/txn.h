@@ -70,6 +70,7 @@ struct txn_pins {
     void *context;
     void (*pin)(void *context, struct txn *txn);   /* By the owner's thread, before its first read. Sets txn->pinned. */
     void (*unpin)(void *context, struct txn *txn); /* The snapshot still lives. */
+    void (*committed)(void *context); /* After a commit of changes, when nothing is left of the transaction. May take its time. */
 };
 void txnman_set_pins(struct txnman *man, const struct txn_pins *pins);
 /* Returns when all that has a timestamp now is published; false if that will not be (a flush failed). */
