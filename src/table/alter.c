@@ -117,6 +117,7 @@ static void table_free(struct table *table)
 {
     struct index_set *set = atomic_load_explicit(&table->indexes, memory_order_acquire);
     rowmap_free(table);
+    table_dicts_free(table);
     for (uint32_t i = 0; set && i < set->count; i++)
         index_free(set_index(set, i));
     mem_free(set);

@@ -189,8 +189,8 @@ static uint32_t strip_columns(const struct strip_entry *entry)
 }
 
 /* The base row at a position. Strings: in `arena` if given, else in the pinned data. */
-static kdk_status strip_image(struct disk *disk, struct table *table,
-                              struct strip_entry *entry, uint32_t position,
+static kdk_status strip_image(struct disk *disk, struct generation *generation,
+                              struct table *table, struct strip_entry *entry, uint32_t position,
                               const struct strip_data **data, struct image *image,
                               struct arena *arena, struct err *err)
 {
@@ -204,9 +204,12 @@ static kdk_status strip_image(struct disk *disk, struct table *table,
         const struct strip_data *one = data ? data[k] : NULL;
         if (field->kind == FIELD_NONE)
             continue;
-        if (!one)
-            TRY(strip_column(disk->strips, entry, c, field->type, NULL,
+        if (!one) {
+            struct dict *dict;
+            TRY(strip_dict(table, generation, entry, c, field->type, &dict, err));
+            TRY(strip_column(disk->strips, entry, c, field->type, dict,
                              data ? STRIP_SCAN : STRIP_POINT, &one, err));
+        }
         if (data)
             data[k] = one;
         struct datum value = strip_value(one, position);
@@ -294,7 +297,7 @@ kdk_status below_get(struct disk *disk, struct generation *generation, struct ta
         TRY_MEM(bytes);
         TRY(rowcode_read(table, bytes, value.len, image, found, err));
     } else if (entry) {
-        TRY(strip_image(disk, table, entry, position, NULL, image, arena, err));
+        TRY(strip_image(disk, generation, table, entry, position, NULL, image, arena, err));
         *found = true;
     }
 out:
@@ -497,8 +500,8 @@ static kdk_status walk_strip(struct row_walk *walk, uint32_t position, struct er
         walk->data_count = entry->column_count;
         walk->data_strip = walk->strip;
     }
-    return strip_image(walk->table->store->disk, walk->table, entry, position, walk->data,
-                       &walk->image, NULL, err);
+    return strip_image(walk->table->store->disk, walk->generation, walk->table, entry,
+                       position, walk->data, &walk->image, NULL, err);
 }
 
 kdk_status row_walk_next(struct row_walk *walk, rowid *out, struct err *err)

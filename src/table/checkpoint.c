@@ -378,6 +378,7 @@ static kdk_status drop_table(struct pouring *pouring, uint32_t id, struct err *e
         if (i == 0 || directory->entries[i]->file != directory->entries[i - 1]->file)
             TRY(pouring_dead(pouring, directory->entries[i]->file, err));
     }
+    TRY(dicts_drop(pouring, id, err));
     TRY(meta_put(pouring, id, META_TABLE, 0, NULL, err));
     pouring->changed = true;
 out:
@@ -515,6 +516,7 @@ kdk_status pouring_end(struct pouring *pouring, kdk_status status, struct err *e
     disk->older_lsn = old->log_lsn;
     generation_install(disk, generation);
     generation = NULL;
+
     /* Those that were taken off the list. */
     uint32_t kept = 0;
     for (uint32_t i = 0; i < disk->dead_count; i++)
@@ -534,8 +536,11 @@ out:
                 continue; /* What is left is removed at the next open. */
     }
     txn_rollback(pouring->txn);
-    while (pouring->table_count)
-        table_unref(pouring->tables[--pouring->table_count]);
+    while (pouring->table_count) {
+        struct table *table = pouring->tables[--pouring->table_count];
+        table_dicts_stored(table, status == KDK_OK);
+        table_unref(table);
+    }
     mem_free(pouring->tables);
     mem_free(pouring->meta);
     mem_free(pouring->files);

@@ -48,6 +48,10 @@ kdk_status meta_put(struct pouring *pouring, uint32_t table, enum meta_tag tag, 
                     const struct buf *value, struct err *err) KDK_MUST_CHECK;
 /* The new generation does not name the file any more. */
 kdk_status pouring_dead(struct pouring *pouring, uint64_t file, struct err *err) KDK_MUST_CHECK;
+/* Codes of the table's dictionaries that are not stored yet. */
+kdk_status pouring_dicts(struct pouring *pouring, struct table *table, struct err *err) KDK_MUST_CHECK;
+void table_dicts_stored(struct table *table, bool durable); /* How what pouring_dicts() put ended. */
+kdk_status dicts_drop(struct pouring *pouring, uint32_t table, struct err *err) KDK_MUST_CHECK;
 /* Removes the files that no generation from `oldest` on names. */
 kdk_status files_release(struct disk *disk, uint64_t oldest, struct err *err) KDK_MUST_CHECK;
 void bounds_take(struct table *table, struct gtable *into);

@@ -91,6 +91,7 @@ struct disk {
     struct page_file *file;    /* Of pages. */
     struct block_cache *strips;
     struct latch latch;        /* Guards generations, pins. */
+    struct latch dict_latch;   /* Guards lists of dictionaries. */
     struct generation *newest;
     uint64_t older_slot;       /* Sequence in the other slot; 0: none. */
     uint64_t older_lsn;        /* What its replay would need. */
@@ -135,6 +136,21 @@ kdk_status gtable_directory(struct disk *disk, struct generation *generation, st
                             struct directory **out, struct err *err) KDK_MUST_CHECK;
 const struct gindex *gtable_index(const struct gtable *table, uint32_t id); /* or NULL */
 void gtable_free(struct gtable *table);
+
+/* The dictionary of a column. */
+struct column_dict {
+    struct column_dict *next;
+    uint32_t column;
+    struct dict *dict;
+    uint32_t stored, pouring; /* Codes below are in the newest generation, or will be. By who checkpoints, once it is in the list. */
+};
+void table_dicts_free(struct table *table);
+/* Reads it from the generation if it is not in memory yet. */
+kdk_status table_dict(struct table *table, struct generation *generation, uint32_t column, struct ltype type,
+                      struct column_dict **out, struct err *err) KDK_MUST_CHECK;
+/* That of a strip's column, or NULL if it has no codes. */
+kdk_status strip_dict(struct table *table, struct generation *generation, const struct strip_entry *entry,
+                      uint32_t column, struct ltype type, struct dict **out, struct err *err) KDK_MUST_CHECK;
 
 /* Keys of the meta tree: table, tag, number. */
 enum meta_tag { META_DICT = 'D', META_STRIP = 'F', META_TABLE = 'T', META_DEAD = 'X' };

@@ -155,6 +155,12 @@ static kdk_status writer_make(struct freezing *freezing, struct err *err)
             .name = arena_strdup(&freezing->arena,
                                  name_of_column(freezing->table, c, room))};
         TRY_MEM(columns[n - 1].name);
+        if (field->kind != FIELD_STR)
+            continue;
+        struct column_dict *dict;
+        TRY(table_dict(freezing->table, txn_generation(freezing->pouring->txn), c,
+                       field->type, &dict, err));
+        columns[n - 1].dict = dict->dict;
     }
     TRY(batch_init(&freezing->batch, types, n, &freezing->arena, err));
     TRY(block_writer_new(
@@ -243,6 +249,7 @@ static kdk_status freeze_table(struct pouring *pouring, struct table *table,
         TRY(pouring_dead(pouring, first->file, err));
     }
     TRY(range_freeze(&freezing, &walk, at, old->next_id, err));
+    TRY(pouring_dicts(pouring, table, err));
     TRY(btree_drop(pouring->sink, &old->rows, err));
     made = *old;
     memset(&made.rows, 0, sizeof made.rows);
@@ -265,15 +272,11 @@ kdk_status store_freeze(struct store *store, struct table *table, struct err *er
     kdk_status status = KDK_OK;
     struct pouring pouring;
     TRY(pouring_begin(store->disk, &pouring, err));
-    if (table) {
-        TRY(freeze_table(&pouring, table, err));
-    } else {
-        TRY(pouring_tables(&pouring, err));
-        /* The catalog's own tables are small, and for nobody outside. */
-        for (uint32_t i = 0; i < pouring.table_count; i++)
-            if (pouring.tables[i]->id >= STORE_FIRST_ID)
-                TRY(freeze_table(&pouring, pouring.tables[i], err));
-    }
+    TRY(pouring_tables(&pouring, err));
+    /* The catalog's own tables are small, and for nobody outside. */
+    for (uint32_t i = 0; i < pouring.table_count; i++)
+        if (table ? pouring.tables[i] == table : pouring.tables[i]->id >= STORE_FIRST_ID)
+            TRY(freeze_table(&pouring, pouring.tables[i], err));
 out:
     return pouring_end(&pouring, status, err);
 }

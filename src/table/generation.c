@@ -404,6 +404,7 @@ kdk_status disk_open(struct store *store, const struct store_options *options,
     disk->log_bytes = options->checkpoint_log_bytes ? options->checkpoint_log_bytes
                                                      : CHECKPOINT_LOG_BYTES;
     latch_init(&disk->latch, OS_RANK_LEAF);
+    latch_init(&disk->dict_latch, OS_RANK_LEAF);
     TRY_MEM(disk->path = mem_strdup(options->dir));
     TRY_MEM(disk->trees = join(disk->path, "trees"));
     TRY_MEM(disk->blocks = join(disk->path, "blocks"));

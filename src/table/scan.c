@@ -488,9 +488,13 @@ static kdk_status strip_rows(struct scan_reader *reader, struct batch *batch,
             strip_entry_ids(entry, from, n, v->data);
             continue;
         }
-        if (!reader->data[k] && strip_entry_column(entry, c))
-            TRY(strip_column(scan->disk->strips, entry, c, v->type, NULL, STRIP_SCAN,
+        if (!reader->data[k] && strip_entry_column(entry, c)) {
+            struct dict *dict;
+            TRY(strip_dict(scan->table, txn_generation(scan->txn), entry, c, v->type, &dict,
+                           err));
+            TRY(strip_column(scan->disk->strips, entry, c, v->type, dict, STRIP_SCAN,
                              &reader->data[k], err));
+        }
         if (reader->data[k])
             strip_vec(reader->data[k], from, n, batch->sel.rows ? &batch->sel : NULL, v);
         else

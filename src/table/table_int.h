@@ -189,6 +189,7 @@ static inline void group_leave(struct group *group)
 }
 void group_raise(struct group *group, uint64_t timestamp);
 
+struct column_dict;
 struct map_node; /* Inner node of the radix tree. */
 struct group *rowmap_group(struct table *table, rowid id); /* or NULL */
 static inline _Atomic uintptr_t *group_slot(struct group *group, rowid id)
@@ -254,6 +255,7 @@ struct table {
     struct table *next, **link;      /* Of the store's list, under its latch. */
     _Atomic(struct layout *) layout; /* The newest. */
     _Atomic(struct layout_list *) layouts;
+    _Atomic(struct column_dict *) dicts; /* Read from disk so far. */
     uint32_t layout_count; /* By who changes the definition. */
     struct bounds *bounds; /* All that fields point to. */
     _Atomic(struct index_set *) indexes;
