@@ -159,19 +159,18 @@ static void list_print(struct buf *out, const struct rel *root, struct expr *con
     }
 }
 
-static void line(struct buf *out, uint32_t depth)
+static void line(struct buf *out, uint32_t indent)
 {
-    ADD("%*s", (int)(depth * 2), "");
+    ADD("%*s", (int)indent, "");
 }
 
-static void rel_print(struct buf *out, const struct rel *root, const struct rel *rel, const struct exec *exec, uint32_t depth)
+static void rel_print(struct buf *out, const struct rel *root, const struct rel *rel, const struct exec *exec, uint32_t indent, bool child)
 {
     const char *title = NULL;
     const struct xop *op = NULL;
 
-    line(out, depth);
-    if (depth)
-        ADD("->  ");
+    ADD("%*s%s", (int)indent, "", child ? "->  " : "");
+    indent += child ? 6 : 2;
     switch (rel->kind) {
     case REL_SCAN:
         if (rel->phys.index)
@@ -203,7 +202,7 @@ static void rel_print(struct buf *out, const struct rel *root, const struct rel 
         title = rel->col_count ? "HashAggregate" : "Aggregate";
         break;
     case REL_DISTINCT:
-        title = rel->key_count ? "Unique" : "HashAggregate";
+        title = rel->limit || rel->count_offset ? "Limit By Key" : rel->key_count ? "Unique" : "HashAggregate";
         break;
     case REL_SORT:
         title = rel->limit ? "Top-N Sort" : "Sort";
@@ -241,7 +240,7 @@ static void rel_print(struct buf *out, const struct rel *root, const struct rel 
     }
     ADD("\n");
     if (rel->phys.equi_count) {
-        line(out, depth + 2);
+        line(out, indent);
         ADD("Hash Cond: ");
         for (uint32_t i = 0; i < rel->phys.equi_count; i++) {
             ADD(i ? " AND (" : "(");
@@ -253,13 +252,13 @@ static void rel_print(struct buf *out, const struct rel *root, const struct rel 
         ADD("\n");
     }
     if (rel->cond_count) {
-        line(out, depth + 2);
+        line(out, indent);
         ADD(rel->kind == REL_JOIN ? "Join Filter: " : "Filter: ");
         list_print(out, root, rel->conds, rel->cond_count, " AND ");
         ADD("\n");
     }
     if (rel->kind == REL_AGG && rel->col_count) {
-        line(out, depth + 2);
+        line(out, indent);
         ADD("Group Key: ");
         for (uint32_t i = 0; i < rel->col_count; i++) {
             ADD(i ? ", " : "");
@@ -268,7 +267,7 @@ static void rel_print(struct buf *out, const struct rel *root, const struct rel 
         ADD("\n");
     }
     if (rel->key_count) {
-        line(out, depth + 2);
+        line(out, indent);
         ADD("%s: ", rel->kind == REL_SORT ? "Sort Key" : "Key");
         for (uint32_t i = 0; i < rel->key_count; i++) {
             ADD(i ? ", " : "");
@@ -278,17 +277,17 @@ static void rel_print(struct buf *out, const struct rel *root, const struct rel 
         ADD("\n");
     }
     for (uint32_t i = 0; i < rel->cte_count; i++) {
-        line(out, depth + 1);
+        line(out, indent);
         ADD("CTE %s\n", rel->ctes[i]->name);
-        rel_print(out, root, rel->ctes[i]->rel, exec, depth + 2);
+        rel_print(out, root, rel->ctes[i]->rel, exec, indent + 2, true);
     }
     for (uint32_t i = 0; i < 2; i++)
         if (rel->in[i])
-            rel_print(out, root, rel->in[i], exec, depth + 1);
+            rel_print(out, root, rel->in[i], exec, indent, true);
 }
 
 kdk_status exec_explain(const struct bound_stmt *stmt, const struct exec *exec, struct buf *out, struct err *err)
 {
-    rel_print(out, stmt->root, stmt->root, exec, 0);
+    rel_print(out, stmt->root, stmt->root, exec, 0, false);
     return buf_status(out, err);
 }

@@ -632,8 +632,10 @@ out:
 
 /* ----------------------------------------------------------------- distinct ---- */
 
-/* DISTINCT ON: passes the first row of each key, in input order. */
+/* DISTINCT ON: passes the first row of each key, in input order; or, with a limit, some of each: then each group counts its rows. */
 struct first_local {
+    uint64_t limit, offset;
+    bool counted;
     struct groups groups;
     struct rowlayout layout;
     struct eval **keys;
@@ -657,7 +659,10 @@ static kdk_status first_local_new(struct xop *op, struct xworker *worker, void *
         TRY(eval_new(rel->keys[i].expr, &source, &worker->exec->env.eval, &worker->arena, &l->keys[i], err));
         types[i] = rel->keys[i].expr->type;
     }
-    TRY(rowlayout_init(&l->layout, types, rel->key_count, 0, &worker->arena, err));
+    l->counted = rel->limit || rel->count_offset;
+    if (l->counted)
+        TRY(limit_values(worker->exec, rel, &l->limit, &l->offset, err));
+    TRY(rowlayout_init(&l->layout, types, rel->key_count, l->counted ? 8 : 0, &worker->arena, err));
     TRY(groups_init(&l->groups, &l->layout, rel->key_count, &worker->arena, err));
 out:
     return status;
@@ -681,7 +686,14 @@ static kdk_status first_next(struct xop *op, struct xworker *worker, void *local
         TRY(groups_find(&l->groups, l->vecs, &in->sel, in->count, rows, fresh, err));
         for (uint32_t k = 0; k < in->sel.count; k++) {
             uint16_t row = (uint16_t)SEL_ROW(&in->sel, k);
-            if (fresh[k])
+            bool take = fresh[k];
+            if (l->counted) {
+                uint8_t *counter = rows[k] + l->layout.extra_offset;
+                uint64_t before = get_u64(counter);
+                take = before >= l->offset && before - l->offset < l->limit;
+                put_u64(counter, before + 1);
+            }
+            if (take)
                 in->sel_room[n++] = row;
         }
         in->sel = (struct sel){in->sel_room, n};

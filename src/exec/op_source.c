@@ -448,8 +448,14 @@ out:
 
 struct series_local {
     struct batch batch;
+    struct eval *bounds[3];
     bool started, ended;
     struct datum next, stop, step;
+    /* With an input: its batch in work, the row of it, and the values of the bounds. */
+    struct batch *in;
+    uint32_t k;
+    struct vec *values[3];
+    uint16_t *places;
 };
 
 static kdk_status series_local(struct xop *op, struct xworker *worker, void **local, struct err *err)
@@ -458,11 +464,18 @@ static kdk_status series_local(struct xop *op, struct xworker *worker, void **lo
     struct series_local *l;
     TRY_MEM(l = ARENA_NEW(&worker->arena, struct series_local));
     TRY(batch_init(&l->batch, op->schema.types, op->schema.count, &worker->arena, err));
+    TRY_MEM(l->places = ARENA_ARRAY(&worker->arena, uint16_t, BATCH_ROWS));
+    if (op->child) {
+        struct eval_source source = xschema_source(&op->child->schema);
+        for (uint32_t i = 0; i < 3; i++)
+            TRY(eval_new(op->rel->rows[0][i], &source, &worker->exec->env.eval, &worker->arena, &l->bounds[i], err));
+    }
     *local = l;
 out:
     return status;
 }
 
+/* The bounds of the next series: the only one, or that of the input's next row. */
 static kdk_status series_start(struct xop *op, struct xworker *worker, struct series_local *l, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -471,7 +484,10 @@ static kdk_status series_start(struct xop *op, struct xworker *worker, struct se
 
     l->started = true;
     for (uint32_t i = 0; i < 3; i++) {
-        TRY(eval_scalar(op->rel->rows[0][i], &none, &worker->exec->env.eval, &worker->arena, values[i], err));
+        if (op->child)
+            *values[i] = vec_get(l->values[i], SEL_ROW(&l->in->sel, l->k));
+        else
+            TRY(eval_scalar(op->rel->rows[0][i], &none, &worker->exec->env.eval, &worker->arena, values[i], err));
         if (values[i]->null)
             l->ended = true;
         else if (op->rel->cols[0].type.id != LT_NUMERIC)
@@ -487,25 +503,52 @@ static kdk_status series_next(struct xop *op, struct xworker *worker, void *loca
 {
     kdk_status status = KDK_OK;
     struct series_local *l = local;
-    uint32_t n = 0;
+    uint32_t n = 0, made = op->child ? op->child->schema.count : 0; /* The slot of the series. */
 
-    if (!l->started)
-        TRY(series_start(op, worker, l, err));
-    for (uint32_t i = 0; i < op->schema.count; i++)
-        vec_reset(&l->batch.columns[i], ltype_width(op->schema.types[i]));
-    for (; n < BATCH_ROWS && !l->ended; n++) {
-        struct datum d = {0};
-        if (l->step.w > 0 ? l->next.w > l->stop.w : l->next.w < l->stop.w) {
-            l->ended = true;
-            break;
+    while (!n) {
+        if (op->child && (!l->in || l->k == l->in->sel.count)) {
+            TRY(xop_next(op->child, worker, &l->in, err));
+            if (!l->in)
+                goto out;
+            l->k = 0;
+            for (uint32_t i = 0; i < 3; i++)
+                TRY(eval_run(l->bounds[i], l->in, &l->values[i], err));
         }
-        if (op->rel->cols[0].type.id == LT_NUMERIC)
-            d.w = l->next.w;
-        else
-            d.i = (int64_t)l->next.w;
-        if (op->schema.count)
-            vec_put(&l->batch.columns[0], n, &d, BATCH_ROWS);
-        l->next.w += l->step.w; /* 38 digits leave room for one step past any end. */
+        if (made < op->schema.count)
+            vec_reset(&l->batch.columns[made], ltype_width(op->schema.types[made]));
+        while (n < BATCH_ROWS && (op->child ? l->k < l->in->sel.count : !l->ended)) {
+            struct datum d = {0};
+            if (!l->started)
+                TRY(series_start(op, worker, l, err));
+            if (l->ended || (l->step.w > 0 ? l->next.w > l->stop.w : l->next.w < l->stop.w)) {
+                l->ended = !op->child;
+                if (op->child) {
+                    l->started = false;
+                    l->k++;
+                }
+                continue;
+            }
+            if (op->rel->cols[0].type.id == LT_NUMERIC)
+                d.w = l->next.w;
+            else
+                d.i = (int64_t)l->next.w;
+            if (made < op->schema.count)
+                vec_put(&l->batch.columns[made], n, &d, BATCH_ROWS);
+            if (op->child)
+                l->places[n] = (uint16_t)SEL_ROW(&l->in->sel, l->k);
+            l->next.w += l->step.w; /* 38 digits leave room for one step past any end. */
+            n++;
+        }
+        if (!op->child)
+            break;
+    }
+    for (uint32_t i = 0; i < made && n; i++) {
+        struct sel places = {l->places, n};
+        struct vec *in = &l->in->columns[i];
+        if (in->form == VF_LAZY)
+            TRY(in->load(in, &l->in->sel, l->in->count, err));
+        vec_reset(&l->batch.columns[i], ltype_width(op->schema.types[i]));
+        vec_gather(in, &places, &l->batch.columns[i]);
     }
     if (n) {
         batch_all(&l->batch, n);
@@ -520,14 +563,23 @@ static const struct xop_ops series_ops = {.name = "Function Scan", .local_new = 
 kdk_status compile_series(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct xop *op;
+    struct xop *op, *child = NULL;
+    uint64_t *below;
 
     TRY_MEM(op = ARENA_NEW(&exec->arena, struct xop));
-    TRY(xschema_init(&op->schema, exec, 1, err));
+    if (rel->in[0]) {
+        TRY_MEM(below = colids_new(exec, needed));
+        exprs_columns(rel->rows[0], 3, below);
+        TRY(compile(exec, rel->in[0], below, &child, err));
+    } else {
+        exec->serial_now = true;
+    }
+    TRY(xschema_init(&op->schema, exec, 1 + (child ? child->schema.count : 0), err));
+    for (uint32_t i = 0; child && i < child->schema.count; i++)
+        xschema_add(&op->schema, child->schema.ids[i], child->schema.types[i]);
     if (bit_get(needed, rel->cols[0].id))
         xschema_add(&op->schema, rel->cols[0].id, rel->cols[0].type);
-    exec->serial_now = true;
-    xop_register(exec, op, &series_ops, rel, NULL);
+    xop_register(exec, op, &series_ops, rel, child);
     *out = op;
 out:
     return status;

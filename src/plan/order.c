@@ -196,7 +196,7 @@ double plan_rows(struct plan *plan, struct rel *rel)
         rows = 100000;
         break;
     case REL_SERIES:
-        rows = 1000;
+        rows = rel->in[0] ? plan_rows(plan, rel->in[0]) * 10 : 1000;
         break;
     case REL_VALUES:
         rows = rel->row_count;

@@ -201,9 +201,12 @@ kdk_status plan_rel_visible(struct plan *plan, const struct rel *rel, struct col
         for (uint32_t i = 0; i < rel->dml->returning_count; i++)
             TRY(colset_add(plan, set, rel->dml->returning[i].id, err));
         break;
+    case REL_SERIES:
+        if (rel->in[0])
+            TRY(plan_rel_visible(plan, rel->in[0], set, err));
+        break;
     case REL_SCAN:
     case REL_FILE:
-    case REL_SERIES:
     case REL_VALUES:
     case REL_PROJECT:
     case REL_AGG:

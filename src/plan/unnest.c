@@ -65,9 +65,12 @@ static kdk_status visible_cols(struct plan *plan, const struct rel *rel, struct 
         for (uint32_t i = 0; i < rel->dml->returning_count; i++)
             TRY(cols_add(plan, out, rel->dml->returning[i], err));
         break;
+    case REL_SERIES:
+        if (rel->in[0])
+            TRY(visible_cols(plan, rel->in[0], out, err));
+        break;
     case REL_SCAN:
     case REL_FILE:
-    case REL_SERIES:
     case REL_VALUES:
     case REL_PROJECT:
     case REL_AGG:
@@ -551,9 +554,51 @@ out:
     return status;
 }
 
-static kdk_status no_support(struct err *err, const char *what)
+static kdk_status push(struct dep *dep, struct rel **slot, colid *ids, struct err *err);
+
+/* FULL: both sides get D's columns, of which an unmatched row has those of its own side. A projection puts them together; it gives the join's columns
+ * under their ids, so the join gets others. */
+static kdk_status push_full(struct dep *dep, struct rel **slot, colid *ids, struct err *err)
 {
-    return err_set(err, KDK_UNSUPPORTED, "%s that names columns of an outer query is not supported", what);
+    kdk_status status = KDK_OK;
+    struct plan *plan = dep->plan;
+    struct rel *rel = *slot, *project;
+    struct cols visible = {0};
+    struct colmap fresh = {0};
+    struct exprs same = {0};
+    colid *left, *right;
+
+    TRY_MEM(left = ARENA_ARRAY(plan->arena, colid, dep->count + 1));
+    TRY_MEM(right = ARENA_ARRAY(plan->arena, colid, dep->count + 1));
+    TRY(visible_cols(plan, rel, &visible, err));
+    TRY(push(dep, &rel->in[0], left, err));
+    TRY(push(dep, &rel->in[1], right, err));
+    TRY(rename_own(dep, rel, left, err));
+    TRY(same_values(dep, left, right, false, &same, err));
+    TRY(conds_append(plan, rel, &same, err));
+    TRY_MEM(project = plan_rel_new(plan, REL_PROJECT, rel, NULL));
+    for (uint32_t i = 0; i < visible.count; i++)
+        TRY(colmap_add(plan, &fresh, visible.list[i].id, plan_colid_new(plan), err));
+    TRY(rename_made(plan, rel, &fresh, err));
+    TRY(plan_rel_rename_free(plan, rel, &fresh, err));
+    for (uint32_t i = 0; i < visible.count; i++) {
+        struct expr *column;
+        colid id;
+        TRY_MEM(column = plan_expr_column(plan, colmap_get(&fresh, visible.list[i].id), visible.list[i].type));
+        TRY(col_append(plan, project, column, &id, err));
+        project->cols[i].id = visible.list[i].id;
+        project->cols[i].name = visible.list[i].name;
+    }
+    for (uint32_t i = 0; i < dep->count; i++) {
+        struct expr *either;
+        TRY_MEM(either = plan_expr_new(plan, EX_COALESCE, dep->outer[i].type, 2));
+        TRY_MEM(either->args[0] = plan_expr_column(plan, left[i], dep->outer[i].type));
+        TRY_MEM(either->args[1] = plan_expr_column(plan, right[i], dep->outer[i].type));
+        TRY(col_append(plan, project, either, &ids[i], err));
+    }
+    *slot = project;
+out:
+    return status;
 }
 
 /* D dep-join *slot; ids: D's columns at its top. */
@@ -595,8 +640,11 @@ static kdk_status push(struct dep *dep, struct rel **slot, colid *ids, struct er
         struct exprs same = {0};
         TRY(depends(dep, rel->in[0], &left, err));
         TRY(depends(dep, rel->in[1], &right, err));
-        if (rel->join == JOIN_FULL || rel->join == JOIN_RIGHT)
-            TRY(no_support(err, "a FULL JOIN"));
+        TRY_ASSERT(rel->join != JOIN_RIGHT);
+        if (rel->join == JOIN_FULL) {
+            TRY(push_full(dep, slot, ids, err));
+            break;
+        }
         if (rel->join == JOIN_INNER && !left && right) {
             TRY(push(dep, &rel->in[1], ids, err));
         } else {
@@ -663,11 +711,11 @@ static kdk_status push(struct dep *dep, struct rel **slot, colid *ids, struct er
         }
         break;
     case REL_LIMIT: {
-        if (rel->count_offset || !rel->limit || rel->limit->kind != EX_CONST || rel->limit->value.null ||
-            rel->limit->value.i != 1)
-            TRY(no_support(err, "LIMIT other than 1, or OFFSET, in a subquery"));
+        /* So many rows of each value, in the order in which they come. */
         TRY(push(dep, &rel->in[0], ids, err));
         TRY_MEM(made = plan_rel_new(plan, REL_DISTINCT, rel->in[0], NULL));
+        made->limit = rel->limit;
+        made->count_offset = rel->count_offset;
         TRY_MEM(made->keys = ARENA_ARRAY(plan->arena, struct relkey, dep->count));
         made->key_count = dep->count;
         for (uint32_t i = 0; i < dep->count; i++)
@@ -784,9 +832,13 @@ static kdk_status push(struct dep *dep, struct rel **slot, colid *ids, struct er
         rel->col_count = rel->cte->column_count;
         break;
     }
-    case REL_SERIES:
-        TRY(no_support(err, "a table function"));
+    case REL_SERIES: {
+        struct rel *values;
+        TRY_MEM(values = cte_ref(plan, dep->values, NULL, ids));
+        TRY(rename_own(dep, rel, ids, err));
+        rel->in[0] = values;
         break;
+    }
     case REL_SCAN:
     case REL_FILE:
     case REL_INSERT:

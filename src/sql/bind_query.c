@@ -832,9 +832,25 @@ kdk_status bind_cte(struct binder *b, const char *name, uint32_t at, bool *found
         FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED, "WITH RECURSIVE is not supported");
     if (cte->alone) {
         if (!cte->taken) {
+            /* Under ids of this place: whether a lateral item names what stands beside it is told by the ids' order. */
+            struct rel *project = rel_new(b, REL_PROJECT, cte->query.rel, NULL, at);
             cte->taken = true;
+            TRY_NEW(project);
+            project->col_count = cte->query.count;
+            TRY_NEW(project->cols = ARRAY(struct relcol, (size_t)project->col_count + 1));
             *out = cte->query;
-            return KDK_OK;
+            TRY_NEW(out->cols = ARRAY(struct query_col, (size_t)project->col_count + 1));
+            for (uint32_t i = 0; i < project->col_count; i++) {
+                const struct query_col *from = &cte->query.cols[i];
+                project->cols[i] = (struct relcol){.id = bind_colid(b), .type = from->type, .name = from->name};
+                if (!project->cols[i].id)
+                    TRY(err_nomem(b->err));
+                TRY_NEW(project->cols[i].expr = expr_column(b, from->id, from->type, 0));
+                out->cols[i] = *from;
+                out->cols[i].id = project->cols[i].id;
+            }
+            out->rel = project;
+            goto out;
         }
         struct cte *saved = b->ctes;
         b->ctes = cte->outer;

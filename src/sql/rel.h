@@ -89,13 +89,14 @@ struct expr {
 enum rel_kind {
     REL_SCAN,     /* A table. Makes cols (column: position in table->columns; ROWID_COLUMN: the row id). */
     REL_FILE,     /* A file named in FROM ('x.csv', 'x.arrow'). Makes cols (column: position in the file). */
-    REL_SERIES,   /* generate_series: rows[0] = {start, stop, step}, of its type; makes cols[0]. */
+    REL_SERIES,   /* generate_series: rows[0] = {start, stop, step}, of its type; makes cols[0]. With in[0] (made by plan): for each row of it, which is handed on. */
     REL_VALUES,   /* Rows of expressions without columns (or with outer ones). Makes cols. A single empty row is FROM-less SELECT. */
     REL_FILTER,   /* in[0] where all of conds are true. */
     REL_PROJECT,  /* Makes cols, each with an expr over in[0]; hands on no other column. */
     REL_JOIN,     /* See join_kind. conds: the ON conditions, and-ed. */
     REL_AGG,      /* Groups of in[0]: makes groups (each an expr) and aggs; hands on nothing else. No groups: exactly one row. */
-    REL_DISTINCT, /* Rows of in[0] that differ, by keys (DISTINCT ON: the first row of each in input order, handed on in that order) or, when there are none, all of its columns. */
+    REL_DISTINCT, /* Rows of in[0] that differ, by keys (DISTINCT ON: the first row of each in input order, handed on in that order) or, when there are none, all of its columns.
+                   * Keys with limit or count_offset (made by plan): that many rows of each key, after so many others. */
     REL_SORT,     /* keys; with limit: top-N. */
     REL_LIMIT,    /* limit, offset: expressions without columns, or NULL. */
     REL_SETOP,    /* UNION, INTERSECT, EXCEPT [ALL] of in[0], in[1]: makes cols; left[i], right[i] are the inputs' columns; they may make more. */
@@ -204,7 +205,7 @@ struct rel {
     /* REL_SORT, REL_DISTINCT */
     uint32_t key_count;
     struct relkey *keys;
-    /* REL_LIMIT; REL_SORT when it is top-N */
+    /* REL_LIMIT; REL_SORT when it is top-N; REL_DISTINCT by keys */
     struct expr *limit, *count_offset;
     /* REL_SETOP */
     enum setop_kind setop;

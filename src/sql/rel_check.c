@@ -291,7 +291,8 @@ static kdk_status check_rel(struct check *c, const struct rel *rel, const struct
         TRY(make_cols(c, rel->cols, rel->col_count, out));
         break;
     case REL_SERIES:
-        TRY(check_list(c, rel->rows[0], 3, outer));
+        TRY(check_list(c, rel->rows[0], 3, &seen));
+        *out = inputs;
         TRY(make_cols(c, rel->cols, rel->col_count, out));
         break;
     case REL_VALUES:
