@@ -133,6 +133,8 @@ def quick(everything):
          + slt_jobs("asan", ("mixed",), part, "disk")),
         ("sql", ["release", "tiny", "asan"], SHELL, lambda: sql_jobs("release", STORAGES)
          + sql_jobs("tiny", ("hot", "mixed")) + sql_jobs("asan", ("mixed",))),
+        ("random", ["release", "tiny"], SHELL, lambda: [Job("random SQL", python(
+            "random_sql.py", "--kodiak", shell(), "--other", shell("tiny"), "--seconds", "600" if everything else "20"))]),
         ("steps", ["release", "tiny"], SHELL, lambda: [
             Job(f"steps {b}", python("steps.py", "--kodiak", shell(b))) for b in ("release", "tiny")]),
         ("copy", ["release", "asan"], SHELL, lambda: [

@@ -833,8 +833,11 @@ static kdk_status push(struct dep *dep, struct rel **slot, colid *ids, struct er
         break;
     }
     case REL_SERIES: {
-        struct rel *values;
-        TRY_MEM(values = cte_ref(plan, dep->values, NULL, ids));
+        struct rel *values = rel->in[0];
+        if (values)
+            TRY(push(dep, &values, ids, err));
+        else
+            TRY_MEM(values = cte_ref(plan, dep->values, NULL, ids));
         TRY(rename_own(dep, rel, ids, err));
         rel->in[0] = values;
         break;
