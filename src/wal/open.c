@@ -12,14 +12,16 @@
 #include "base/sabotage.h"
 #include "wal/wal_int.h"
 
-#define WINDOW_BYTES ((size_t)KDK_PICK(1u << 20, 2048u))
+#define WINDOW_BYTES  ((size_t)KDK_PICK(1u << 20, 2048u))
+#define WINDOW_FIRST  ((size_t)KDK_PICK(1u << 16, 1024u)) /* Then twice as much each time: a log that was closed is short. */
+#define QUIET_BYTES   KDK_PICK(1u << 18, 4096u)           /* So many zeros behind the end of a log that was closed. */
 
 /* What was read last. */
 struct window {
     struct wal *wal;
     uint8_t *bytes;
     uint64_t lsn;
-    size_t count, cap;
+    size_t count, cap, next;
 };
 
 static void window_deinit(struct window *w)
@@ -33,7 +35,8 @@ static kdk_status window_get(struct window *w, uint64_t lsn, size_t count, const
     kdk_status status = KDK_OK;
     if (lsn < w->lsn || lsn - w->lsn > w->count || w->count - (size_t)(lsn - w->lsn) < count) {
         const uint64_t end = segments_end(w->wal);
-        size_t want = MAX(count, WINDOW_BYTES);
+        w->next = MIN(MAX(w->next * 2, WINDOW_FIRST), WINDOW_BYTES);
+        size_t want = MAX(count, w->next);
         if (want > end - lsn)
             want = (size_t)(end - lsn);
         TRY_ASSERT(want >= count);
@@ -52,6 +55,14 @@ static kdk_status window_get(struct window *w, uint64_t lsn, size_t count, const
     *out = w->bytes + (lsn - w->lsn);
 out:
     return status;
+}
+
+static bool is_zero(const uint8_t *sector)
+{
+    uint64_t any = 0;
+    for (size_t i = 0; i < WAL_SECTOR; i += 8)
+        any |= get_u64(sector + i);
+    return any == 0;
 }
 
 /* ------------------------------------------------------------- judging groups ---- */
@@ -235,7 +246,8 @@ out:
     return status;
 }
 
-/* Looks at each sector behind the end: for groups that vouch for it, and for what is to be cut. */
+/* Looks at each sector behind the end: for groups that vouch for it, and for what is to be cut. Zeros from the end on for QUIET_BYTES, as
+ * closing leaves them, are enough: at most one group was in flight, and one that is damaged is not zero. */
 static kdk_status look_behind(struct opening *opening, struct window *w, uint64_t end, struct buf *cut, bool *vouched,
                               struct err *err)
 {
@@ -244,7 +256,7 @@ static kdk_status look_behind(struct opening *opening, struct window *w, uint64_
     struct group_header header;
     const uint8_t *bytes;
     bool good;
-    uint64_t cut_end = end;
+    uint64_t cut_end = end, quiet = 0;
     const uint64_t limit = segments_end(wal);
     *vouched = false;
     for (uint64_t lsn = end; lsn < limit; lsn += WAL_SECTOR) {
@@ -253,6 +265,12 @@ static kdk_status look_behind(struct opening *opening, struct window *w, uint64_
             continue;
         }
         TRY(window_get(w, lsn, WAL_SECTOR, &bytes, err));
+        if (lsn == end + quiet && is_zero(bytes)) {
+            quiet += WAL_SECTOR;
+            if (quiet == QUIET_BYTES)
+                break;
+            continue;
+        }
         group_header_get(&header, bytes);
         if (!claims_group(wal, &header, lsn) || header.log_id == 0)
             continue;
@@ -434,11 +452,36 @@ out:
     return status;
 }
 
+/* Zeros behind the end, where a segment that is used again has what it held before: for look_behind(). */
+static kdk_status make_quiet(struct wal *wal, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct window window = {.wal = wal};
+    static const uint8_t zeros[WAL_SECTOR];
+    const uint64_t end = wal->durable, limit = MIN(end + QUIET_BYTES, segments_end(wal));
+    const uint8_t *bytes;
+    uint64_t syncs = 0, last = end;
+    for (uint64_t lsn = end; lsn < limit; lsn += WAL_SECTOR) {
+        TRY(window_get(&window, lsn, WAL_SECTOR, &bytes, err));
+        if (is_zero(bytes))
+            continue;
+        TRY(segments_write(wal, lsn, zeros, sizeof zeros, err));
+        last = lsn + WAL_SECTOR;
+    }
+    if (last > end)
+        TRY(segments_sync(wal, end, last, &syncs, err));
+out:
+    window_deinit(&window);
+    return status;
+}
+
 kdk_status wal_close(struct wal *wal, struct err *err)
 {
     if (!wal)
         return KDK_OK;
     kdk_status status = wal_vouch(wal, err);
+    if (status == KDK_OK && !wal->read_only && !wal->failed)
+        status = make_quiet(wal, err);
     wal_free(wal);
     return status;
 }
