@@ -9,6 +9,11 @@ static uint64_t blocks_before;
 
 void fixture_open(struct fixture *f)
 {
+    fixture_open_at(f, NULL);
+}
+
+void fixture_open_at(struct fixture *f, const char *dir)
+{
     struct mem_stats stats;
     mem_stats(&stats);
     blocks_before = stats.blocks;
@@ -17,8 +22,13 @@ void fixture_open(struct fixture *f)
         (struct tcolumn){.type = LTYPE(BIGINT), .not_null = true, .missing = DATUM_NULL};
     f->columns[1] = (struct tcolumn){.type = LTYPE(BIGINT), .missing = DATUM_NULL};
     f->columns[2] = (struct tcolumn){.type = LTYPE(TEXT), .missing = DATUM_NULL};
-    CHECK_EQ(store_open(&(struct store_options){.os = os_here()}, &f->store, NULL, &f->err),
+    CHECK_EQ(store_open(&(struct store_options){.os = os_here(),
+                                                .dir = dir,
+                                                .create = true,
+                                                .log_segment_bytes = 1u << 16},
+                        &f->store, NULL, &f->err),
              KDK_OK);
+    store_recovered(f->store);
     f->man = store_txnman(f->store);
     struct txn *txn = begin(f);
     const struct tindex def = {.id = 1, .unique = true, .column_count = 1, .columns = {0}};

@@ -19,7 +19,8 @@ struct stress {
     uint32_t writers, readers, rounds;
     bool ddl;
     _Atomic uint32_t running;
-    _Atomic uint64_t commits, conflicts, duplicates, reads;
+    _Atomic uint64_t commits, conflicts, duplicates, reads, pours;
+    const char *dir; /* On disk, with checkpoints. */
 };
 struct worker {
     struct stress *s;
@@ -190,7 +191,8 @@ static uint32_t read_scan(struct worker *w, struct txn *txn, struct seen *seen,
         if (!CHECK_EQ(scan_reader_next(reader, &batch, &more, err), KDK_OK) || !more)
             break;
         os_yield();
-        for (uint32_t k = 0; k < batch.count && n < ROWS; k++) {
+        for (uint32_t i = 0; i < batch.sel.count && n < ROWS; i++) {
+            const uint32_t k = SEL_ROW(&batch.sel, i);
             char text[64];
             struct datum amount = vec_get(&batch.columns[0], k),
                          s = vec_get(&batch.columns[1], k);
@@ -311,14 +313,29 @@ static void definer(void *context)
     }
 }
 
+/* Pours and freezes while all others work. */
+static void pourer(void *context)
+{
+    struct worker *w = context;
+    struct err err = {0};
+    for (uint32_t i = 0; atomic_load(&w->s->running); i++) {
+        if (!CHECK_EQ(store_checkpoint(w->s->f.store, i % 3 == 2,
+                                       i % 3 == 2 ? w->s->f.table : NULL, &err),
+                      KDK_OK))
+            CHECK_STR(err.message, "");
+        atomic_fetch_add(&w->s->pours, 1);
+        os_yield();
+    }
+}
+
 static void stress_main(void *context)
 {
     struct stress *s = context;
-    struct worker workers[THREADS_MAX + 1] = {0};
-    struct os_thread *threads[THREADS_MAX + 1];
-    uint32_t count = s->writers + s->readers + s->ddl;
+    struct worker workers[THREADS_MAX + 2] = {0};
+    struct os_thread *threads[THREADS_MAX + 2];
+    uint32_t count = s->writers + s->readers + s->ddl + (s->dir != NULL);
     uint64_t seed = workers[0].random = s->f.walked[0];
-    fixture_open(&s->f);
+    fixture_open_at(&s->f, s->dir);
     struct txn *txn = begin(&s->f);
     for (int64_t i = 0; i < ACCOUNTS; i++) {
         char text[64];
@@ -332,7 +349,9 @@ static void stress_main(void *context)
         CHECK_EQ(os_thread_new(os_here(), "stress",
                                i < s->writers                ? writer
                                : i < s->writers + s->readers ? reader
-                                                             : definer,
+                               : s->ddl && i == s->writers + s->readers
+                                   ? definer
+                                   : pourer,
                                &workers[i], &threads[i], &s->f.err),
                  KDK_OK);
     }
@@ -341,7 +360,8 @@ static void stress_main(void *context)
     check_store(&s->f);
     for (int k = 0; k < 3; k++)
         txnman_reclaim(s->f.man);
-    CHECK_EQ(txnman_reclaim(s->f.man), 0);
+    if (!s->dir) /* What left memory waits for the next commit. */
+        CHECK_EQ(txnman_reclaim(s->f.man), 0);
     fixture_close(&s->f);
 }
 
@@ -482,4 +502,66 @@ TEST(stress, every_schedule_of_the_simulator)
     }
     CHECK(conflicts > 0);
     CHECK(duplicates > 0);
+}
+
+static kdk_status remove_one(void *context, const char *name, struct err *err)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", (const char *)context, name);
+    return os_remove(os_here(), path, err);
+}
+
+static void remove_database(const char *dir)
+{
+    static const char *const folders[] = {"/blocks", "/trees", "/wal", ""};
+    struct err err = {0};
+    for (uint32_t i = 0; i < COUNT_OF(folders); i++) {
+        char path[512];
+        snprintf(path, sizeof path, "%s%s", dir, folders[i]);
+        CHECK_EQ(os_list(os_here(), path, remove_one, path, &err), KDK_OK);
+        CHECK_EQ(os_remove_dir(os_here(), path, &err), KDK_OK);
+    }
+}
+
+/* The same with checkpoints and freezes all the time: what leaves memory is found below, by everybody. */
+TEST(stress, checkpoints_meanwhile)
+{
+    static struct stress s;
+    char dir[64];
+    uint64_t number;
+    memset(&s, 0, sizeof s);
+    os_random(os_here(), &number, sizeof number);
+    snprintf(dir, sizeof dir, "/tmp/kodiak-stress-%llx", (unsigned long long)number);
+    s.writers = 6;
+    s.readers = 4;
+    s.ddl = true;
+    s.rounds = 150;
+    s.dir = dir;
+    stress_main(&s);
+    CHECK(atomic_load(&s.commits) > 50);
+    CHECK(atomic_load(&s.pours) > 0);
+    remove_database(dir);
+}
+
+TEST(stress, checkpoints_in_every_schedule)
+{
+    static struct stress s;
+    uint64_t pours = 0;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct sim *sim = NULL;
+        struct err err = {0};
+        memset(&s, 0, sizeof s);
+        s.writers = 3;
+        s.readers = 2;
+        s.ddl = seed % 2;
+        s.rounds = 12;
+        s.dir = "/db";
+        s.f.walked[0] = seed;
+        if (!CHECK_EQ(sim_new(&(struct sim_options){.seed = seed}, &sim, &err), KDK_OK))
+            return;
+        CHECK(sim_run(sim, stress_main, &s));
+        sim_free(sim);
+        pours += atomic_load(&s.pours);
+    }
+    CHECK(pours > 40);
 }

@@ -16,6 +16,7 @@ struct fixture {
     uint32_t matches; /* Of point(), in walked. */
 };
 void fixture_open(struct fixture *f);
+void fixture_open_at(struct fixture *f, const char *dir); /* On disk. */
 void fixture_close(struct fixture *f); /* Checks that no memory is left. */
 struct txn *begin(struct fixture *f);  /* And its first statement. */
 void statement(struct txn *txn);
