@@ -503,6 +503,30 @@ TEST(wal, missing_segment_is_damage)
 
 /* ---------------------------------------------------------------- full disks ---- */
 
+/* W2: the log's order is that of the timestamps. */
+TEST(wal, commits_are_appended_in_the_order_of_timestamps)
+{
+    struct world w;
+    struct wal_batch *batch;
+    uint64_t lsn;
+    world_new(&w, 2, 0);
+    CHECK(reopen(&w));
+    CHECK_EQ(commit(&w, 0, 10, 0, &w.err), KDK_OK);
+    for (uint64_t wrong = 0; wrong <= w.timestamp; wrong++) {
+        CHECK_EQ(wal_batch_new(w.wal, WAL_COMMIT, &batch, &w.err), KDK_OK);
+        record_add_sequence(wal_batch_records(batch), 1, 1);
+        CHECK_EQ(wal_reserve(batch, false, &w.err), KDK_OK);
+        CHECK_EQ(wal_append(batch, wrong, &lsn, &w.err), KDK_INTERNAL);
+        wal_batch_free(batch);
+    }
+    CHECK_EQ(commit(&w, 0, 10, 0, &w.err), KDK_OK);
+    shut(&w);
+    CHECK(reopen(&w));
+    expect(&w);
+    shut(&w);
+    world_free(&w);
+}
+
 TEST(wal, full_disk_refuses_and_heals)
 {
     struct world w;
