@@ -195,7 +195,7 @@ static void keeper(void *context)
             fail("checkpoint: %s: %s", kdk_sqlstate(conn), kdk_errmsg(conn));
         if (!status)
             *(freeze ? &world.counts.freezes : &world.counts.checkpoints) += 1;
-        os_sleep_ns(200000 + draw(&random) % 3000000);
+        os_sleep_ns(1000 + draw(&random) % 200000);
     }
     kdk_disconnect(conn);
 }
