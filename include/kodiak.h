@@ -78,6 +78,19 @@ KDK_API kdk_status kdk_close(kdk_db *db);
  * *problems counts them. Not KDK_OK: it could not look. Writers go on meanwhile. */
 KDK_API kdk_status kdk_check(kdk_db *db, int64_t *problems, void (*report)(void *context, const char *line), void *context);
 
+/* A file of the database. Texts belong to the call. */
+typedef struct kdk_file {
+    const char *path;
+    const char *table; /* Of a block file: "schema.name"; NULL for the log. */
+    uint64_t bytes;
+    uint64_t rows, strips; /* Of a block file. */
+    uint64_t hidden;       /* Rows of it that have been changed or deleted since it was written. */
+    bool is_log;
+    bool live; /* False: replaced, kept for a snapshot or until the next checkpoint. */
+} kdk_file;
+/* Calls `each` for the block files and the segments of the log; stops when it returns false. Nothing for ":memory:". */
+KDK_API kdk_status kdk_files(kdk_db *db, bool (*each)(void *context, const kdk_file *file), void *context);
+
 /* -------------------------------------------------------------- connections ---- */
 
 KDK_API kdk_status kdk_connect(kdk_db *db, kdk_conn **conn);

@@ -277,6 +277,49 @@ KDK_API kdk_status kdk_check(kdk_db *db, int64_t *problems, void (*report)(void 
     return status;
 }
 
+struct files_walk {
+    bool (*each)(void *context, const kdk_file *file);
+    void *context;
+    const struct catver *version;
+    bool stopped;
+};
+
+static kdk_status one_file(void *context, const struct store_file *file, struct err *err)
+{
+    struct files_walk *walk = context;
+    char name[2 * IDENTIFIER_BYTES_MAX + 32] = "";
+    const struct ctable *table = file->is_log ? NULL : catver_table_by_id(walk->version, file->table);
+    (void)err;
+    if (walk->stopped)
+        return KDK_OK;
+    if (table)
+        snprintf(name, sizeof name, "%s.%s", table->schema, table->name);
+    else if (!file->is_log)
+        snprintf(name, sizeof name, "(dropped table %u)", file->table);
+    walk->stopped = !walk->each(walk->context, &(kdk_file){.path = file->path, .table = file->is_log ? NULL : name,
+                                                           .bytes = file->bytes, .rows = file->rows, .strips = file->strips,
+                                                           .hidden = file->hidden, .is_log = file->is_log, .live = file->live});
+    return KDK_OK;
+}
+
+KDK_API kdk_status kdk_files(kdk_db *db, bool (*each)(void *context, const kdk_file *file), void *context)
+{
+    kdk_status status = KDK_OK;
+    struct err room = {0}, *err = &room;
+    struct catalog_session session = {0};
+    struct files_walk walk = {.each = each, .context = context};
+    struct txn *txn = NULL;
+
+    TRY(txn_begin(store_txnman(db->store), TXN_SNAPSHOT, true, &txn, err));
+    txn_statement_begin(txn);
+    walk.version = catalog_begin(db->catalog, &session, txn);
+    TRY(store_files(db->store, one_file, &walk, err));
+out:
+    txn_rollback(txn);
+    catalog_end(&session);
+    return status;
+}
+
 /* --------------------------------------------------------------- connections ---- */
 
 KDK_API kdk_status kdk_connect(kdk_db *db, kdk_conn **out)

@@ -1,60 +1,59 @@
-/* files.c - `kodiak files DATABASE`: each file of the database's folder with its size, by name. */
+/* files.c - `kodiak files DATABASE`: the block files with their tables, rows, strips and sizes, and the log. */
 #include "shell/shell.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/err.h"
-#include "base/mem.h"
+struct listing {
+    const char *database;
+    bool live_only;
+    uint64_t count, bytes, log_count, log_bytes;
+};
 
-enum { DEPTH_MAX = 4 };
-
-static int skip_dots(const struct dirent *entry)
+static bool print_file(void *context, const kdk_file *file)
 {
-    return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-}
+    struct listing *l = context;
+    const char *path = file->path;
+    size_t prefix = strlen(l->database);
 
-static bool list(struct shell *sh, const char *dir, size_t prefix, uint32_t depth,
-                 uint64_t *count, uint64_t *bytes)
-{
-    struct dirent **entries;
-    int n = scandir(dir, &entries, skip_dots, alphasort);
-    bool ok = true;
-    if (n < 0)
-        return shell_error(sh,
-                           status_sqlstate(errno == ENOENT ? KDK_UNDEFINED_FILE : KDK_IO),
-                           "could not list \"%s\": %s", dir, strerror(errno));
-    for (int i = 0; i < n; i++) {
-        struct buf path = {0};
-        struct stat about;
-        (void)buf_printf(&path, "%s/%s", dir, entries[i]->d_name);
-        if (ok && path.nomem)
-            ok = shell_error(sh, status_sqlstate(KDK_NOMEM), "out of memory");
-        if (ok && lstat(path.data, &about) == 0) { /* A file may go while we look. */
-            if (S_ISDIR(about.st_mode) && depth < DEPTH_MAX) {
-                ok = list(sh, path.data, prefix, depth + 1, count, bytes);
-            } else if (S_ISREG(about.st_mode)) {
-                printf("%14lld  %s\n", (long long)about.st_size, path.data + prefix);
-                ++*count;
-                *bytes += (uint64_t)about.st_size;
-            }
-        }
-        buf_deinit(&path);
-        free(entries[i]); /* scandir's. */
+    if (l->live_only && (file->is_log || !file->live))
+        return true;
+    if (strncmp(path, l->database, prefix) == 0) /* Shown as seen from the database's folder. */
+        path += prefix + (path[prefix] == '/');
+    if (file->is_log) {
+        l->log_count++;
+        l->log_bytes += file->bytes;
+        printf("%14llu  %s\n", (unsigned long long)file->bytes, path);
+        return true;
     }
-    free(entries);
-    return ok;
+    l->count++;
+    l->bytes += file->bytes;
+    printf("%14llu  %s  %s, %llu rows in %llu strip%s", (unsigned long long)file->bytes, path, file->table,
+           (unsigned long long)file->rows, (unsigned long long)file->strips, file->strips == 1 ? "" : "s");
+    if (file->hidden)
+        printf(", %llu changed since", (unsigned long long)file->hidden);
+    printf("%s\n", file->live ? "" : " (replaced)");
+    return true;
 }
 
-bool files_list(struct shell *sh, const char *database)
+bool files_list(struct shell *sh, const char *database, bool live_only)
 {
-    uint64_t count = 0, bytes = 0;
-    if (!list(sh, database, strlen(database) + 1, 0, &count, &bytes))
+    struct listing l = {.database = database, .live_only = live_only};
+    kdk_status status;
+
+    sh->options.must_exist = true;
+    sh->options.read_only = true;
+    if (!shell_open(sh, database))
         return false;
-    printf("%14llu  bytes in %llu file%s\n", (unsigned long long)bytes,
-           (unsigned long long)count, count == 1 ? "" : "s");
-    return shell_flush(sh);
+    status = kdk_files(sh->db, print_file, &l);
+    if (status != KDK_OK)
+        shell_error(sh, status_sqlstate(status), "the files could not be listed: %s", status_text(status));
+    else
+        printf("%14llu  bytes in %llu block file%s\n", (unsigned long long)l.bytes, (unsigned long long)l.count,
+               l.count == 1 ? "" : "s");
+    if (status == KDK_OK && !live_only)
+        printf("%14llu  bytes in %llu segment%s of the log\n", (unsigned long long)l.log_bytes,
+               (unsigned long long)l.log_count, l.log_count == 1 ? "" : "s");
+    bool ok = shell_flush(sh) && status == KDK_OK;
+    shell_close(sh);
+    return ok;
 }

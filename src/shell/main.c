@@ -15,7 +15,7 @@ enum { RUNS_MAX = 1024 };
 static const char usage[] =
     "kodiak [DATABASE] [OPTION]...     the shell; without a DATABASE: one in memory\n"
     "kodiak check DATABASE             reads everything and reports what is damaged\n"
-    "kodiak files DATABASE             names the files of the database and their sizes\n"
+    "kodiak files DATABASE [--live]    lists block files with tables, rows, strips and sizes, and the log\n"
     "kodiak serve DATABASE             (the server: not supported yet)\n"
     "kodiak help\n"
     "\n"
@@ -226,17 +226,11 @@ static bool run_command(struct shell *sh, int argc, char **argv, int *code)
         return true;
     }
     if (strcmp(argv[1], "files") == 0) {
-        bool live =
-            argc == 4 && (strcmp(argv[2], "--live") == 0 || strcmp(argv[3], "--live") == 0);
+        bool live = argc == 4 && (strcmp(argv[2], "--live") == 0 || strcmp(argv[3], "--live") == 0);
         if (argc != 3 && !live)
             *code = refuse("files takes one database", NULL);
-        else if (live)
-            *code = shell_error(sh, status_sqlstate(KDK_UNSUPPORTED),
-                                "kodiak files --live is not supported yet")
-                        ? EXIT_OK
-                        : EXIT_FAILED;
         else
-            *code = files_list(sh, argv[2]) ? EXIT_OK : EXIT_FAILED;
+            *code = files_list(sh, live && strcmp(argv[2], "--live") == 0 ? argv[3] : argv[2], live) ? EXIT_OK : EXIT_FAILED;
         return true;
     }
     if (strcmp(argv[1], "serve") == 0) {

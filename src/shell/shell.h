@@ -204,7 +204,7 @@ enum arrow_end {
 enum arrow_end arrow_write(struct shell *sh, kdk_stmt *stmt, FILE *to);
 
 /* Prints the files of a database's folder. */
-bool files_list(struct shell *sh, const char *database);
+bool files_list(struct shell *sh, const char *database, bool live_only);
 /* --steps FILE: the exit code. */
 int steps_run(struct shell *sh, const char *path);
 
