@@ -138,7 +138,7 @@ def quick(everything):
         ("steps", ["release", "tiny"], SHELL, lambda: [
             Job(f"steps {b}", python("steps.py", "--kodiak", shell(b))) for b in ("release", "tiny")]),
         ("copy", ["release", "asan"], SHELL, lambda: [
-            Job(f"copy {b}", python("copy.py", "--kodiak", shell(b))) for b in ("release", "asan")]),
+            Job(f"copy {b}", python("copy_test.py", "--kodiak", shell(b))) for b in ("release", "asan")]),
         ("tpch", ["release", "tiny"], SHELL, lambda: [
             Job("tpch release", python("tpch.py", "--kodiak", shell())),
             Job("tpch renamed", python("tpch.py", "--kodiak", shell(), "--rename", "--shuffle")),

@@ -15,7 +15,7 @@ enum { RUNS_MAX = 1024 };
 static const char usage[] =
     "kodiak [DATABASE] [OPTION]...     the shell; without a DATABASE: one in memory\n"
     "kodiak check DATABASE             reads everything and reports what is damaged\n"
-    "kodiak files DATABASE [--live]    lists block files with tables, rows, strips and sizes, and the log\n"
+    "kodiak files DATABASE [--live]    lists block files and the log\n"
     "kodiak serve DATABASE             (the server: not supported yet)\n"
     "kodiak help\n"
     "\n"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """COPY and CSV: every file of test/data/csv becomes the rows, or the error, that its JSON names.
 
-    test/copy.py --kodiak PATH
+    test/copy_test.py --kodiak PATH
 
 copy/NN-X.json tells table, statement and rows as PostgreSQL 15 has them; after an error the table is as
 before. The rows are then written with COPY TO and read back. spectrum/X.json holds rows as objects.
