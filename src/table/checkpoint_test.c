@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "os/sim.h"
 #include "table/disk.h"
+#include "tree/memtree.h"
 
 enum { KEYS = 200, HELD = 3 };
 
@@ -582,6 +583,131 @@ TEST(checkpoint, files_are_the_live_set_after_a_freeze)
     CHECK_EQ(files.rows, model_count(&w.now));
     check_now(&w);
     check_world(&w);
+    close_world(&w, false);
+    sim_free(w.sim);
+}
+
+/* ------------------------------------------------------------------- failures ---- */
+
+/* A world with strips, rows above them, new rows and an index to be changed. */
+static bool prepared(struct world *w, uint64_t seed)
+{
+    begin_world(w, seed);
+    if (!open_world(w))
+        return false;
+    for (uint32_t i = 0; i < 12; i++)
+        write_some(w);
+    checkpoint(w, true);
+    write_some(w);
+    checkpoint(w, false);
+    write_some(w);
+    return true;
+}
+
+/* Every call of a checkpoint with a freeze fails once, and from there on: an error, a database that reads on and reopens. */
+TEST(checkpoint, every_call_fails_once)
+{
+    for (uint32_t and_on = 0; and_on < 2; and_on++) {
+        uint32_t failed = 0;
+        for (uint64_t n = 1;; n++) {
+            struct world w;
+            if (!prepared(&w, 11))
+                return;
+            const uint64_t before = sim_calls_all(w.sim);
+            sim_fail_at(w.sim, before + n, and_on, n % 2 ? KDK_IO : KDK_FULL);
+            const kdk_status status = store_checkpoint(w.store, true, NULL, &w.err);
+            const bool reached = sim_calls_all(w.sim) >= before + n;
+            sim_fail_at(w.sim, 0, false, KDK_OK);
+            failed += status != KDK_OK;
+            check_now(&w);
+            if (store_close(w.store, false, &w.err) != KDK_OK)
+                CHECK(status != KDK_OK);
+            sim_reboot(w.sim);
+            if (!open_world(&w))
+                return;
+            check_now(&w);
+            check_world(&w);
+            checkpoint(&w, true);
+            check_now(&w);
+            close_world(&w, true);
+            sim_free(w.sim);
+            if (!reached)
+                break;
+        }
+        CHECK(failed > 20);
+    }
+}
+
+TEST(checkpoint, every_allocation_fails_once)
+{
+    struct world w;
+    uint32_t failed = 0;
+    struct mem_stats before, after;
+    mem_stats(&before);
+    if (!prepared(&w, 12))
+        return;
+    for (uint64_t n = 0;; n++) {
+        write_some(&w);
+        mem_fail_after(n, false);
+        const kdk_status status = store_checkpoint(w.store, true, NULL, &w.err);
+        if (!mem_fail_never())
+            break;
+        failed += status != KDK_OK;
+        check_now(&w);
+        if (w.store->disk->failed) {
+            close_world(&w, false);
+            if (!open_world(&w))
+                return;
+        }
+        if (n % 16 == 0)
+            check_world(&w);
+    }
+    CHECK(failed > 50);
+    check_world(&w);
+    close_world(&w, true);
+    sim_free(w.sim);
+    mem_stats(&after);
+    CHECK_EQ(after.blocks, before.blocks);
+}
+
+/* What is on disk only takes no memory: rows, entries, and in the end the pages of slots are gone from it. */
+TEST(checkpoint, memory_is_given_back)
+{
+    struct world w;
+    begin_world(&w, 5);
+    if (!open_world(&w))
+        return;
+    struct txnman *man = store_txnman(w.store);
+    for (uint32_t round = 0; round < 12; round++) {
+        for (uint32_t i = 0; i < 40; i++)
+            write_some(&w);
+        checkpoint(&w, round % 2 == 1);
+        const rowid end = atomic_load(&w.table->next_id);
+        txn_enter(man);
+        CHECK_EQ(rowmap_next(w.table, 1, end), end);
+        CHECK_EQ(memtree_count(index_find(w.table, 11)->tree), 0);
+        CHECK_EQ(memtree_count(index_find(w.table, 12)->tree), 0);
+        txn_leave(man);
+    }
+    /* Records are freed after the next commit, their pages by the checkpoint after that. */
+    for (uint32_t i = 0; i < 3; i++) {
+        write_some(&w);
+        txnman_reclaim(man);
+        txnman_reclaim(man);
+        checkpoint(&w, false);
+    }
+    uint32_t pages = 0;
+    const rowid end = atomic_load(&w.table->next_id);
+    CHECK(end > 8 * SUBPAGE_ROWS);
+    txn_enter(man);
+    for (rowid first = 0; first < end; first += GROUP_ROWS) {
+        struct group *group = rowmap_group(w.table, first);
+        for (uint32_t s = 0; group && s < COUNT_OF(group->sub); s++)
+            pages += atomic_load(&group->sub[s]) != NULL;
+    }
+    txn_leave(man);
+    CHECK(pages < end / SUBPAGE_ROWS / 2);
+    check_now(&w);
     close_world(&w, false);
     sim_free(w.sim);
 }

@@ -149,10 +149,12 @@ static void subpages_close(struct table *table)
     /* ... nobody is about to insert any more. */
     if (atomic_load_explicit(&table->writers, memory_order_seq_cst))
         return;
-    for (rowid first = 0; first + GROUP_ROWS <= end; first += GROUP_ROWS) {
+    for (rowid first = 0; first < end; first += GROUP_ROWS) {
         txn_enter(man);
         struct group *group = rowmap_group(table, first);
-        for (uint32_t s = 0; group && s < COUNT_OF(group->sub); s++)
+        for (uint32_t s = 0; group && s < COUNT_OF(group->sub) &&
+                             first + (s + 1) * SUBPAGE_ROWS <= end;
+             s++)
             subpage_close(table, &group->sub[s]);
         txn_leave(man);
     }
