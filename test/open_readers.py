@@ -140,7 +140,7 @@ def main():
             if table.column_names != NAMES:
                 continue
             tables.append(table)
-            frames.append(polars.read_ipc(path, memory_map=False))
+            frames.append(polars.read_ipc(path))
             for column in NAMES:
                 if pyarrow.types.is_dictionary(batch.schema.field(column).type):
                     dictionaries.setdefault(column, []).append((name, batch.column(column).dictionary.to_pylist()))

@@ -19,5 +19,5 @@ for path in files if present else []:
             print(f"pyarrow  {name}: {size:,} bytes, {table.num_rows:,} rows in {reader.num_record_batches} strips: {fields}")
     if "polars" in present:
         import polars
-        frame = polars.read_ipc(path, memory_map=False)
+        frame = polars.read_ipc(path)
         print(f"polars   {name}: {frame.height:,} rows; the first is {frame.row(0)}")
