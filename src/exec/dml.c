@@ -60,6 +60,7 @@ static kdk_status dml_make(struct dml *dml, struct xworker *worker, struct err *
         types[i] = d->returning[i].type;
     }
     TRY(rowlayout_init(&dml->layout, types, d->returning_count, 0, arena, err));
+    dml->layout.memory = &worker->exec->memory;
     rowset_init(&dml->kept, &dml->layout);
     TRY_MEM(dml->kept_columns = ARENA_ARRAY(arena, const struct vec *, d->returning_count + 1));
     TRY(rowset_scratch(&dml->layout, arena, &dml->kept_scratch, err));

@@ -237,6 +237,7 @@ kdk_status exec_open(const struct bound_stmt *stmt, const struct exec_env *env, 
 
     TRY_MEM(exec = MEM_NEW(struct exec));
     arena_init(&exec->arena);
+    rowmemory_init(&exec->memory, env->broker);
     exec->stmt = stmt;
     exec->env = *env;
     exec->pipelines_end = &exec->pipelines;
@@ -393,6 +394,7 @@ void exec_close(struct exec *exec)
             sink->free(sink);
     for (uint32_t i = 0; i < exec->worker_count; i++)
         arena_deinit(&exec->workers[i].arena);
+    rowmemory_deinit(&exec->memory);
     arena_deinit(&exec->arena);
     mem_free(exec);
 }

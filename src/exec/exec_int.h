@@ -76,6 +76,7 @@ struct exec {
     const struct bound_stmt *stmt;
     struct exec_env env;
     struct arena arena;
+    struct rowmemory memory;
     struct xop *root;
     struct pipeline *pipelines, **pipelines_end; /* in the order in which they run */
     bool serial_now;                             /* while compiling: the pipeline being made is serial */

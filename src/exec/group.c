@@ -275,6 +275,7 @@ static kdk_status aggregate_local_new(struct aggregate *agg, struct xworker *wor
             for (uint32_t a = 0; a < call->arg_count; a++)
                 types[a + 1] = call->args[a]->type;
             TRY(rowlayout_init(&l->seen_layouts[i], types, call->arg_count + 1, 0, arena, err));
+            l->seen_layouts[i].memory = &agg->exec->memory;
             TRY(groups_init(&l->seen[i], &l->seen_layouts[i], call->arg_count + 1, arena, err));
         }
     }
@@ -573,12 +574,14 @@ static kdk_status aggregate_compile(struct exec *exec, struct rel *rel, struct r
                 fields[n++] = calls[i].order[o].expr->type;
             }
             TRY(rowlayout_init(&call->order_layout, fields, n, 0, &exec->arena, err));
+            call->order_layout.memory = &exec->memory;
             rowset_init(&call->ordered, &call->order_layout);
         }
         serial |= calls[i].distinct || calls[i].order_count;
         agg->call_count++;
     }
     TRY(rowlayout_init(&agg->layout, types, group_count, state, &exec->arena, err));
+    agg->layout.memory = &exec->memory;
     for (uint32_t i = 0; i < agg->call_count; i++)
         agg->calls[i].offset += agg->layout.extra_offset;
     agg->sink = (struct xsink){.consume = aggregate_consume, .combine = aggregate_combine,
@@ -663,6 +666,7 @@ static kdk_status first_local_new(struct xop *op, struct xworker *worker, void *
     if (l->counted)
         TRY(limit_values(worker->exec, rel, &l->limit, &l->offset, err));
     TRY(rowlayout_init(&l->layout, types, rel->key_count, l->counted ? 8 : 0, &worker->arena, err));
+    l->layout.memory = &worker->exec->memory;
     TRY(groups_init(&l->groups, &l->layout, rel->key_count, &worker->arena, err));
 out:
     return status;
@@ -882,6 +886,7 @@ kdk_status compile_setop(struct exec *exec, struct rel *rel, const uint64_t *nee
     for (uint32_t i = 0; i < rel->col_count; i++)
         types[i] = rel->cols[i].type;
     TRY(rowlayout_init(&setop->layout, types, rel->col_count, 16, &exec->arena, err));
+    setop->layout.memory = &exec->memory;
     for (uint32_t side = 0; side < 2; side++) {
         const colid *from = side ? rel->right : rel->left;
         uint64_t *below;

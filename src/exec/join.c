@@ -595,6 +595,7 @@ kdk_status compile_join(struct exec *exec, struct rel *rel, const uint64_t *need
         }
     join->field_count = n;
     TRY(rowlayout_init(&join->layout, types, n, rel->join == JOIN_FULL ? 1 : 0, &exec->arena, err));
+    join->layout.memory = &exec->memory;
     rowset_init(&join->set, &join->layout);
     join->build = (struct xsink){.consume = build_consume, .combine = build_combine, .finalize = build_finalize,
                                  .free = build_free};

@@ -693,6 +693,7 @@ kdk_status collect_new(struct exec *exec, struct xop *top, struct collect **out,
     struct collect *collect;
     TRY_MEM(collect = ARENA_NEW(&exec->arena, struct collect));
     TRY(rowlayout_init(&collect->layout, top->schema.types, top->schema.count, 0, &exec->arena, err));
+    collect->layout.memory = &exec->memory;
     rowset_init(&collect->set, &collect->layout);
     collect->top = top;
     collect->sink = (struct xsink){.consume = collect_consume, .combine = collect_combine,

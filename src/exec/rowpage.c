@@ -47,6 +47,51 @@ void rowset_init(struct rowset *set, const struct rowlayout *layout)
     set->layout = layout;
 }
 
+void rowmemory_init(struct rowmemory *memory, struct broker *broker)
+{
+    memset(memory, 0, sizeof *memory);
+    latch_init(&memory->latch, OS_RANK_NONE);
+    memory->broker = broker;
+}
+
+void rowmemory_deinit(struct rowmemory *memory)
+{
+    ASSERT(memory->used == 0);
+    broker_grant_deinit(&memory->grant);
+}
+
+/* The grant grows in steps, so that the broker is not asked for every page. */
+#define MEMORY_STEP KDK_PICK(4u << 20, 64u << 10)
+
+static kdk_status memory_take(struct rowmemory *memory, size_t bytes, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    if (!memory || !memory->broker)
+        return KDK_OK;
+    latch_acquire(&memory->latch);
+    if (!memory->granted) {
+        TRY(broker_grant_init(memory->broker, &memory->grant, "statement", BROKER_OPERATOR, false, 0, 0, err));
+        memory->granted = true;
+    }
+    if (memory->used + bytes > broker_granted(&memory->grant))
+        TRY(broker_resize(&memory->grant, memory->used + bytes + MEMORY_STEP, err));
+    memory->used += bytes;
+out:
+    latch_release(&memory->latch);
+    return status;
+}
+
+static void memory_give(struct rowmemory *memory, size_t bytes)
+{
+    if (!memory || !memory->broker || !bytes)
+        return;
+    latch_acquire(&memory->latch);
+    memory->used -= bytes;
+    if (broker_granted(&memory->grant) > memory->used + 2 * MEMORY_STEP)
+        (void)broker_try_resize(&memory->grant, memory->used + MEMORY_STEP); /* Giving back does not fail. */
+    latch_release(&memory->latch);
+}
+
 void rowset_deinit(struct rowset *set)
 {
     struct rowpage *next;
@@ -54,6 +99,8 @@ void rowset_deinit(struct rowset *set)
         next = page->next;
         mem_free(page);
     }
+    if (set->layout)
+        memory_give(set->layout->memory, set->bytes);
     rowset_init(set, set->layout);
 }
 
@@ -100,9 +147,14 @@ static kdk_status page_for(struct rowset *set, size_t heap, struct rowpage **out
     size_t bytes = MAX((size_t)ROWPAGE_BYTES, size_add(offsetof(struct rowpage, rows), need));
     if (bytes > UINT32_MAX)
         return err_set(err, KDK_LIMIT, "row too large");
+    kdk_status status = memory_take(set->layout->memory, bytes, err);
+    if (status != KDK_OK)
+        return status;
     page = mem_alloc_aligned(ROWPAGE_BYTES, bytes);
-    if (!page)
+    if (!page) {
+        memory_give(set->layout->memory, bytes);
         return err_nomem(err);
+    }
     page->next = NULL;
     page->row_count = 0;
     page->heap_start = (uint32_t)(bytes - heap);

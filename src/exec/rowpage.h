@@ -15,9 +15,22 @@
 #ifndef KDK_EXEC_ROWPAGE_H
 #define KDK_EXEC_ROWPAGE_H
 
+#include "task/broker.h"
 #include "vec/vec.h"
 
+/* What the rowsets of a statement hold, under the memory limit. Asked for each page, by any thread. */
+struct rowmemory {
+    struct latch latch; /* guards all of it */
+    struct broker *broker; /* NULL: nothing is counted */
+    struct broker_grant grant;
+    uint64_t used;
+    bool granted;
+};
+void rowmemory_init(struct rowmemory *memory, struct broker *broker);
+void rowmemory_deinit(struct rowmemory *memory); /* All rowsets are gone. */
+
 struct rowlayout {
+    struct rowmemory *memory; /* where its rowsets' pages are counted; set by whoever made the layout; NULL: nowhere */
     uint32_t column_count;
     struct ltype *types;
     uint32_t *offsets;    /* of each field */

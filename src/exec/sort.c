@@ -164,6 +164,7 @@ kdk_status compile_sort(struct exec *exec, struct rel *rel, const uint64_t *need
             types[sort->field_count++] = sort->input->schema.types[i];
         }
     TRY(rowlayout_init(&sort->layout, types, sort->field_count, 0, &exec->arena, err));
+    sort->layout.memory = &exec->memory;
     rowset_init(&sort->set, &sort->layout);
     sort->source->order = (uint8_t *const *const *)&sort->order;
     sort->source->order_count = &sort->order_count;

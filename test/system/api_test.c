@@ -370,3 +370,37 @@ TEST(api, keys_and_scans_agree_in_old_snapshots)
     kdk_stmt_free(by_scan);
     teardown(&f);
 }
+
+/* What statements keep counts against memory_limit; passing it ends the statement and nothing else. */
+TEST(api, memory_limit_ends_statements_cleanly)
+{
+    static const char *const greedy[] = {
+        "select count(*) from (select a.i from big a, big b order by 1) s",
+        "select count(*) from (select a.i, b.i as k from big a, big b group by a.i, b.i) s",
+        "select count(*) from (select distinct a.i, b.i as k from big a, big b) s",
+        "select count(distinct a.i * 20000 + b.i) from big a, big b",
+        "select count(*) from big c left join (select a.i * 20000 + b.i as k from big a, big b) s on c.i = s.k",
+        "select count(*) from (select a.i, b.i from big a, big b except select 1, 2) s",
+        "with s as materialized (select a.i, b.i as k from big a, big b) select count(*) from s x, s y",
+        "insert into big select a.i + b.i from big a, big b returning i",
+        "select string_agg(a.t || b.t, ',' order by b.i) from big a, big b",
+    };
+    for (uint32_t threads = 1; threads <= 2; threads++) {
+        struct fixture f = {0};
+        kdk_options options = {.size = sizeof options, .threads = threads, .memory_limit = 24u << 20};
+        if (!CHECK_EQ(kdk_open(":memory:", &options, &f.db, NULL), KDK_OK) || !CHECK_EQ(kdk_connect(f.db, &f.conn), KDK_OK) ||
+            !CHECK_EQ(kdk_exec(f.conn, "create table big as select g::bigint as i, 'a text of some length ' || g as t "
+                                       "from generate_series(1, 10000) s (g)",
+                               -1),
+                      KDK_OK))
+            return;
+        for (size_t i = 0; i < sizeof greedy / sizeof *greedy; i++) {
+            if (!CHECK_STR(ask(&f, greedy[i]), "53200"))
+                fprintf(stderr, "%s\n", greedy[i]);
+            CHECK(strstr(kdk_errmsg(f.conn), "memory_limit") != NULL);
+            /* All of it has been given back. */
+            CHECK_STR(ask(&f, "select count(*) from (select * from big order by t) s"), "10000");
+        }
+        teardown(&f);
+    }
+}
