@@ -242,6 +242,24 @@ out:
 
 /* ------------------------------------------------------------------- EXPLAIN ---- */
 
+/* An option without a value is on. */
+static bool option_on(const struct ast_option *option, bool *on)
+{
+    static const char *const texts[] = {"off", "false", "0", "on", "true", "1"};
+    const char *text = "on";
+    if (option->star || option->list || option->values.count > 1)
+        return false;
+    if (option->values.count)
+        text = option->values.items[0]->kind == AST_NUMBER ? option->values.items[0]->number.text
+                                                           : option->values.items[0]->string.text;
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        if (strcmp(text, texts[i]) == 0) {
+            *on = i >= COUNT_OF(texts) / 2;
+            return true;
+        }
+    return false;
+}
+
 static kdk_status run_explain(struct kdk_stmt *stmt, struct err *err)
 {
     static const char *const names[] = {"QUERY PLAN"};
@@ -253,8 +271,21 @@ static kdk_status run_explain(struct kdk_stmt *stmt, struct err *err)
 
     tag(stmt, "EXPLAIN");
     TRY(stmt_line_columns(stmt, names, 1, err));
-    if (explain->options.count)
-        TRY(err_set(err, KDK_UNSUPPORTED, "EXPLAIN option \"%s\" is not supported yet", explain->options.items[0].name.text));
+    struct explain_options show = {.costs = true, .timing = true};
+    bool summary = true;
+    for (uint32_t i = 0; i < explain->options.count; i++) {
+        const struct ast_option *option = &explain->options.items[i];
+        const char *name = option->name.text;
+        bool *what = strcmp(name, "costs") == 0     ? &show.costs
+                     : strcmp(name, "timing") == 0  ? &show.timing
+                     : strcmp(name, "summary") == 0 ? &summary
+                                                    : NULL;
+        err_at(err, option->name.at);
+        if (!what)
+            TRY(err_set(err, KDK_UNSUPPORTED, "EXPLAIN option \"%s\" is not supported yet", name));
+        if (!option_on(option, what))
+            TRY(err_set(err, KDK_SYNTAX, "%s requires a Boolean value", name));
+    }
     if (!stmt->bound->root || stmt->bound->ddl || stmt->bound->copy)
         TRY(err_set(err, KDK_UNSUPPORTED, "EXPLAIN of this kind of statement is not supported yet"));
     stmt_exec_env(stmt, &env);
@@ -267,8 +298,8 @@ static kdk_status run_explain(struct kdk_stmt *stmt, struct err *err)
             TRY(exec_next(exec, &batch, err));
         } while (batch);
     }
-    TRY(exec_explain(stmt->bound, exec, &text, err));
-    if (explain->analyze)
+    TRY(exec_explain(stmt->bound, exec, &show, &text, err));
+    if (explain->analyze && summary)
         TRY(buf_printf(&text, "Execution Time: %.3f ms\n", (double)(os_now_ns(env.os) - start) / 1e6));
     for (char *line = text.data; line && *line;) {
         char *end = strchr(line, '\n');

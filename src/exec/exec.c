@@ -269,12 +269,19 @@ out:
     return status;
 }
 
+static void pipeline_time(const struct exec *exec, const struct pipeline *p, uint64_t start)
+{
+    if (exec->env.analyze && p->sink->op)
+        atomic_fetch_add_explicit(&p->sink->op->ns, os_now_ns(exec->env.os) - start, memory_order_relaxed);
+}
+
 /* Runs one pipeline up to the end of its input. */
 static kdk_status pipeline_run_serial(struct exec *exec, struct pipeline *p, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct xworker *worker = &exec->workers[0];
     struct batch *batch;
+    uint64_t start = exec->env.analyze ? os_now_ns(exec->env.os) : 0;
 
     for (;;) {
         TRY(xop_next(p->top, worker, &batch, err));
@@ -285,6 +292,7 @@ static kdk_status pipeline_run_serial(struct exec *exec, struct pipeline *p, str
     TRY(p->sink->combine(p->sink, worker, err));
     TRY(p->sink->finalize(p->sink, worker, err));
 out:
+    pipeline_time(exec, p, start);
     return status;
 }
 
@@ -302,21 +310,25 @@ static enum task_result pipeline_task_run(struct task *task, uint32_t thread)
     struct err err = {0};
     struct batch *batch;
     kdk_status status = KDK_OK;
+    enum task_result result = TASK_DONE;
+    uint64_t start = t->exec->env.analyze ? os_now_ns(t->exec->env.os) : 0;
 
     (void)thread;
-    for (;;) {
-        if (task_group_cancelled(task->group))
-            return TASK_DONE;
+    while (!task_group_cancelled(task->group)) {
         TRY(xop_next(t->pipeline->top, t->worker, &batch, &err));
         if (!batch)
-            return TASK_DONE;
+            break;
         TRY(t->pipeline->sink->consume(t->pipeline->sink, t->worker, batch, &err));
-        if (task_should_yield(task))
-            return TASK_MORE;
+        if (task_should_yield(task)) {
+            result = TASK_MORE;
+            break;
+        }
     }
 out:
-    task_group_fail(task->group, status, &err);
-    return TASK_DONE;
+    if (status != KDK_OK)
+        task_group_fail(task->group, status, &err);
+    pipeline_time(t->exec, t->pipeline, start);
+    return result;
 }
 
 static kdk_status pipeline_run(struct exec *exec, struct pipeline *p, struct err *err)
@@ -324,6 +336,7 @@ static kdk_status pipeline_run(struct exec *exec, struct pipeline *p, struct err
     kdk_status status = KDK_OK;
     struct pipeline_task tasks[WORKERS_MAX];
     struct task_group group;
+    uint64_t start;
 
     if (p->serial || exec->worker_count == 1 || !exec->env.sched)
         return pipeline_run_serial(exec, p, err);
@@ -336,9 +349,11 @@ static kdk_status pipeline_run(struct exec *exec, struct pipeline *p, struct err
     for (uint32_t i = 0; i < exec->worker_count; i++)
         task_submit(&group, &tasks[i].task);
     TRY(task_group_wait(&group, err));
+    start = exec->env.analyze ? os_now_ns(exec->env.os) : 0;
     for (uint32_t i = 0; i < exec->worker_count; i++)
         TRY(p->sink->combine(p->sink, &exec->workers[i], err));
     TRY(p->sink->finalize(p->sink, &exec->workers[0], err));
+    pipeline_time(exec, p, start);
 out:
     return status;
 }

@@ -50,8 +50,13 @@ uint64_t exec_affected(const struct exec *exec);
 void exec_progress(const struct exec *exec, uint64_t *done, uint64_t *total, const char **unit);
 void exec_close(struct exec *exec); /* Accepts NULL. */
 
+struct explain_options {
+    bool costs;  /* estimated rows */
+    bool timing; /* with analyze: time */
+};
 /* Appends the tree as text, a line an operator: PostgreSQL's look; with `exec` (run with analyze, at its end) actual rows, time, memory. */
-kdk_status exec_explain(const struct bound_stmt *stmt, const struct exec *exec, struct buf *out, struct err *err) KDK_MUST_CHECK;
+kdk_status exec_explain(const struct bound_stmt *stmt, const struct exec *exec, const struct explain_options *options,
+                        struct buf *out, struct err *err) KDK_MUST_CHECK;
 
 /* ------------------------------------------------------------- row programs ---- */
 

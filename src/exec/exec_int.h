@@ -52,7 +52,7 @@ struct xop {
     struct xop *child; /* in the same pipeline, or NULL for a source */
     struct xschema schema;
     void *locals[WORKERS_MAX];
-    _Atomic uint64_t rows, ns; /* with analyze */
+    _Atomic uint64_t rows, ns; /* with analyze; the time of all workers, with what is below */
     struct xop *all_next;
 };
 
@@ -62,6 +62,7 @@ struct xsink {
     kdk_status (*combine)(struct xsink *sink, struct xworker *worker, struct err *err);
     kdk_status (*finalize)(struct xsink *sink, struct xworker *worker, struct err *err);
     void (*free)(struct xsink *sink);
+    struct xop *op; /* the operator whose rows these become, which EXPLAIN ANALYZE adds the time to; or NULL */
     struct xsink *all_next;
 };
 

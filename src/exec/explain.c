@@ -28,22 +28,45 @@ static const char *join_word(enum join_kind kind)
 }
 
 
-/* The name of a column, looked for where it is made. */
-static const char *column_name(const struct rel *rel, colid id)
+/* Where a column is made, by what name or as what expression. */
+struct made {
+    const char *name;
+    const struct expr *expr;
+};
+
+static bool column_made(const struct rel *rel, colid id, struct made *out)
 {
-    const char *name = NULL;
-    for (uint32_t i = 0; i < rel->col_count; i++)
-        if (rel->cols[i].id == id)
-            return rel->cols[i].name;
+    for (uint32_t i = 0; i < rel->col_count; i++) {
+        if (rel->cols[i].id != id)
+            continue;
+        *out = (struct made){rel->cols[i].name, rel->cols[i].expr};
+        /* Names that the binder and plan give to what has none. */
+        bool own = out->name && strcmp(out->name, "?column?") != 0 && strcmp(out->name, "order") != 0 &&
+                   strcmp(out->name, "group") != 0;
+        if (own)
+            out->expr = NULL;
+        else
+            out->name = NULL;
+        if (!own && rel->kind == REL_CTE_REF && i < rel->cte->column_count)
+            return column_made(rel->cte->rel, rel->cte->columns[i].id, out);
+        return true;
+    }
     for (uint32_t i = 0; i < rel->agg_count; i++)
-        if (rel->aggs[i].id == id)
-            return fn_table[rel->aggs[i].fn].name;
-    for (uint32_t i = 0; i < rel->cte_count && !name; i++)
-        name = column_name(rel->ctes[i]->rel, id);
-    for (uint32_t i = 0; i < 2 && !name; i++)
-        if (rel->in[i])
-            name = column_name(rel->in[i], id);
-    return name;
+        if (rel->aggs[i].id == id) {
+            *out = (struct made){fn_table[rel->aggs[i].fn].name, NULL};
+            return true;
+        }
+    if (rel->kind == REL_JOIN && rel->join == JOIN_MARK && rel->mark == id) {
+        *out = (struct made){"mark", NULL};
+        return true;
+    }
+    for (uint32_t i = 0; i < rel->cte_count; i++)
+        if (column_made(rel->ctes[i]->rel, id, out))
+            return true;
+    for (uint32_t i = 0; i < 2; i++)
+        if (rel->in[i] && column_made(rel->in[i], id, out))
+            return true;
+    return false;
 }
 
 static void list_print(struct buf *out, const struct rel *root, struct expr *const *list, uint32_t count, const char *between);
@@ -53,7 +76,7 @@ static void list_print(struct buf *out, const struct rel *root, struct expr *con
 
 static void expr_print(struct buf *out, const struct rel *root, const struct expr *e)
 {
-    const char *name;
+    struct made made = {0};
     char type[64];
     switch (e->kind) {
     case EX_CONST:
@@ -67,9 +90,10 @@ static void expr_print(struct buf *out, const struct rel *root, const struct exp
         }
         break;
     case EX_COLUMN:
-        name = column_name(root, e->column);
-        if (name && strcmp(name, "?column?") != 0)
-            ADD("%s", name);
+        if (column_made(root, e->column, &made) && made.name)
+            ADD("%s", made.name);
+        else if (made.expr)
+            expr_print(out, root, made.expr);
         else
             ADD("#%u", e->column);
         break;
@@ -164,7 +188,8 @@ static void line(struct buf *out, uint32_t indent)
     ADD("%*s", (int)indent, "");
 }
 
-static void rel_print(struct buf *out, const struct rel *root, const struct rel *rel, const struct exec *exec, uint32_t indent, bool child)
+static void rel_print(struct buf *out, const struct rel *root, const struct rel *rel, const struct exec *exec,
+                      const struct explain_options *options, uint32_t indent, bool child)
 {
     const char *title = NULL;
     const struct xop *op = NULL;
@@ -230,13 +255,16 @@ static void rel_print(struct buf *out, const struct rel *root, const struct rel 
     }
     if (title)
         ADD("%s", title);
-    ADD("  (rows=%.0f)", rel->phys.rows);
+    if (options->costs)
+        ADD("  (rows=%.0f)", rel->phys.rows);
     if (exec) {
         for (op = exec->all_ops; op && op->rel != rel; op = op->all_next) {
         }
         if (op)
-            ADD(" (actual rows=%llu time=%.3f ms)", (unsigned long long)atomic_load(&op->rows),
-                (double)atomic_load(&op->ns) / 1e6);
+            ADD(" (actual rows=%llu", (unsigned long long)atomic_load(&op->rows));
+        if (op && options->timing)
+            ADD(" time=%.3f ms", (double)atomic_load(&op->ns) / 1e6);
+        ADD("%s", op ? ")" : "");
     }
     ADD("\n");
     if (rel->phys.equi_count) {
@@ -245,7 +273,7 @@ static void rel_print(struct buf *out, const struct rel *root, const struct rel 
         for (uint32_t i = 0; i < rel->phys.equi_count; i++) {
             ADD(i ? " AND (" : "(");
             expr_print(out, root, rel->phys.left_keys[i]);
-            ADD(" = ");
+            ADD(rel->phys.null_safe && rel->phys.null_safe[i] ? " IS NOT DISTINCT FROM " : " = ");
             expr_print(out, root, rel->phys.right_keys[i]);
             ADD(")");
         }
@@ -279,15 +307,16 @@ static void rel_print(struct buf *out, const struct rel *root, const struct rel 
     for (uint32_t i = 0; i < rel->cte_count; i++) {
         line(out, indent);
         ADD("CTE %s\n", rel->ctes[i]->name);
-        rel_print(out, root, rel->ctes[i]->rel, exec, indent + 2, true);
+        rel_print(out, root, rel->ctes[i]->rel, exec, options, indent + 2, true);
     }
     for (uint32_t i = 0; i < 2; i++)
         if (rel->in[i])
-            rel_print(out, root, rel->in[i], exec, indent, true);
+            rel_print(out, root, rel->in[i], exec, options, indent, true);
 }
 
-kdk_status exec_explain(const struct bound_stmt *stmt, const struct exec *exec, struct buf *out, struct err *err)
+kdk_status exec_explain(const struct bound_stmt *stmt, const struct exec *exec, const struct explain_options *options,
+                        struct buf *out, struct err *err)
 {
-    rel_print(out, stmt->root, stmt->root, exec, 0, false);
+    rel_print(out, stmt->root, stmt->root, exec, options, 0, false);
     return buf_status(out, err);
 }

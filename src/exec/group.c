@@ -586,6 +586,7 @@ static kdk_status aggregate_compile(struct exec *exec, struct rel *rel, struct r
         agg->calls[i].offset += agg->layout.extra_offset;
     agg->sink = (struct xsink){.consume = aggregate_consume, .combine = aggregate_combine,
                                .finalize = aggregate_finalize, .free = aggregate_sink_free};
+    agg->sink.op = &agg->op;
     xsink_register(exec, &agg->sink);
     TRY(pipeline_add(exec, input, &agg->sink, serial, err));
 
@@ -898,7 +899,7 @@ kdk_status compile_setop(struct exec *exec, struct rel *rel, const uint64_t *nee
         for (uint32_t i = 0; i < rel->col_count; i++)
             TRY_ASSERT(xschema_find(&setop->inputs[side]->schema, from[i], &setop->slots[side][i]));
         setop->sinks[side] = (struct xsink){.consume = side ? setop_consume_right : setop_consume_left,
-                                            .combine = setop_done, .finalize = setop_done};
+                                            .combine = setop_done, .finalize = setop_done, .op = &setop->op};
         TRY(pipeline_add(exec, setop->inputs[side], &setop->sinks[side], true, err));
     }
     TRY(xschema_init(&setop->op.schema, exec, rel->col_count, err));

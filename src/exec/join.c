@@ -599,6 +599,7 @@ kdk_status compile_join(struct exec *exec, struct rel *rel, const uint64_t *need
     rowset_init(&join->set, &join->layout);
     join->build = (struct xsink){.consume = build_consume, .combine = build_combine, .finalize = build_finalize,
                                  .free = build_free};
+    join->build.op = &join->op;
     xsink_register(exec, &join->build);
     TRY(pipeline_add(exec, join->right, &join->build, right_serial, err));
 

@@ -170,6 +170,7 @@ kdk_status compile_sort(struct exec *exec, struct rel *rel, const uint64_t *need
     sort->source->order_count = &sort->order_count;
     sort->sink = (struct xsink){.consume = sort_consume, .combine = sort_combine, .finalize = sort_finalize,
                                 .free = sort_free};
+    sort->sink.op = &sort->source->op;
     xsink_register(exec, &sort->sink);
     TRY(pipeline_add(exec, sort->input, &sort->sink, serial, err));
     exec->serial_now = true; /* The order is worth something only to one reader. */
