@@ -650,6 +650,7 @@ static kdk_status checkpoint_run(struct store *store, bool freeze, struct table 
     if (freeze) {
         TRY(store_freeze(store, table, err));
         TRY(pour_again(disk, err));
+        TRY(pagestore_shrink(disk->pages, err));
     }
     TRY(wal_release_before(store->wal, disk->older_lsn, err));
     TRY(evict(disk, err));

@@ -154,7 +154,8 @@ struct scan_prune {
     struct datum value;
 };
 
-/* A scan is shared by the workers of a statement; each has a reader. Units are handed out until there are none. Order of rows: by row id within a unit. */
+/* A scan is shared by the workers of a statement; each has a reader. Units are handed out until there are none. Order of rows: none is promised
+ * (of a strip, those that changed since it was written come first). */
 struct table_scan;
 struct scan_reader;
 /* `columns`: column numbers; SCAN_ROWID for the row id (BIGINT). The batch has them in this order. */
