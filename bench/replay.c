@@ -60,9 +60,9 @@ int main(int argc, char **argv)
     if (pid < 0 || waitpid(pid, &code, 0) < 0 || code != 0 ||
         read(ends[0], &bytes, sizeof bytes) != sizeof bytes)
         die("replay", "the child failed");
-    double start = seconds();
+    double start = seconds(), busy = processor_seconds();
     kdk_db *db = open_kodiak(path);
-    double time = seconds() - start, megabytes = (double)bytes / 1e6;
+    double time = seconds() - start, work = processor_seconds() - busy, megabytes = (double)bytes / 1e6;
     kdk_conn *conn;
     kdk_stmt *stmt;
     bool row;
@@ -71,8 +71,8 @@ int main(int argc, char **argv)
     stmt = prepare(conn, "select count(*) from t");
     if (kdk_step(stmt, &row) != KDK_OK || !row || (uint64_t)kdk_column_int64(stmt, 0) != rows)
         die("replay", "rows are missing");
-    printf("%llu rows, %llu changes, %.1f MB of log, opened in %.2f s: %.2f s per 100 MB\n", (unsigned long long)rows,
-           (unsigned long long)changes, megabytes, time, time / megabytes * 100);
+    printf("%llu rows, %llu changes, %.1f MB of log, opened in %.2f s: %.2f s per 100 MB (%.2f s of processor)\n", (unsigned long long)rows,
+           (unsigned long long)changes, megabytes, time, time / megabytes * 100, work / megabytes * 100);
     kdk_disconnect(conn);
     if (kdk_close(db) != KDK_OK)
         die("kodiak", "could not close");

@@ -144,29 +144,17 @@ char *buf_take(struct buf *buf)
     return data;
 }
 
-const uint8_t *cursor_bytes(struct cursor *c, size_t count)
-{
-    if (c->bad || (size_t)(c->end - c->at) < count) {
-        c->bad = true;
-        return NULL;
-    }
-    const uint8_t *at = c->at;
-    c->at += count;
-    return at;
-}
-
 #define DEFINE_CURSOR(NAME, T)                                                             \
     T cursor_##NAME(struct cursor *c)                                                      \
     {                                                                                      \
         const uint8_t *at = cursor_bytes(c, sizeof(T));                                    \
         return at ? get_##NAME(at) : 0;                                                    \
     }
-DEFINE_CURSOR(u8, uint8_t)
 DEFINE_CURSOR(u16, uint16_t)
 DEFINE_CURSOR(u32, uint32_t)
 DEFINE_CURSOR(u64, uint64_t)
 
-uint64_t cursor_varint(struct cursor *c)
+uint64_t cursor_varint_long(struct cursor *c)
 {
     uint64_t v = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {

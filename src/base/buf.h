@@ -45,13 +45,30 @@ static inline struct cursor cursor_of(const void *bytes, size_t count)
 {
     return (struct cursor){bytes, (const uint8_t *)bytes + count, false};
 }
-uint8_t cursor_u8(struct cursor *c);
+/* Borrowed from the underlying bytes; NULL and `bad` when fewer are left. */
+static inline const uint8_t *cursor_bytes(struct cursor *c, size_t count)
+{
+    const uint8_t *at = c->at;
+    if (c->bad || (size_t)(c->end - at) < count) {
+        c->bad = true;
+        return NULL;
+    }
+    c->at = at + count;
+    return at;
+}
+static inline uint8_t cursor_u8(struct cursor *c)
+{
+    const uint8_t *at = cursor_bytes(c, 1);
+    return at ? *at : 0;
+}
 uint16_t cursor_u16(struct cursor *c);
 uint32_t cursor_u32(struct cursor *c);
 uint64_t cursor_u64(struct cursor *c);
-uint64_t cursor_varint(struct cursor *c);
-/* Borrowed from the underlying bytes; NULL and `bad` when fewer are left. */
-const uint8_t *cursor_bytes(struct cursor *c, size_t count);
+uint64_t cursor_varint_long(struct cursor *c);
+static inline uint64_t cursor_varint(struct cursor *c)
+{
+    return !c->bad && c->at < c->end && *c->at < 0x80 ? *c->at++ : cursor_varint_long(c);
+}
 static inline size_t cursor_left(const struct cursor *c)
 {
     return c->bad ? 0 : (size_t)(c->end - c->at);

@@ -294,6 +294,12 @@ void record_value(struct record_view *record, struct record_value *out)
     } else if (code == CODE_LONG || code >= CODE_SHORT) {
         out->class = VALUE_STR;
         out->text = str_of((const char *)at, bytes);
+    } else if (bytes <= 8) { /* As nearly all do. */
+        uint64_t v = bytes > 0 && at[bytes - 1] & 0x80 ? ~(uint64_t)0 : 0;
+        for (size_t i = bytes; i-- > 0;)
+            v = v << 8 | at[i];
+        out->class = VALUE_INT;
+        out->number = (int64_t)v;
     } else {
         uint128 v = bytes > 0 && at[bytes - 1] & 0x80 ? ~(uint128)0 : 0;
         for (size_t i = bytes; i-- > 0;)
