@@ -8,6 +8,7 @@
 #include "os/sim.h"
 #include "table/disk.h"
 #include "tree/memtree.h"
+#include "wal/wal.h"
 
 enum { KEYS = 200, HELD = 3 };
 
@@ -518,6 +519,103 @@ TEST(checkpoint, a_damaged_newest_slot_loses_nothing)
         CHECK_EQ(store_open(&options, &w.store, NULL, &w.err), KDK_CORRUPT);
         sim_free(w.sim);
     }
+}
+
+/* The power goes: what survives is drawn from `seed`. */
+static void crash(struct world *w, uint64_t seed)
+{
+    struct sim *after = NULL;
+    CHECK_EQ(sim_fork(w->sim, seed, &after, &w->err), KDK_OK);
+    CHECK_EQ(store_close(w->store, false, &w->err), KDK_OK);
+    sim_free(w->sim);
+    w->sim = after;
+    sim_reboot(w->sim);
+    w->os = sim_os(w->sim);
+}
+
+/* So much that segments of the log are no longer needed after two checkpoints. */
+static void write_much(struct world *w)
+{
+    const uint64_t end = wal_position(w->store->wal) + 3 * 65536;
+    while (wal_position(w->store->wal) < end)
+        write_some(w);
+}
+
+/* Whoever opens with the newest slot keeps the log of the older one. */
+TEST(checkpoint, opening_keeps_the_log_of_the_older_slot)
+{
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        struct world w;
+        begin_world(&w, seed);
+        if (!open_world(&w))
+            return;
+        write_much(&w);
+        checkpoint(&w, false);
+        write_much(&w);
+        checkpoint(&w, seed % 2);
+        if (seed % 2)
+            write_some(&w);
+        else /* The log goes on where the newest slot begins. */
+            checkpoint(&w, false);
+        crash(&w, seed);
+        if (!open_world(&w))
+            return;
+        write_some(&w);
+        crash(&w, seed + 1);
+        if (!open_world(&w))
+            return;
+        write_some(&w);
+        const uint64_t slot = w.store->disk->newest->manifest.sequence % 2;
+        crash(&w, seed + 2);
+        CHECK_EQ(sim_flip(w.sim, "/db/MANIFEST", slot * MANIFEST_SLOT_BYTES + 30, 0x10,
+                          &w.err),
+                 KDK_OK);
+        if (!open_world(&w))
+            return;
+        check_now(&w);
+        check_world(&w);
+        close_world(&w, true);
+        sim_free(w.sim);
+    }
+}
+
+/* A slot that could not be synced is what the next opening reads, and may be gone after the next power cut. */
+TEST(checkpoint, a_slot_that_was_not_synced_may_vanish)
+{
+    uint32_t poisoned = 0;
+    for (uint64_t n = 1;; n++) {
+        struct world w;
+        begin_world(&w, n % 5 + 1);
+        if (!open_world(&w))
+            return;
+        write_much(&w);
+        checkpoint(&w, false);
+        write_much(&w);
+        const uint64_t before = sim_calls_all(w.sim);
+        sim_fail_at(w.sim, before + n, false, KDK_IO);
+        const kdk_status status = store_checkpoint(w.store, false, NULL, &w.err);
+        const bool reached = sim_calls_all(w.sim) >= before + n;
+        sim_fail_at(w.sim, 0, false, KDK_OK);
+        const bool failed = w.store->disk->failed;
+        CHECK(!failed || status != KDK_OK);
+        if (failed) {
+            poisoned++;
+            close_world(&w, false);
+            if (!open_world(&w))
+                return;
+            write_some(&w);
+            crash(&w, n);
+            if (!open_world(&w))
+                return;
+            check_now(&w);
+            check_world(&w);
+        }
+        (void)store_close(w.store, false, &w.err);
+        sim_free(w.sim);
+        if (!reached)
+            break;
+    }
+    CHECK(poisoned > 0);
 }
 
 struct files {

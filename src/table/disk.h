@@ -38,6 +38,9 @@ struct os_file;
  * KDK_CORRUPT when something was written but neither slot is valid. *damaged: a slot was written and is not valid. */
 kdk_status manifest_read(struct os_file *file, struct manifest *newest, struct manifest *older, bool *damaged,
                          struct err *err) KDK_MUST_CHECK;
+/* Makes durable what manifest_read() found, by writing the same once more: after a failed sync the kernel takes for written what is not. */
+kdk_status manifest_again(struct os_file *file, const struct manifest *newest, const struct manifest *older,
+                          struct err *err) KDK_MUST_CHECK;
 /* Writes and syncs. */
 kdk_status manifest_write(struct os_file *file, const struct manifest *manifest, struct err *err) KDK_MUST_CHECK;
 

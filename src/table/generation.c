@@ -421,6 +421,8 @@ kdk_status disk_open(struct store *store, const struct store_options *options,
         TRY(os_open(disk->os, path, disk->read_only ? OS_READ : OS_WRITE, &disk->slots,
                     err));
         TRY(manifest_read(disk->slots, out, &older, &damaged, err));
+        if (!disk->read_only)
+            TRY(manifest_again(disk->slots, out, &older, err));
     }
     TRY(page_cache_new(0, &disk->cache, err));
     const struct pagestore_map none = {0};

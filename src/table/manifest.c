@@ -87,15 +87,37 @@ out:
     return status;
 }
 
+static kdk_status slot_write(struct os_file *file, const struct manifest *manifest,
+                             uint8_t *slot, struct err *err)
+{
+    encode(manifest, slot);
+    return os_write(file, manifest->sequence % 2 * MANIFEST_SLOT_BYTES, slot,
+                    MANIFEST_SLOT_BYTES, err);
+}
+
+kdk_status manifest_again(struct os_file *file, const struct manifest *newest,
+                          const struct manifest *older, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    uint8_t *slot;
+    TRY_MEM(slot = mem_alloc(MANIFEST_SLOT_BYTES));
+    if (older->sequence)
+        TRY(slot_write(file, older, slot, err));
+    if (newest->sequence)
+        TRY(slot_write(file, newest, slot, err));
+    TRY(os_sync(file, err));
+out:
+    mem_free(slot);
+    return status;
+}
+
 kdk_status manifest_write(struct os_file *file, const struct manifest *manifest,
                           struct err *err)
 {
     kdk_status status = KDK_OK;
     uint8_t *slot;
     TRY_MEM(slot = mem_alloc(MANIFEST_SLOT_BYTES));
-    encode(manifest, slot);
-    TRY(os_write(file, manifest->sequence % 2 * MANIFEST_SLOT_BYTES, slot,
-                 MANIFEST_SLOT_BYTES, err));
+    TRY(slot_write(file, manifest, slot, err));
     TRY(os_sync(file, err));
 out:
     mem_free(slot);

@@ -98,6 +98,7 @@ static kdk_status log_open(struct store *store, const struct store_options *opti
     struct wal_options wal_options = {.os = options->os,
                                       .dir = options->dir,
                                       .from_lsn = manifest->log_lsn,
+                                      .keep_lsn = MIN(store->disk->older_lsn, manifest->log_lsn),
                                       .read_only = options->read_only,
                                       .accept_damage = true};
     struct wal_report found;

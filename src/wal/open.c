@@ -246,6 +246,21 @@ out:
     return status;
 }
 
+/* Nothing follows from_lsn: what is written next belongs nevertheless to the log of the groups before, which may be replayed too. */
+static kdk_status kept_id(struct window *w, struct err *err)
+{
+    struct wal *wal = w->wal;
+    struct group_header header;
+    const uint8_t *batches;
+    bool good;
+    if (wal->keep_lsn == wal->from_lsn || wal->keep_lsn < wal->first_segment * wal->segment_bytes)
+        return KDK_OK;
+    const kdk_status status = group_read(w, wal->keep_lsn, &header, &batches, &good, err);
+    if (status == KDK_OK && good)
+        wal->log_id = header.log_id;
+    return status;
+}
+
 /* Looks at each sector behind the end: for groups that vouch for it, and for what is to be cut. Zeros from the end on for QUIET_BYTES, as
  * closing leaves them, are enough: at most one group was in flight, and one that is damaged is not zero. */
 static kdk_status look_behind(struct opening *opening, struct window *w, uint64_t end, struct buf *cut, bool *vouched,
@@ -377,8 +392,10 @@ static kdk_status wal_new(const struct wal_options *options, struct wal **out, s
     wal->os = options->os;
     wal->read_only = options->read_only;
     wal->from_lsn = options->from_lsn;
+    wal->keep_lsn = options->keep_lsn;
     wal->segment_bytes = options->segment_bytes ? options->segment_bytes : WAL_SEGMENT_BYTES;
     ASSERT(wal->segment_bytes % WAL_SECTOR == 0 && wal->from_lsn % WAL_SECTOR == 0);
+    ASSERT(wal->keep_lsn % WAL_SECTOR == 0 && wal->keep_lsn <= wal->from_lsn);
     wal->tail = &wal->head;
     latch_init(&wal->latch, OS_RANK_WAL);
     buf_printf(&dir, "%s/wal", options->dir);
@@ -411,9 +428,13 @@ kdk_status wal_open(const struct wal_options *options, struct wal **out, struct 
     TRY(segments_open(wal, &none, err));
     report->created = none;
     /* The log may end just where a segment would begin, else the file was lost. */
-    missing = !none && options->from_lsn % wal->segment_bytes != 0 && (!wal->segment_count || !wal->segments[0].file);
+    const uint64_t first = options->from_lsn / wal->segment_bytes - wal->first_segment;
+    missing = !none && options->from_lsn % wal->segment_bytes != 0 &&
+              (wal->segment_count <= first || !wal->segments[first].file);
     if (!missing) {
         status = find_end(&opening, &window, &last, &end, err);
+        if (status == KDK_OK && !wal->log_id)
+            status = kept_id(&window, err);
         if (status == KDK_OK)
             status = look_behind(&opening, &window, end, &cut, &vouched, err);
         /* The checksum was right and the content is wrong: as damaged as can be. The walk ended before that group. */

@@ -138,7 +138,7 @@ out:
     return status;
 }
 
-/* Opens the segments from the one that holds from_lsn on. Those before it are spares: their release was under way. */
+/* Opens the segments from the one that holds keep_lsn on. Those before it are spares: their release was under way. So are those before a gap. */
 kdk_status segments_open(struct wal *wal, bool *none, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -156,6 +156,11 @@ kdk_status segments_open(struct wal *wal, bool *none, struct err *err)
         TRY(os_remove(wal->os, path.data, err));
     }
     const size_t count = found.numbers.len / sizeof number;
+    for (size_t i = count; i-- > 0;) {
+        number = get_u64(found.numbers.data + i * sizeof number);
+        if (number + 1 == wal->first_segment && number >= wal->keep_lsn / wal->segment_bytes)
+            wal->first_segment = number;
+    }
     for (size_t i = 0; i < count; i++) {
         number = get_u64(found.numbers.data + i * sizeof number);
         if (number >= wal->first_segment) {

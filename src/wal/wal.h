@@ -72,6 +72,7 @@ struct wal_options {
     struct os *os;
     const char *dir;    /* The database's directory, which exists. Copied. */
     uint64_t from_lsn;  /* Where replay begins: 0, or what wal_position() gave. */
+    uint64_t keep_lsn;  /* Segments from its own on are kept, as a fallback may replay from there: at most from_lsn, and such a position too. */
     uint64_t segment_bytes; /* Of a new log; a multiple of WAL_SECTOR. 0: WAL_SEGMENT_BYTES. */
     bool read_only;     /* Writes nothing, not even what W4 asks for. */
     bool accept_damage; /* A damaged log is opened read-only up to the last good group. */

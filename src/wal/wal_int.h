@@ -82,7 +82,7 @@ struct wal {
     bool read_only;
     uint64_t log_id;
     uint64_t segment_bytes; /* A multiple of WAL_SECTOR. */
-    uint64_t from_lsn; /* Of the options. */
+    uint64_t from_lsn, keep_lsn; /* Of the options. */
     uint8_t *stage;    /* Of who writes. STAGE_BYTES. */
 
     struct latch latch; /* Guards all below, but for replay's. */
