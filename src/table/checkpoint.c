@@ -437,21 +437,19 @@ out:
     return status;
 }
 
-kdk_status files_release(struct disk *disk, uint64_t oldest, struct err *err)
+void files_release(struct disk *disk, uint64_t oldest)
 {
-    kdk_status status = KDK_OK;
     char path[4096];
     for (uint32_t i = 0; i < disk->dead_count; i++) {
         struct dead_file *dead = &disk->dead[i];
         if (dead->generation > oldest || dead->generation == 0)
             continue;
         block_cache_forget(disk->strips, dead->file);
-        TRY(block_path(disk->blocks, dead->file, path, sizeof path, err));
-        TRY(os_remove(disk->os, path, err));
+        if (block_path(disk->blocks, dead->file, path, sizeof path, NULL) != KDK_OK ||
+            os_remove(disk->os, path, NULL) != KDK_OK)
+            continue;          /* It stays on the list, and the next checkpoint tries again. */
         dead->generation = 0; /* The next checkpoint takes it off the list. */
     }
-out:
-    return status;
 }
 
 /* ----------------------------------------------------------------- the whole ---- */
@@ -501,7 +499,10 @@ kdk_status pouring_end(struct pouring *pouring, kdk_status status, struct err *e
     pouring->manifest.next_id =
         atomic_load_explicit(&store->next_id, memory_order_acquire);
     TRY_MEM(generation = generation_new(&pouring->manifest));
-    status = manifest_write(disk->slots, &pouring->manifest, err);
+    bool touched;
+    status = manifest_write(disk->slots, &pouring->manifest, &touched, err);
+    if (status != KDK_OK && !touched)
+        goto out;
     if (status != KDK_OK) {
         pour_abandon(pouring->pour);
         pouring->pour = NULL;
@@ -550,7 +551,7 @@ out:
         const uint64_t oldest =
             disk->older_slot ? MIN(disk->older_slot, number) : number;
         pagestore_release(disk->pages, oldest);
-        status = files_release(disk, oldest, err);
+        files_release(disk, oldest);
     }
     return status;
 }

@@ -52,8 +52,8 @@ kdk_status pouring_dead(struct pouring *pouring, uint64_t file, struct err *err)
 kdk_status pouring_dicts(struct pouring *pouring, struct table *table, struct err *err) KDK_MUST_CHECK;
 void table_dicts_stored(struct table *table, bool durable); /* How what pouring_dicts() put ended. */
 kdk_status dicts_drop(struct pouring *pouring, uint32_t table, struct err *err) KDK_MUST_CHECK;
-/* Removes the files that no generation from `oldest` on names. */
-kdk_status files_release(struct disk *disk, uint64_t oldest, struct err *err) KDK_MUST_CHECK;
+/* Removes the files that no generation from `oldest` on names. One that cannot be removed is left for the next time. */
+void files_release(struct disk *disk, uint64_t oldest);
 void bounds_take(struct table *table, struct gtable *into);
 /* The settled rows of the table (NULL: of all) go into strips. */
 kdk_status store_freeze(struct store *store, struct table *table, struct err *err) KDK_MUST_CHECK;

@@ -618,6 +618,35 @@ TEST(checkpoint, a_slot_that_was_not_synced_may_vanish)
     CHECK(poisoned > 0);
 }
 
+/* A database without its MANIFEST is not a new one, unless nothing was ever poured: then the log has all. */
+TEST(checkpoint, a_missing_manifest_is_not_a_new_database)
+{
+    for (uint32_t way = 0; way < 3; way++) {
+        struct world w;
+        begin_world(&w, 20 + way);
+        if (!open_world(&w))
+            return;
+        for (uint32_t i = 0; i < 12; i++)
+            write_some(&w);
+        if (way)
+            checkpoint(&w, way == 2);
+        crash(&w, way);
+        CHECK_EQ(os_remove(w.os, "/db/MANIFEST", &w.err), KDK_OK);
+        if (way == 2) /* The block files alone say so, too. */
+            CHECK_EQ(os_remove(w.os, "/db/trees/pages.kdt", &w.err), KDK_OK);
+        if (way) {
+            const struct store_options options = {.os = w.os, .dir = "/db", .create = true};
+            CHECK_EQ(store_open(&options, &w.store, NULL, &w.err), KDK_CORRUPT);
+            CHECK(strstr(w.err.message, "MANIFEST"));
+        } else if (open_world(&w)) {
+            check_now(&w);
+            check_world(&w);
+            close_world(&w, true);
+        }
+        sim_free(w.sim);
+    }
+}
+
 struct files {
     uint32_t live, dead, logs;
     uint64_t rows, hidden;
@@ -752,6 +781,7 @@ TEST(checkpoint, every_allocation_fails_once)
             break;
         failed += status != KDK_OK;
         check_now(&w);
+        CHECK(status != KDK_NOMEM || !w.store->disk->failed);
         if (w.store->disk->failed) {
             close_world(&w, false);
             if (!open_world(&w))

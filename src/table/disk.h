@@ -41,8 +41,11 @@ kdk_status manifest_read(struct os_file *file, struct manifest *newest, struct m
 /* Makes durable what manifest_read() found, by writing the same once more: after a failed sync the kernel takes for written what is not. */
 kdk_status manifest_again(struct os_file *file, const struct manifest *newest, const struct manifest *older,
                           struct err *err) KDK_MUST_CHECK;
-/* Writes and syncs. */
-kdk_status manifest_write(struct os_file *file, const struct manifest *manifest, struct err *err) KDK_MUST_CHECK;
+/* Writes and syncs. *touched: after a failure nobody knows which manifest the file has; else it is as it was. */
+kdk_status manifest_write(struct os_file *file, const struct manifest *manifest, bool *touched,
+                          struct err *err) KDK_MUST_CHECK;
+/* Writes zeros to both slots, so that no later manifest needs more space. */
+kdk_status manifest_clear(struct os_file *file, struct err *err) KDK_MUST_CHECK;
 
 /* -------------------------------------------------------------- generations ---- */
 

@@ -313,13 +313,15 @@ static kdk_status disk_create(struct disk *disk, const char *path, struct manife
     struct os_file *file = NULL;
     char *fresh = NULL;
     struct pour *pour = NULL;
+    bool touched;
     TRY_MEM(fresh = join(disk->path, "MANIFEST.new"));
     *out = (struct manifest){.sequence = 1, .next_file = 1};
     TRY(pour_begin(disk->pages, 1, &pour, err));
     TRY(pour_finish(pour, &out->map, err));
     TRY(os_open(disk->os, fresh, OS_WRITE | OS_CREATE | OS_TRUNCATE, &file, err));
     TRY(os_sync_dir(disk->os, disk->path, err)); /* The names of the folders. */
-    TRY(manifest_write(file, out, err));
+    TRY(manifest_clear(file, err));
+    TRY(manifest_write(file, out, &touched, err));
     os_close(file);
     file = NULL;
     TRY(os_rename(disk->os, fresh, path, err));
@@ -385,6 +387,45 @@ out:
     return status;
 }
 
+static kdk_status seen_numbered(void *context, const char *name, struct err *err)
+{
+    bool *seen = context;
+    (void)err;
+    *seen |= *name >= '0' && *name <= '9';
+    return KDK_OK;
+}
+
+/* Without a MANIFEST the directory is new, was left while it was being made, which leaves a page file of a header at the most, or has lost it. */
+static kdk_status manifest_missing(struct disk *disk, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    enum os_kind kind;
+    char *path = NULL;
+    struct os_file *file = NULL;
+    uint64_t bytes = 0;
+    bool seen = false;
+    TRY_MEM(path = join(disk->trees, "pages.kdt"));
+    TRY(os_kind(disk->os, path, &kind, err));
+    if (kind == OS_FILE) {
+        TRY(os_open(disk->os, path, OS_READ, &file, err));
+        TRY(os_size(file, &bytes, err));
+    }
+    TRY(os_kind(disk->os, disk->blocks, &kind, err));
+    if (kind == OS_DIR)
+        TRY(os_list(disk->os, disk->blocks, seen_numbered, &seen, err));
+    if (seen || bytes > TREE_PAGE_BYTES) {
+        err_set(err, KDK_CORRUPT, "the MANIFEST of \"%s\" is missing", disk->path);
+        err_detail(err, "There are files that it would name, in \"%s\".",
+                   seen ? disk->blocks : disk->trees);
+        err_hint(err, "Restore it, or the whole directory, from a backup.");
+        status = KDK_CORRUPT;
+    }
+out:
+    os_close(file);
+    mem_free(path);
+    return status;
+}
+
 kdk_status disk_open(struct store *store, const struct store_options *options,
                      struct manifest *out, bool *created, struct err *err)
 {
@@ -415,6 +456,7 @@ kdk_status disk_open(struct store *store, const struct store_options *options,
                     disk->path));
     *created = kind == OS_MISSING;
     if (*created) {
+        TRY(manifest_missing(disk, err));
         TRY(os_mkdir(disk->os, disk->trees, err));
         TRY(os_mkdir(disk->os, disk->blocks, err));
     } else {

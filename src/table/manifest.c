@@ -111,12 +111,25 @@ out:
     return status;
 }
 
+kdk_status manifest_clear(struct os_file *file, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    uint8_t *slots;
+    TRY_MEM(slots = mem_zalloc(2 * MANIFEST_SLOT_BYTES));
+    TRY(os_write(file, 0, slots, 2 * MANIFEST_SLOT_BYTES, err));
+out:
+    mem_free(slots);
+    return status;
+}
+
 kdk_status manifest_write(struct os_file *file, const struct manifest *manifest,
-                          struct err *err)
+                          bool *touched, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint8_t *slot;
+    *touched = false;
     TRY_MEM(slot = mem_alloc(MANIFEST_SLOT_BYTES));
+    *touched = true;
     TRY(slot_write(file, manifest, slot, err));
     TRY(os_sync(file, err));
 out:
