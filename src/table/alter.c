@@ -102,6 +102,12 @@ kdk_status table_alter(struct txn *txn, struct table *table, const struct tcolum
                    (!before->fields[c].dropped &&
                     ltype_equal(columns[c].type, before->fields[c].type)));
     TRY(layout_new(columns, column_count, &layout, err));
+    /* The newest layout says what rows lack, to others too, who have a dropped column as long as this is not committed, or their snapshot is older. */
+    for (uint32_t c = 0; c < before->count; c++)
+        if (columns[c].dropped &&
+            !datum_copy(&layout->arena, before->fields[c].type, before->fields[c].missing,
+                        &layout->fields[c].missing))
+            TRY(err_nomem(err));
     TRY(table_add_layout(table, layout, err));
     layout = NULL;
     if (!part->layout_before)

@@ -204,6 +204,8 @@ static kdk_status feed_next(void *context, struct btree_change *out, bool *more,
             *more = true;
             return KDK_OK;
         }
+        if (feed->value.len > VALUE_BYTES_MAX)
+            TRY(err_set(err, KDK_LIMIT, "a row can have at most %u bytes", VALUE_BYTES_MAX));
         out->value = feed->value.data;
         out->value_bytes = (uint32_t)feed->value.len;
         *more = true;

@@ -156,6 +156,14 @@ static kdk_status part_marker(struct txn *txn, struct part *part, struct undo **
     return KDK_OK;
 }
 
+/* So many bytes of strings make no row that the row tree could not hold: beside them a column takes at most a tag and 16 bytes or a length. */
+static kdk_status row_fits(const struct layout *layout, uint64_t bytes, struct err *err)
+{
+    if (bytes + 16 + (uint64_t)layout->count * 22 <= VALUE_BYTES_MAX)
+        return KDK_OK;
+    return err_set(err, KDK_LIMIT, "a row can have at most %u bytes", VALUE_BYTES_MAX);
+}
+
 static kdk_status insert_one(struct txn *txn, struct part *part,
                              const struct layout *layout, struct index_set *indexes,
                              const struct datum *values, rowid id, struct err *err)
@@ -170,6 +178,11 @@ static kdk_status insert_one(struct txn *txn, struct part *part,
     _Atomic uintptr_t *slot;
 
     image_init(&image);
+    uint64_t bytes = 0;
+    for (uint32_t c = 0; layout->strings && c < layout->count; c++)
+        if (layout->fields[c].kind == FIELD_STR && !values[c].null)
+            bytes += values[c].s.len;
+    TRY(row_fits(layout, bytes, err));
     TRY(image_room(&image, layout, err));
     TRY(part_marker(txn, part, &marker, err));
     if (layout->strings)
@@ -232,7 +245,7 @@ kdk_status table_insert(struct txn *txn, struct table *table, const struct datum
     kdk_status status = part_get(txn, table, &part, err);
     if (status != KDK_OK)
         return status;
-    rowid id = atomic_fetch_add_explicit(&table->next_id, 1, memory_order_relaxed);
+    rowid id = atomic_fetch_add_explicit(&table->next_id, 1, memory_order_seq_cst);
     status = rowids_cover(table, id, err);
     if (status != KDK_OK) {
         txn->failed = true;
@@ -264,7 +277,7 @@ kdk_status table_insert_batch(struct txn *txn, struct table *table, struct batch
         if (batch->columns[c].form == VF_LAZY)
             TRY(batch->columns[c].load(&batch->columns[c], &batch->sel, batch->count, err));
     rowid id =
-        atomic_fetch_add_explicit(&table->next_id, batch->sel.count, memory_order_relaxed);
+        atomic_fetch_add_explicit(&table->next_id, batch->sel.count, memory_order_seq_cst);
     TRY(rowids_cover(table, id + batch->sel.count - 1, err));
     for (uint32_t k = 0; k < batch->sel.count; k++) {
         uint32_t row = SEL_ROW(&batch->sel, k);
@@ -407,9 +420,24 @@ static kdk_status change_values(struct table *table, struct change *change,
             field_put(&layout->fields[c], c, next->words, &value, text);
         }
     }
+    uint64_t bytes = 0;
+    for (uint32_t c = 0; layout->strings && c < layout->count; c++)
+        if (layout->fields[c].kind == FIELD_STR) {
+            const struct datum had = field_get(&layout->fields[c], c, next->words);
+            bytes += had.null ? 0 : had.s.len;
+        }
     for (uint32_t k = 0; k < count; k++) {
         const uint32_t c = columns[k];
         TRY_ASSERT(c < layout->count);
+        if (layout->fields[c].kind != FIELD_STR)
+            continue;
+        const struct datum had = field_get(&layout->fields[c], c, next->words);
+        bytes += values[k].null ? 0 : values[k].s.len;
+        bytes -= had.null ? 0 : had.s.len;
+    }
+    TRY(row_fits(layout, bytes, err));
+    for (uint32_t k = 0; k < count; k++) {
+        const uint32_t c = columns[k];
         const struct field *field = &layout->fields[c];
         if (values[k].null && field->not_null)
             TRY(not_null_error(table, c, err));
@@ -555,7 +583,8 @@ static void prune(struct txn *txn, struct undo *above)
     const uint64_t horizon = txnman_horizon(txn->man);
     struct undo *top = above,
                 *one = atomic_load_explicit(&above->next, memory_order_relaxed);
-    if (above->kind != UNDO_UPDATE || above->before & TXN_UNCOMMITTED ||
+    /* A record that came from below has nothing under it. */
+    if (!one || above->kind != UNDO_UPDATE || above->before & TXN_UNCOMMITTED ||
         above->before <= horizon)
         return;
     above->depth = (uint16_t)MIN(one->depth + 1u, UINT16_MAX);
@@ -564,12 +593,12 @@ static void prune(struct txn *txn, struct undo *above)
     uint32_t count = txnman_snapshots(txn->man, snapshots, SNAPSHOTS);
     if (count > SNAPSHOTS)
         return;
-    for (uint32_t step = 0; step < STEPS; step++) {
+    for (uint32_t step = 0; step < STEPS && one; step++) {
         if (one->kind != UNDO_UPDATE || one->before & TXN_UNCOMMITTED ||
             one->before <= horizon)
             return;
         struct undo *next = atomic_load_explicit(&one->next, memory_order_relaxed);
-        bool seen = next->kind != UNDO_UPDATE || !words_within(one, next);
+        bool seen = !next || next->kind != UNDO_UPDATE || !words_within(one, next);
         for (uint32_t i = 0; i < count && !seen; i++)
             seen = snapshots[i] >= one->before && snapshots[i] < above->before;
         if (seen) {

@@ -1009,3 +1009,66 @@ TEST(table, readers_run_out_of_memory_cleanly)
     check_store(&f);
     fixture_close(&f);
 }
+
+/* A column that is being dropped still has its default for everybody else, and for older snapshots. */
+TEST(table, a_drop_in_flight_keeps_what_rows_lack)
+{
+    struct fixture f;
+    struct tcolumn columns[5];
+    struct datum out[2];
+    bool found;
+    fixture_open(&f);
+    struct txn *t = begin(&f);
+    const rowid id = insert(&f, t, 1, 10, "one");
+    commit(&f, t);
+    memcpy(columns, f.columns, sizeof f.columns);
+    columns[3] = (struct tcolumn){.type = LTYPE(BIGINT), .missing = {.i = 5}};
+    columns[4] = (struct tcolumn){
+        .type = LTYPE(TEXT), .missing = {.s = str_of("a text that is not inline", 25)}};
+    t = begin(&f);
+    CHECK_EQ(table_alter(t, f.table, columns, 5, &f.err), KDK_OK);
+    commit(&f, t);
+    struct txn *reader = begin(&f), *drops = begin(&f);
+    columns[3].dropped = columns[4].dropped = true;
+    columns[3].missing = columns[4].missing = DATUM_NULL;
+    CHECK_EQ(table_alter(drops, f.table, columns, 5, &f.err), KDK_OK);
+    for (uint32_t round = 0; round < 3; round++) {
+        CHECK_EQ(table_get(reader, f.table, id, (uint32_t[]){3, 4}, 2, out, &found,
+                           &f.arena, &f.err),
+                 KDK_OK);
+        CHECK(found && !out[0].null && out[0].i == 5);
+        CHECK(!out[1].null && out[1].s.len == 25);
+        if (round == 0) /* A second change keeps it, too. */
+            CHECK_EQ(table_alter(drops, f.table, columns, 5, &f.err), KDK_OK);
+        if (round == 1)
+            commit(&f, drops);
+    }
+    txn_rollback(reader);
+    check_store(&f);
+    fixture_close(&f);
+}
+
+/* What no record of the row tree could hold is refused at once, not by every checkpoint that follows. */
+TEST(table, rows_that_are_too_wide_are_refused)
+{
+    struct fixture f;
+    const struct datum wide = {.s = str_of("the length alone counts", VALUE_BYTES_MAX)};
+    fixture_open(&f);
+    struct txn *t = begin(&f);
+    const rowid id = insert(&f, t, 1, 10, "one");
+    commit(&f, t);
+    t = begin(&f);
+    CHECK_EQ(table_insert(t, f.table, (struct datum[]){{.i = 2}, {.i = 3}, wide}, NULL,
+                          &f.err),
+             KDK_LIMIT);
+    txn_rollback(t);
+    t = begin(&f);
+    CHECK_EQ(table_update(t, f.table, id, (uint32_t[]){2}, &wide, 1, &f.changed, &f.err),
+             KDK_LIMIT);
+    txn_rollback(t);
+    t = begin(&f);
+    check_row(&f, t, id, 1, 10, "one");
+    commit(&f, t);
+    check_store(&f);
+    fixture_close(&f);
+}
