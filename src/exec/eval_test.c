@@ -1,6 +1,7 @@
 /* eval_test.c - vectors against the interpreter: random expressions over random batches give the same values, or the same error. */
-#include "check.h"
 #include "exec/eval_test.h"
+
+#include "check.h"
 
 #include "base/mem.h"
 #include "exec/agg.h"
