@@ -238,7 +238,8 @@ static kdk_status pairs_start(struct join *join, struct join_local *l, struct er
     l->loop_k = 0;
     l->loop_at = (struct rowset_at){0};
     l->loop_count = l->loop_next = 0;
-    if (!join->hash)
+    /* Without right rows nothing is compared, and a key that could fail does not. */
+    if (!join->hash || !join->set.row_count)
         goto out;
     for (uint32_t i = 0; i < join->key_count; i++) {
         struct vec *v;

@@ -284,14 +284,17 @@ static kdk_status push_join(struct plan *plan, struct rel **slot, struct exprs *
     if ((rel->join == JOIN_SEMI || rel->join == JOIN_ANTI) && rel->in[0]->kind == REL_JOIN && rel->in[0]->join == JOIN_INNER) {
         struct rel *join = rel->in[0];
         struct colset used = {0};
-        for (uint32_t i = 0; i < rel->cond_count; i++)
+        bool fails = false;
+        for (uint32_t i = 0; i < rel->cond_count; i++) {
             TRY(plan_expr_used(plan, rel->conds[i], &used, err));
+            fails |= !movable(rel->conds[i]); /* Not on rows that the other join would drop (R3). */
+        }
         for (uint32_t side = 0; side < 2; side++) {
             struct colset made = {0}, other = {0};
             struct exprs none = {0};
             TRY(plan_rel_visible(plan, join->in[side], &made, err));
             TRY(plan_rel_visible(plan, join->in[1 - side], &other, err));
-            if (colset_meets(&used, &other) || !colset_meets(&used, &made) ||
+            if (fails || colset_meets(&used, &other) || !colset_meets(&used, &made) ||
                 plan_rows(plan, rel->in[1]) * 2 > plan_rows(plan, join->in[side]))
                 continue;
             rel->in[0] = join->in[side];

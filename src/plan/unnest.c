@@ -159,6 +159,7 @@ struct pull {
     bool scalar, exists;
     struct exprs conds; /* pulled so far, over outer columns and what the tree hands on */
     struct rel *ungrouped; /* the aggregate that was without GROUP BY */
+    uint32_t cond_count, fail_count; /* to be pulled, and those of them that can fail */
 };
 
 static kdk_status names_outer(struct pull *pull, const struct expr *expr, bool *yes, struct err *err)
@@ -211,7 +212,9 @@ static kdk_status conds_pullable(struct pull *pull, const struct rel *rel, bool 
         TRY(names_outer(pull, rel->conds[i], &outer, err));
         if (!outer)
             continue;
-        if (rel->conds[i]->can_fail || rel->conds[i]->is_volatile)
+        pull->cond_count++;
+        pull->fail_count += rel->conds[i]->can_fail;
+        if (rel->conds[i]->is_volatile)
             *ok = false;
         else if (grouped)
             TRY(is_equation(pull, rel->conds[i], ok, &side, err));
@@ -903,6 +906,9 @@ static kdk_status dependent_join(struct plan *plan, enum join_kind kind, colid m
         ok = false;
     else
         TRY(pullable(&pull, right, true, false, &ok, err));
+    /* A condition that can fail may become a key, which is evaluated before the other conditions of the join: so only if there are none (P2). */
+    if (pull.fail_count && pull.cond_count > 1)
+        ok = false;
     if (ok) {
         TRY(pull_up(&pull, &join->in[1], err));
         for (uint32_t i = 0; i < pull.conds.count; i++) {
