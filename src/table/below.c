@@ -164,6 +164,30 @@ out:
     return status;
 }
 
+/* ------------------------------------------------------------ the row tree ---- */
+
+static kdk_status row_key_check(const struct btree_cursor *cursor, struct err *err)
+{
+    if (cursor->valid && cursor->key_bytes != 8)
+        return err_set(err, KDK_CORRUPT, "a key of a row tree has %u bytes",
+                       (unsigned)cursor->key_bytes);
+    return KDK_OK;
+}
+
+kdk_status rows_seek(struct btree_cursor *cursor, rowid id, struct err *err)
+{
+    uint8_t key[8];
+    put_be64(key, id);
+    const kdk_status status = btree_cursor_seek(cursor, key, sizeof key, err);
+    return status == KDK_OK ? row_key_check(cursor, err) : status;
+}
+
+kdk_status rows_next(struct btree_cursor *cursor, struct err *err)
+{
+    const kdk_status status = btree_cursor_next(cursor, err);
+    return status == KDK_OK ? row_key_check(cursor, err) : status;
+}
+
 /* ------------------------------------------------------------------- strips ---- */
 
 struct strip_entry *directory_find(const struct directory *directory, rowid id, uint32_t *at)
@@ -438,7 +462,7 @@ kdk_status row_walk_open(struct row_walk *walk, struct txn *txn, struct table *t
     btree_cursor_init(&walk->cursor, disk->file, &walk->gtable->rows);
     walk->positioned = true;
     if (walk->gtable->rows.height)
-        TRY(btree_cursor_first(&walk->cursor, err));
+        TRY(rows_seek(&walk->cursor, 0, err));
 out:
     return status;
 }
@@ -472,7 +496,7 @@ static kdk_status below_next(struct row_walk *walk, rowid *id, bool *tree, uint3
     if (!walk->gtable)
         return KDK_OK;
     while (walk->cursor.valid && get_be64(walk->cursor.key) < walk->next)
-        TRY(btree_cursor_next(&walk->cursor, err));
+        TRY(rows_next(&walk->cursor, err));
     while (walk->directory && walk->strip < walk->directory->count &&
            walk->directory->entries[walk->strip]->last < walk->next)
         walk->strip++;

@@ -60,6 +60,10 @@ kdk_status table_dict(struct table *table, struct generation *generation, uint32
     while (cursor.valid && cursor.key_bytes == META_KEY_BYTES &&
            memcmp(cursor.key, key, 5 + 4) == 0) {
         const uint8_t *value;
+        if (get_be64(cursor.key + 5) != dict_number(column, fresh->stored))
+            TRY(err_set(err, KDK_CORRUPT,
+                        "the dictionary of column %u of table %u lacks code %u", column + 1,
+                        table->id, fresh->stored));
         TRY(btree_cursor_value(&cursor, &value, err));
         TRY(dict_import(fresh->dict, fresh->stored++,
                         str_of((const char *)value, cursor.value_bytes), err));

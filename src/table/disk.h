@@ -168,6 +168,10 @@ uint64_t get_be64(const uint8_t *from);
 
 /* --------------------------------------------------------------- rows below ---- */
 
+/* btree_cursor_seek() and _next() in a row tree: keys of another length than that of a row id are KDK_CORRUPT. */
+kdk_status rows_seek(struct btree_cursor *cursor, rowid id, struct err *err) KDK_MUST_CHECK;
+kdk_status rows_next(struct btree_cursor *cursor, struct err *err) KDK_MUST_CHECK;
+
 enum below_kind { BELOW_DELETE = 0, BELOW_FULL = 1 };
 kdk_status rowcode_full(const struct image *image, struct buf *out, struct err *err);
 kdk_status rowcode_delete(struct buf *out, struct err *err);

@@ -46,16 +46,14 @@ static kdk_status hidden_rows(struct disk *disk, const struct gtable *table,
 {
     kdk_status status = KDK_OK;
     struct btree_cursor cursor = {0};
-    uint8_t key[8];
     uint32_t position;
     *out = 0;
     btree_cursor_init(&cursor, disk->file, &table->rows);
-    put_be64(key, entry->first);
     if (table->rows.height)
-        TRY(btree_cursor_seek(&cursor, key, 8, err));
+        TRY(rows_seek(&cursor, entry->first, err));
     while (cursor.valid && get_be64(cursor.key) <= entry->last) {
         *out += strip_entry_position(entry, get_be64(cursor.key), &position);
-        TRY(btree_cursor_next(&cursor, err));
+        TRY(rows_next(&cursor, err));
     }
 out:
     btree_cursor_deinit(&cursor);

@@ -186,10 +186,8 @@ static kdk_status touched(struct disk *disk, const struct gtable *old, rowid fir
 {
     kdk_status status = KDK_OK;
     struct btree_cursor cursor = {0};
-    uint8_t key[8];
     btree_cursor_init(&cursor, disk->file, &old->rows);
-    put_be64(key, first);
-    TRY(btree_cursor_seek(&cursor, key, 8, err));
+    TRY(rows_seek(&cursor, first, err));
     *out = cursor.valid && get_be64(cursor.key) <= last;
 out:
     btree_cursor_deinit(&cursor);

@@ -85,6 +85,9 @@ static kdk_status gtable_decode(struct gtable *table, const struct buf *bytes,
     table->next_id = cursor_u64(&in);
     table->count = cursor_u64(&in);
     table->strips = cursor_u64(&in);
+    /* Ids begin with 1, and a strip has at least one. */
+    if (table->next_id == 0 || table->strips >= table->next_id || table->strips > UINT32_MAX)
+        TRY(err_set(err, KDK_CORRUPT, "the entry of table %u is damaged", table->id));
     uint64_t n = cursor_varint(&in);
     if (in.bad || n > cursor_left(&in) / (4 + BTREE_ROOT_BYTES))
         TRY(err_set(err, KDK_CORRUPT, "the entry of table %u is damaged", table->id));
@@ -173,7 +176,7 @@ kdk_status gtable_directory(struct disk *disk, struct generation *generation,
     *out = atomic_load_explicit(&table->directory, memory_order_acquire);
     if (*out || !table->strips)
         return KDK_OK;
-    TRY_MEM(fresh = mem_zalloc(sizeof *fresh + table->strips * sizeof fresh->entries[0]));
+    TRY_MEM(fresh = mem_zalloc(size_add(sizeof *fresh, size_mul(table->strips, sizeof fresh->entries[0]))));
     btree_cursor_init(&cursor, disk->file, &generation->manifest.meta);
     meta_key(key, table->id, META_STRIP, 0);
     TRY(btree_cursor_seek(&cursor, key, sizeof key, err));

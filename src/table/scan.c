@@ -376,7 +376,6 @@ static kdk_status tree_rows(struct scan_reader *reader, rowid first, rowid end,
     kdk_status status = KDK_OK;
     struct table_scan *scan = reader->scan;
     struct btree_cursor *cursor = &reader->cursor;
-    uint8_t key[8];
     *count = 0;
     buf_clear(&reader->text);
     if (!scan->gtable->rows.height)
@@ -386,8 +385,7 @@ static kdk_status tree_rows(struct scan_reader *reader, rowid first, rowid end,
         reader->positioned = true;
     }
     if (!cursor->valid || get_be64(cursor->key) != first) {
-        put_be64(key, first);
-        TRY(btree_cursor_seek(cursor, key, 8, err));
+        TRY(rows_seek(cursor, first, err));
     }
     while (cursor->valid && get_be64(cursor->key) < end) {
         const uint8_t *value;
@@ -395,7 +393,7 @@ static kdk_status tree_rows(struct scan_reader *reader, rowid first, rowid end,
         reader->texts[(*count)++] = reader->text.len;
         TRY(btree_cursor_value(cursor, &value, err));
         buf_add(&reader->text, value, cursor->value_bytes);
-        TRY(btree_cursor_next(cursor, err));
+        TRY(rows_next(cursor, err));
     }
     TRY(buf_status(&reader->text, err));
     reader->texts[*count] = reader->text.len;

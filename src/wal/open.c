@@ -154,6 +154,7 @@ struct opening {
     struct wal *wal;
     struct wal_report *report;
     bool substance; /* The group has more than vouching. */
+    bool closed;    /* The last group does nothing but vouch for all before it, as wal_close() leaves it. */
 };
 
 static kdk_status note_batch(void *context, const struct batch_header *header, uint64_t lsn, const uint8_t *records,
@@ -237,6 +238,7 @@ static kdk_status find_end(struct opening *opening, struct window *w, uint64_t *
             goto out;
         }
         *last = lsn;
+        opening->closed = !opening->substance && header.count == 1 && header.durable == lsn;
         lsn = sector_up(lsn + GROUP_BYTES + header.length);
         wal->vouched = header.durable;
         if (opening->substance)
@@ -261,8 +263,8 @@ static kdk_status kept_id(struct window *w, struct err *err)
     return status;
 }
 
-/* Looks at each sector behind the end: for groups that vouch for it, and for what is to be cut. Zeros from the end on for QUIET_BYTES, as
- * closing leaves them, are enough: at most one group was in flight, and one that is damaged is not zero. */
+/* Looks at each sector behind the end: for groups that vouch for it, and for what is to be cut. If the log was closed, zeros from the end on for
+ * QUIET_BYTES, as closing leaves them, are enough; else they may be an extent that was lost, with durable groups behind it. */
 static kdk_status look_behind(struct opening *opening, struct window *w, uint64_t end, struct buf *cut, bool *vouched,
                               struct err *err)
 {
@@ -280,7 +282,7 @@ static kdk_status look_behind(struct opening *opening, struct window *w, uint64_
             continue;
         }
         TRY(window_get(w, lsn, WAL_SECTOR, &bytes, err));
-        if (lsn == end + quiet && is_zero(bytes)) {
+        if (opening->closed && lsn == end + quiet && is_zero(bytes)) {
             quiet += WAL_SECTOR;
             if (quiet == QUIET_BYTES)
                 break;

@@ -504,6 +504,30 @@ TEST(wal, missing_segment_is_damage)
 /* ---------------------------------------------------------------- full disks ---- */
 
 /* W2: the log's order is that of the timestamps. */
+/* However long: what follows it was durable, and says so. */
+TEST(wal, a_lost_extent_is_damage)
+{
+    struct world w;
+    struct err err = {0};
+    static const uint8_t zeros[SEGMENT];
+    world_new(&w, 6, 0);
+    CHECK(reopen(&w));
+    for (unsigned i = 0; i < 1400; i++)
+        CHECK_EQ(commit(&w, i % WRITERS, 20, 0, &w.err), KDK_OK);
+    CHECK(wal_durable(w.wal) > 160 * SEGMENT);
+    shut(&w);
+    for (unsigned n = 20; n < 150; n++) {
+        char path[64];
+        struct os_file *file = NULL;
+        snprintf(path, sizeof path, "/wal/%016x.log", n);
+        CHECK_EQ(os_open(w.os, path, OS_WRITE, &file, &err), KDK_OK);
+        CHECK_EQ(os_write(file, 0, zeros, sizeof zeros, &err), KDK_OK);
+        os_close(file);
+    }
+    CHECK_EQ(open_log(&w), KDK_CORRUPT);
+    world_free(&w);
+}
+
 TEST(wal, commits_are_appended_in_the_order_of_timestamps)
 {
     struct world w;
