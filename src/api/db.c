@@ -220,6 +220,9 @@ static kdk_status db_open(const char *path, const kdk_options *options, kdk_db *
         TRY(buf_printf(&db->notice, "%s%llu bytes of a torn write were cut from the end of the log, at position %llu",
                        db->notice.len ? "; " : "", (unsigned long long)report.log_bytes_cut,
                        (unsigned long long)report.log_cut_lsn));
+    if (report.slot_lost)
+        TRY(buf_printf(&db->notice, "%sone slot of the MANIFEST could not be read (a torn write, or damage); the database was opened from the other one",
+                       db->notice.len ? "; " : ""));
     TRY(catalog_open(db->store, &db->catalog, err));
     *out = db;
     db = NULL;

@@ -570,6 +570,11 @@ TEST(checkpoint, opening_keeps_the_log_of_the_older_slot)
         CHECK_EQ(sim_flip(w.sim, "/db/MANIFEST", slot * MANIFEST_SLOT_BYTES + 30, 0x10,
                           &w.err),
                  KDK_OK);
+        struct store_report report;
+        const struct store_options options = {.os = w.os, .dir = "/db"};
+        CHECK_EQ(store_open(&options, &w.store, &report, &w.err), KDK_OK);
+        CHECK(report.slot_lost);
+        CHECK_EQ(store_close(w.store, false, &w.err), KDK_OK);
         if (!open_world(&w))
             return;
         check_now(&w);

@@ -113,8 +113,8 @@ struct disk {
     struct txn_pins pins;
 };
 
-kdk_status disk_open(struct store *store, const struct store_options *options, struct manifest *out, bool *created,
-                     struct err *err) KDK_MUST_CHECK;
+kdk_status disk_open(struct store *store, const struct store_options *options, struct manifest *out,
+                     struct store_report *report, struct err *err) KDK_MUST_CHECK;
 /* After a commit: a checkpoint if the log has grown enough and none runs. If it fails, another is due when the log has grown more. */
 void checkpoint_if_due(void *disk);
 void disk_start(struct store *store); /* The transaction manager is there. */

@@ -430,11 +430,11 @@ out:
 }
 
 kdk_status disk_open(struct store *store, const struct store_options *options,
-                     struct manifest *out, bool *created, struct err *err)
+                     struct manifest *out, struct store_report *report, struct err *err)
 {
     kdk_status status = KDK_OK;
     char *path = NULL;
-    bool damaged = false;
+    bool *created = &report->created;
     struct manifest older = {0};
     struct generation *generation = NULL;
     enum os_kind kind;
@@ -465,7 +465,7 @@ kdk_status disk_open(struct store *store, const struct store_options *options,
     } else {
         TRY(os_open(disk->os, path, disk->read_only ? OS_READ : OS_WRITE, &disk->slots,
                     err));
-        TRY(manifest_read(disk->slots, out, &older, &damaged, err));
+        TRY(manifest_read(disk->slots, out, &older, &report->slot_lost, err));
         if (!disk->read_only)
             TRY(manifest_again(disk->slots, out, &older, err));
     }

@@ -164,7 +164,7 @@ kdk_status store_open(const struct store_options *options, struct store **out,
     if (options->dir) {
         TRY(directory_make(options, err));
         TRY(directory_lock(store, options, err));
-        TRY(disk_open(store, options, &manifest, &report->created, err));
+        TRY(disk_open(store, options, &manifest, report, err));
         TRY(log_open(store, options, &manifest, report, &published, err));
     }
     TRY(txnman_new(options->os, published, &store->man, err));

@@ -43,6 +43,7 @@ struct store_report {
     uint64_t log_bytes_replayed;
     uint64_t log_bytes_cut;  /* Torn tail. */
     uint64_t log_cut_lsn;
+    bool slot_lost;          /* A slot of the MANIFEST was written and is not valid (torn, or damaged): the other one was taken. */
     bool damaged;            /* Opened read-only at the last good commit; `err` of store_open says where. */
 };
 /* KDK_BUSY when another process owns the directory, naming its pid. */
