@@ -688,7 +688,8 @@ TEST(wal, writers_share_syncs)
     CHECK(sim_run(w.sim, crowd_run, &crowd));
     wal_stats(w.wal, &stats);
     CHECK_EQ(stats.batches, 16 * 20);
-    CHECK(stats.syncs * 4 <= stats.batches);
+    /* Tiny segments hold few groups, and each switch to the next one is a sync more. */
+    CHECK(stats.syncs * (KDK_TINY ? 2 : 4) <= stats.batches);
     shut(&w);
     world_free(&w);
 }
