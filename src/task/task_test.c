@@ -204,7 +204,8 @@ static void failures_and_cancels_end_the_group(struct os *os, uint32_t workers)
     job_submit(job);
     CHECK_EQ(task_group_wait(&job->group, &err), KDK_DIVISION_BY_ZERO);
     CHECK_STR(err.message, "at step 100");
-    CHECK(atomic_load(&job->ran) < 100 + 3 * TASKS);
+    /* Real threads may get far before they look; the simulator's switch at each step. */
+    CHECK(os == os_real() || atomic_load(&job->ran) < 100 + 3 * TASKS);
     CHECK(atomic_load(&job->seen_cancelled) >= 1);
 
     /* All are blocked but one, which cancels: each sees it once. */
@@ -213,7 +214,9 @@ static void failures_and_cancels_end_the_group(struct os *os, uint32_t workers)
         job->steps[i].task.run = i + 1 < TASKS ? block_for_ever : cancel_group;
     job_submit(job);
     CHECK_EQ(task_group_wait(&job->group, &err), KDK_INTERRUPTED);
-    CHECK_EQ(atomic_load(&job->seen_cancelled), TASKS - 1);
+    /* Who was running just then may have seen it in that run, too. */
+    CHECK(atomic_load(&job->seen_cancelled) >= TASKS - 1);
+    CHECK(atomic_load(&job->seen_cancelled) <= TASKS - 1 + (int)workers + 1);
 
     /* The same by a flag that is set without telling the scheduler. */
     _Atomic uint32_t interrupt = 0;
