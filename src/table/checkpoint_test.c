@@ -590,7 +590,7 @@ TEST(checkpoint, a_slot_that_was_not_synced_may_vanish)
     uint32_t poisoned = 0;
     for (uint64_t n = 1;; n++) {
         struct world w;
-        begin_world(&w, n % 5 + 1);
+        begin_world(&w, 1); /* The same calls each time, so that n meets each of them. */
         if (!open_world(&w))
             return;
         write_much(&w);
