@@ -39,7 +39,7 @@ def measure_kodiak(args, folder, numbers):
     database = os.path.join(folder, "tpch.kdk")
     session = kdk.Session(args.kodiak, database, ["-s", f"threads={args.threads}"])
     started = time.perf_counter()
-    for sql in tpch.schema() + tpch.copies(folder) + ["checkpoint"]:
+    for sql in tpch.schema() + tpch.copies(folder) + ["checkpoint freeze"]:
         session.ask(sql)
     out = {"load": time.perf_counter() - started, "queries": {}}
     out["bytes"] = bytes_in(os.path.join(database, "blocks")) + bytes_in(os.path.join(database, "trees"))
@@ -86,6 +86,7 @@ def main():
         receive, send = multiprocessing.Pipe(duplex=False)
         child = multiprocessing.Process(target=measure_duckdb, args=(args, folder, numbers, send))
         child.start()
+        send.close()  # So that a child that dies is noticed.
         theirs = receive.recv()
         child.join()
     print(f"TPC-H SF {args.sf}, {args.threads} threads, medians of {args.runs}, DuckDB {theirs['version']}")
