@@ -178,6 +178,71 @@ static uint64_t db_number(const struct kdk_db *db, enum setting_id id)
     return db->settings[id] && read_bytes(db->settings[id], &n) ? n : 0;
 }
 
+static void db_close_store(struct kdk_db *db)
+{
+    struct err ignored = {0}; /* The first error is the one to report. */
+    catalog_close(db->catalog);
+    db->catalog = NULL;
+    (void)!(store_close(db->store, false, &ignored) == KDK_OK);
+    db->store = NULL;
+}
+
+/* One attempt. *damage: what the log's end was cut for, if report->damaged. */
+static kdk_status db_open_once(struct kdk_db *db, const struct store_options *options, struct store_report *report,
+                               struct err *damage, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct err found = {0};
+    status = store_open(options, &db->store, report, &found);
+    if (status != KDK_OK) {
+        if (err)
+            *err = found;
+        return status;
+    }
+    if (report->damaged)
+        *damage = found;
+    status = catalog_open(db->store, &db->catalog, err);
+    if (status != KDK_OK) {
+        report->replay_failed = store_replay_failed(db->store);
+        db_close_store(db);
+    }
+    return status;
+}
+
+/* What is damaged is opened for reading, if that can be: first without the commits that the log cannot give any more, then without what
+ * writers alone need. The notice tells of the first damage; the error, if nothing helps, too. */
+static kdk_status db_open_damaged_or_not(struct kdk_db *db, struct store_options *options, struct store_report *report, struct err *err)
+{
+    kdk_status status;
+    struct err damage = {0}, again = {0};
+    bool cut = false;
+
+    status = db_open_once(db, options, report, &damage, err);
+    while (status == KDK_CORRUPT) {
+        if (report->replay_failed && (!options->replay_before || report->replay_failed < options->replay_before)) {
+            options->replay_before = report->replay_failed;
+            cut = true;
+        } else if (!options->read_only) {
+            options->read_only = true;
+        } else {
+            return status;
+        }
+        if (!damage.status && err)
+            damage = *err;
+        err_clear(&again);
+        status = db_open_once(db, options, report, &damage, &again);
+        if (status != KDK_OK && status != KDK_CORRUPT && err)
+            *err = again;
+    }
+    if (status == KDK_OK && damage.status) {
+        status = buf_printf(&db->notice, "the database is damaged and open read-only%s: %s%s%s",
+                            cut || report->damaged ? " at its last good commit" : "", damage.message, damage.detail[0] ? ": " : "",
+                            damage.detail);
+        err_clear(err);
+    }
+    return status;
+}
+
 static kdk_status db_open(const char *path, const kdk_options *options, kdk_db **out, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -209,13 +274,7 @@ static kdk_status db_open(const char *path, const kdk_options *options, kdk_db *
     store.create = !given.must_exist && !given.read_only;
     store.read_only = given.read_only;
     store.checkpoint_log_bytes = db_number(db, SET_CHECKPOINT_LOG_BYTES);
-    status = store_open(&store, &db->store, &report, err);
-    if (report.damaged && db->store) {
-        TRY(buf_printf(&db->notice, "the database is damaged and open read-only at its last good commit: %s", err->message));
-        err_clear(err);
-        status = KDK_OK;
-    }
-    TRY(status);
+    TRY(db_open_damaged_or_not(db, &store, &report, err));
     if (report.log_bytes_cut)
         TRY(buf_printf(&db->notice, "%s%llu bytes of a torn write were cut from the end of the log, at position %llu",
                        db->notice.len ? "; " : "", (unsigned long long)report.log_bytes_cut,
@@ -223,16 +282,11 @@ static kdk_status db_open(const char *path, const kdk_options *options, kdk_db *
     if (report.slot_lost)
         TRY(buf_printf(&db->notice, "%sone slot of the MANIFEST could not be read (a torn write, or damage); the database was opened from the other one",
                        db->notice.len ? "; " : ""));
-    TRY(catalog_open(db->store, &db->catalog, err));
     *out = db;
     db = NULL;
 out:
-    if (db && db->store) {
-        struct err ignored = {0}; /* The first error is the one to report. */
-        catalog_close(db->catalog);
-        db->catalog = NULL;
-        (void)!(store_close(db->store, false, &ignored) == KDK_OK);
-    }
+    if (db && db->store)
+        db_close_store(db);
     db_free(db);
     return status;
 }

@@ -22,17 +22,21 @@ struct pending {
     struct buf todo; /* Timestamp (varint), record; again and again. */
 };
 struct recovery {
-    uint64_t since; /* S of the generation: commits up to it are there. */
+    uint64_t since;  /* S of the generation: commits up to it are there. */
+    uint64_t before; /* Commits from here on are left out; 0: none are. */
+    uint64_t seen;   /* The newest commit that was sorted. */
+    uint64_t failed; /* The commit that could not be applied; 0: none. */
     uint64_t object_high;
     struct pending *buckets[BUCKETS];
 };
 
-kdk_status recovery_new(uint64_t since, struct recovery **out, struct err *err)
+kdk_status recovery_new(uint64_t since, uint64_t before, struct recovery **out, struct err *err)
 {
     *out = MEM_NEW(struct recovery);
     if (!*out)
         return err_nomem(err);
     (*out)->since = since;
+    (*out)->before = before;
     return KDK_OK;
 }
 
@@ -58,6 +62,18 @@ void recovery_free(struct recovery *recovery)
 uint64_t recovery_object_high(const struct recovery *recovery)
 {
     return recovery->object_high;
+}
+
+uint64_t recovery_failed_at(const struct recovery *recovery)
+{
+    return recovery->failed;
+}
+
+/* Damage that a checksum does not show: remembered, so that the database can be opened as it was before. */
+static void note_failed(struct recovery *recovery, kdk_status status, uint64_t timestamp)
+{
+    if (status == KDK_CORRUPT && (!recovery->failed || timestamp < recovery->failed))
+        recovery->failed = timestamp;
 }
 
 static struct pending **pending_find(struct recovery *recovery, uint32_t table, uint32_t index)
@@ -88,6 +104,9 @@ kdk_status recovery_batch(void *context, const struct wal_replayed *batch, struc
     kdk_status status = KDK_OK;
     struct recovery *recovery = context;
     struct cursor in = cursor_of(batch->records, batch->bytes);
+    if (recovery->before && MAX(batch->timestamp, recovery->seen + !batch->timestamp) >= recovery->before)
+        return KDK_OK;
+    recovery->seen = MAX(recovery->seen, batch->timestamp);
     while (cursor_left(&in) > 0) {
         struct record_view view;
         struct pending *pending = NULL;
@@ -125,6 +144,8 @@ kdk_status recovery_batch(void *context, const struct wal_replayed *batch, struc
         }
     }
 out:
+    /* What is outside of a transaction belongs to the next one. */
+    note_failed(recovery, status, batch->timestamp ? batch->timestamp : recovery->seen + 1);
     if (status != KDK_OK)
         err_while(err, "applying the batch at position %llu of the log", (unsigned long long)batch->lsn);
     return status;
@@ -315,6 +336,7 @@ kdk_status recover_table(struct table *table, struct err *err)
     *at = pending->next;
     pending_free(pending);
 out:
+    note_failed(recovery, status, newest);
     txn_leave(table->store->man);
     mem_free(words);
     if (status != KDK_OK)
@@ -378,6 +400,7 @@ kdk_status recover_index(struct index *index, struct err *err)
     status = pending_apply(pending, entry_apply, index, NULL, &newest, err);
     txn_leave(index->table->store->man);
     if (status != KDK_OK) {
+        note_failed(recovery, status, newest);
         err_while(err, "recovering index %u", index->def.id);
         return status;
     }

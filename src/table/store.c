@@ -99,7 +99,7 @@ static kdk_status log_open(struct store *store, const struct store_options *opti
                                       .dir = options->dir,
                                       .from_lsn = manifest->log_lsn,
                                       .keep_lsn = MIN(store->disk->older_lsn, manifest->log_lsn),
-                                      .read_only = options->read_only,
+                                      .read_only = options->read_only || options->replay_before,
                                       .accept_damage = true};
     struct wal_report found;
     struct err damage = {0};
@@ -112,12 +112,14 @@ static kdk_status log_open(struct store *store, const struct store_options *opti
             *err = damage;
         goto out;
     }
-    TRY(recovery_new(manifest->timestamp, &store->recovery, err));
+    TRY(recovery_new(manifest->timestamp, options->replay_before, &store->recovery, err));
     TRY(wal_replay(store->wal, recovery_batch, store->recovery, err));
     const uint64_t high =
         MAX(recovery_object_high(store->recovery), MAX(manifest->next_id, 1) - 1);
     if (high >= STORE_FIRST_ID)
         atomic_store_explicit(&store->next_id, high + 1, memory_order_relaxed);
+    if (options->replay_before)
+        found.last_timestamp = MIN(found.last_timestamp, options->replay_before - 1);
     *published = MAX(found.last_timestamp, manifest->timestamp);
     report->log_bytes_replayed = found.replay_bytes;
     report->log_bytes_cut = found.cut_bytes;
@@ -174,12 +176,13 @@ kdk_status store_open(const struct store_options *options, struct store **out,
         store_set_log(store);
     if (options->read_only)
         txnman_set_read_only(store->man, "it was opened read-only");
-    else if (report->damaged)
+    else if (report->damaged || options->replay_before)
         txnman_set_read_only(store->man, "its log is damaged");
     *out = store;
     store = NULL;
 out:
     if (store) {
+        report->replay_failed = store_replay_failed(store);
         /* The first error is the one to report. */
         if (wal_close(store->wal, NULL) != KDK_OK && status == KDK_OK)
             status = KDK_IO;
@@ -188,6 +191,11 @@ out:
             err_while(err, "opening the database \"%s\"", options->dir);
     }
     return status;
+}
+
+uint64_t store_replay_failed(const struct store *store)
+{
+    return store->recovery ? recovery_failed_at(store->recovery) : 0;
 }
 
 void store_recovered(struct store *store)

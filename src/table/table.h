@@ -34,6 +34,7 @@ struct store_options {
     struct broker *broker; /* Memory limit; borrowed. NULL: none. */
     bool create;           /* Make the directory if it is missing. */
     bool read_only;
+    uint64_t replay_before;        /* Commits from this timestamp on are left out of the replay, and nothing is written; 0: none are. */
     uint64_t checkpoint_log_bytes; /* 0: CHECKPOINT_LOG_BYTES */
     uint64_t log_segment_bytes;    /* Of a new log; a multiple of 512. 0: WAL_SEGMENT_BYTES */
 };
@@ -44,6 +45,7 @@ struct store_report {
     uint64_t log_bytes_cut;  /* Torn tail. */
     uint64_t log_cut_lsn;
     bool slot_lost;          /* A slot of the MANIFEST was written and is not valid (torn, or damaged): the other one was taken. */
+    uint64_t replay_failed;  /* As of store_replay_failed(), when store_open() failed. */
     bool damaged;            /* Opened read-only at the last good commit; `err` of store_open says where. */
 };
 /* KDK_BUSY when another process owns the directory, naming its pid. */
@@ -51,6 +53,9 @@ kdk_status store_open(const struct store_options *options, struct store **out, s
                       struct err *err) KDK_MUST_CHECK;
 /* Ends all, without a checkpoint unless `checkpoint`. Transactions must have ended. Accepts NULL. */
 kdk_status store_close(struct store *store, bool checkpoint, struct err *err);
+/* The timestamp of the commit in the log that could not be applied (KDK_CORRUPT) by store_open(), by table_attach() or by table_index_attach(); 0: none.
+ * Opened with replay_before set to it, the database is the one of the last good commit. */
+uint64_t store_replay_failed(const struct store *store);
 /* All tables there are have been attached: what the log has of others is forgotten. */
 void store_recovered(struct store *store);
 struct txnman *store_txnman(struct store *store);

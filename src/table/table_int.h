@@ -320,10 +320,11 @@ static inline kdk_status rowids_cover(struct table *table, rowid last, struct er
 /* Recovery: replay hands batches to recovery_batch(), what is attached takes what is its own. */
 struct wal_replayed;
 /* Commits up to `since` are in the generation already. */
-kdk_status recovery_new(uint64_t since, struct recovery **out, struct err *err);
+kdk_status recovery_new(uint64_t since, uint64_t before, struct recovery **out, struct err *err);
 void recovery_free(struct recovery *recovery);
 kdk_status recovery_batch(void *recovery, const struct wal_replayed *batch, struct err *err);
 uint64_t recovery_object_high(const struct recovery *recovery);
+uint64_t recovery_failed_at(const struct recovery *recovery); /* See store_replay_failed(). */
 kdk_status recover_table(struct table *table, struct err *err);
 kdk_status recover_index(struct index *index, struct err *err);
 

@@ -44,6 +44,7 @@ struct pagestore {
     struct latch latch; /* All below. */
     bool busy;          /* A pour runs, or the file is being cut. */
     bool abandoned;
+    struct err damage;  /* What a read-only store does without: the file's header, the map of free pages. Immutable after open. */
     struct pagestore_map last; /* Of the newest generation. */
     uint64_t *used;            /* Bits: named by the newest generation, waiting, or the pour's; and page 0. */
     uint64_t *mine;            /* Bits: taken by the running pour. */
@@ -187,8 +188,16 @@ kdk_status pagestore_open(struct os *os, const char *dir, const struct pagestore
             TRY(os_sync(page_file_os(store->file), err));
         }
     } else {
-        TRY(page_file_check_header(store->file, err));
-        TRY(read_map(store, map, err));
+        status = page_file_check_header(store->file, &store->damage);
+        if (status == KDK_OK)
+            status = read_map(store, map, &store->damage);
+        /* Who only reads finds pages by references, whose checksums tell whether they are right; header and map serve writers. */
+        if (status != KDK_OK && !(status == KDK_CORRUPT && read_only)) {
+            if (err)
+                *err = store->damage;
+            goto out;
+        }
+        status = KDK_OK;
     }
     if (!read_only)
         TRY(os_sync_dir(os, dir, err)); /* Before a manifest can name what is in there. */
@@ -544,6 +553,11 @@ kdk_status pagestore_check(struct pagestore *store, const struct page_set *named
     uint64_t *live = NULL;
     uint64_t taken = 0;
 
+    if (store->damage.status != KDK_OK) {
+        if (err)
+            *err = store->damage;
+        return store->damage.status;
+    }
     latch_acquire(&store->latch);
     live = mem_dup(store->used, store->words * 8);
     TRY_MEM(live);

@@ -48,6 +48,7 @@ void pagestore_map_decode(struct pagestore_map *map, const uint8_t from[PAGESTOR
  * names are durable when it returns (but not dir's own). `cache` is borrowed. Reads the map; O(1) pages.
  * Errors: NOMEM; IO; UNDEFINED_FILE; CORRUPT when the map or the header is damaged; UNSUPPORTED when the file
  * has another page size. */
+/* `read_only`: damage of the header or the map, which serve writers, is kept for pagestore_check() and does not refuse. */
 kdk_status pagestore_open(struct os *os, const char *dir, const struct pagestore_map *map, bool read_only, struct page_cache *cache,
                           struct pagestore **out, struct err *err) KDK_MUST_CHECK;
 void pagestore_close(struct pagestore *store); /* No pour runs, nothing is pinned. Accepts NULL. */
