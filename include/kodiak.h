@@ -73,6 +73,9 @@ KDK_API kdk_status kdk_open(const char *path, const kdk_options *options, kdk_db
 KDK_API const char *kdk_open_notice(const kdk_db *db);
 /* Closes it, writing a checkpoint. KDK_BUSY when connections are still open. NULL is accepted. */
 KDK_API kdk_status kdk_close(kdk_db *db);
+/* The same; `error` (may be NULL) says what went wrong. All but KDK_BUSY have closed it nevertheless: what was committed is in the log, and there when it
+ * is opened again. */
+KDK_API kdk_status kdk_close_error(kdk_db *db, kdk_error *error);
 
 /* Walks everything that the database has on disk and in memory and compares it; `report` (may be NULL) gets a line for each problem.
  * *problems counts them. Not KDK_OK: it could not look. Writers go on meanwhile. */
@@ -114,7 +117,8 @@ KDK_API void kdk_interrupt(kdk_conn *conn);
 KDK_API bool kdk_in_transaction(const kdk_conn *conn, bool *failed);
 /* Notices (not errors) go to `notice`, one line each. NULL: dropped. */
 KDK_API void kdk_on_notice(kdk_conn *conn, void (*notice)(void *context, const char *text), void *context);
-/* Called now and then (some ten times a second) while a long statement runs; `total` is 0 when it is not known. What is counted (rows, bytes) is in `unit`. */
+/* Called now and then (some ten times a second) while a long statement runs, on its thread; `total` is 0 when it is not known. What is counted (rows, bytes) is in
+ * `unit`. It may call kdk_interrupt() and nothing else of the connection. */
 KDK_API void kdk_on_progress(kdk_conn *conn, void (*progress)(void *context, uint64_t done, uint64_t total, const char *unit),
                              void *context);
 /* For COPY ... FROM STDIN and TO STDOUT. read: up to `bytes` into `into`, 0 at the end, -1 on failure. write: false on failure. */

@@ -291,17 +291,23 @@ out:
     return status;
 }
 
+static void tell(kdk_error *error, kdk_status status, const struct err *err)
+{
+    if (!error)
+        return;
+    memset(error, 0, sizeof *error);
+    error->status = status;
+    snprintf(error->sqlstate, sizeof error->sqlstate, "%s", status_sqlstate(status));
+    if (status != KDK_OK)
+        snprintf(error->message, sizeof error->message, "%s%s%s", err->message[0] ? err->message : status_text(status),
+                 err->detail[0] ? ": " : "", err->detail);
+}
+
 KDK_API kdk_status kdk_open(const char *path, const kdk_options *options, kdk_db **db, kdk_error *error)
 {
     struct err err = {0};
     kdk_status status = db_open(path, options, db, &err);
-    if (error) {
-        memset(error, 0, sizeof *error);
-        error->status = status;
-        snprintf(error->sqlstate, sizeof error->sqlstate, "%s", status_sqlstate(status));
-        if (status != KDK_OK)
-            snprintf(error->message, sizeof error->message, "%s%s%s", err.message, err.detail[0] ? ": " : "", err.detail);
-    }
+    tell(error, status, &err);
     return status;
 }
 
@@ -312,16 +318,23 @@ KDK_API const char *kdk_open_notice(const kdk_db *db)
 
 KDK_API kdk_status kdk_close(kdk_db *db)
 {
-    kdk_status status;
+    return kdk_close_error(db, NULL);
+}
+
+KDK_API kdk_status kdk_close_error(kdk_db *db, kdk_error *error)
+{
+    kdk_status status = KDK_OK;
     struct err err = {0};
-    if (!db)
-        return KDK_OK;
-    if (atomic_load_explicit(&db->connections, memory_order_acquire))
-        return KDK_BUSY;
-    catalog_close(db->catalog);
-    db->catalog = NULL;
-    status = store_close(db->store, true, &err);
-    db_free(db);
+    uint32_t open = db ? atomic_load_explicit(&db->connections, memory_order_acquire) : 0;
+    if (open) {
+        status = err_set(&err, KDK_BUSY, "%u connection%s of the database %s still open", open, open == 1 ? "" : "s", open == 1 ? "is" : "are");
+    } else if (db) {
+        catalog_close(db->catalog);
+        db->catalog = NULL;
+        status = store_close(db->store, true, &err);
+        db_free(db);
+    }
+    tell(error, status, &err);
     return status;
 }
 

@@ -44,6 +44,23 @@ void stmt_bind_env(struct kdk_stmt *stmt, struct bind_env *out)
     out->notice = env_notice;
 }
 
+/* Some ten times a second, on the thread that steps. */
+static void report_progress(void *context)
+{
+    struct kdk_stmt *stmt = context;
+    struct kdk_conn *conn = stmt->conn;
+    uint64_t now, done, total;
+    const char *unit;
+    if (!conn->progress || !stmt->exec)
+        return;
+    now = os_now_ns(conn->db->os);
+    if (now - conn->progress_ns < 100000000)
+        return;
+    conn->progress_ns = now;
+    exec_progress(stmt->exec, &done, &total, &unit);
+    conn->progress(conn->progress_context, done, total, unit);
+}
+
 void stmt_exec_env(struct kdk_stmt *stmt, struct exec_env *out)
 {
     struct kdk_conn *conn = stmt->conn;
@@ -61,6 +78,10 @@ void stmt_exec_env(struct kdk_stmt *stmt, struct exec_env *out)
     out->eval.cancel = &conn->cancel;
     out->eval.setting = env_setting;
     out->eval.context = conn;
+    if (conn->progress) {
+        out->tick = report_progress;
+        out->tick_context = stmt;
+    }
 }
 
 static double plan_table_rows(void *context, const struct ctable *table)
@@ -483,6 +504,8 @@ static kdk_status stmt_start(struct kdk_stmt *stmt, struct err *err)
     stmt->tag[0] = '\0';
     stmt->running = true;
     conn->running = stmt;
+    if (conn->progress)
+        conn->progress_ns = os_now_ns(conn->db->os);
     if (ast->kind == AST_STMT_TRANSACTION || ast->kind == AST_STMT_CHECKPOINT || ast->kind == AST_STMT_SET ||
         ast->kind == AST_STMT_SHOW || ast->kind == AST_STMT_DEALLOCATE) {
         TRY(utility_run(stmt, err));
@@ -515,21 +538,6 @@ out:
     return status;
 }
 
-static void report_progress(struct kdk_stmt *stmt)
-{
-    struct kdk_conn *conn = stmt->conn;
-    uint64_t now, done, total;
-    const char *unit;
-    if (!conn->progress || !stmt->exec)
-        return;
-    now = os_now_ns(conn->db->os);
-    if (now - conn->progress_ns < 100000000)
-        return;
-    conn->progress_ns = now;
-    exec_progress(stmt->exec, &done, &total, &unit);
-    conn->progress(conn->progress_context, done, total, unit);
-}
-
 /* The next row of what runs; *row false at the end. */
 static kdk_status next_row(struct kdk_stmt *stmt, bool *row, struct err *err)
 {
@@ -557,7 +565,6 @@ static kdk_status next_row(struct kdk_stmt *stmt, bool *row, struct err *err)
             *row = true;
             goto out;
         }
-        report_progress(stmt);
         TRY(exec_next(stmt->exec, &stmt->batch, err));
         stmt->batch_row = 0;
         *row = stmt->batch != NULL;

@@ -133,6 +133,8 @@ kdk_status xop_next(struct xop *op, struct xworker *worker, struct batch **out, 
 
     *out = NULL;
     TRY(exec_interrupted(worker->exec, err));
+    if (worker->at_home && worker->exec->env.tick)
+        worker->exec->env.tick(worker->exec->env.tick_context);
     if (!op->locals[worker->index] && op->ops->local_new)
         TRY(op->ops->local_new(op, worker, &op->locals[worker->index], err));
     TRY(op->ops->next(op, worker, op->locals[worker->index], out, err));
@@ -313,7 +315,7 @@ static enum task_result pipeline_task_run(struct task *task, uint32_t thread)
     enum task_result result = TASK_DONE;
     uint64_t start = t->exec->env.analyze ? os_now_ns(t->exec->env.os) : 0;
 
-    (void)thread;
+    t->worker->at_home = thread == 0;
     while (!task_group_cancelled(task->group)) {
         TRY(xop_next(t->pipeline->top, t->worker, &batch, &err));
         if (!batch)
@@ -338,6 +340,7 @@ static kdk_status pipeline_run(struct exec *exec, struct pipeline *p, struct err
     struct task_group group;
     uint64_t start;
 
+    exec->workers[0].at_home = true;
     if (p->serial || exec->worker_count == 1 || !exec->env.sched)
         return pipeline_run_serial(exec, p, err);
     task_group_init(&group, exec->env.sched, TASK_NORMAL, exec->worker_count, exec->env.eval.cancel);
@@ -369,6 +372,7 @@ kdk_status exec_next(struct exec *exec, struct batch **out, struct err *err)
         for (struct pipeline *p = exec->pipelines; p; p = p->next)
             TRY(pipeline_run(exec, p, err));
     }
+    exec->workers[0].at_home = true;
     TRY(xop_next(exec->root, &exec->workers[0], out, err));
     if (*out)
         goto out;
@@ -386,8 +390,10 @@ uint64_t exec_affected(const struct exec *exec)
 
 void exec_progress(const struct exec *exec, uint64_t *done, uint64_t *total, const char **unit)
 {
-    *done = atomic_load_explicit(&exec->progress_done, memory_order_relaxed);
-    *total = exec->progress_total;
+    uint64_t wrote = atomic_load_explicit(&exec->progress_done, memory_order_relaxed);
+    uint64_t read = atomic_load_explicit(&exec->progress_read, memory_order_relaxed);
+    *done = MAX(wrote, read);
+    *total = *done > exec->progress_total ? 0 : exec->progress_total; /* What is read again and again has no known end. */
     *unit = exec->progress_unit ? exec->progress_unit : "rows";
     if (exec->progress_scan && exec->env.files)
         exec->env.files->progress(exec->progress_scan, done, total);

@@ -39,6 +39,9 @@ struct exec_env {
     struct eval_env eval;
     const struct exec_file_ops *files;
     uint32_t threads;     /* For this statement; at least 1. */
+    /* Called often while the statement runs, by its caller's thread alone, for progress; NULL: never. */
+    void (*tick)(void *context);
+    void *tick_context;
     bool analyze;         /* EXPLAIN ANALYZE: count rows and time in every operator. */
 };
 
@@ -47,6 +50,7 @@ kdk_status exec_open(const struct bound_stmt *stmt, const struct exec_env *env, 
 /* The next batch of result rows, its columns those of stmt->columns in order; *out = NULL at the end, when all is done (table_statement_end included). */
 kdk_status exec_next(struct exec *exec, struct batch **out, struct err *err) KDK_MUST_CHECK;
 uint64_t exec_affected(const struct exec *exec);
+/* Any time. Rows read of those of all tables scanned, or bytes of a file; *total 0: how many there will be is not known. */
 void exec_progress(const struct exec *exec, uint64_t *done, uint64_t *total, const char **unit);
 void exec_close(struct exec *exec); /* Accepts NULL. */
 

@@ -33,6 +33,7 @@ struct xbounds {
 struct xworker {
     struct exec *exec;
     uint32_t index;
+    bool at_home;       /* On the caller's thread now; of the thread that runs it. */
     struct arena arena; /* lives as long as the statement */
 };
 
@@ -90,8 +91,9 @@ struct exec {
     bool ran, ended;
     uint64_t affected;
     struct cte_state *ctes;
-    _Atomic uint64_t progress_done;
-    uint64_t progress_total;
+    _Atomic uint64_t progress_done; /* rows written */
+    _Atomic uint64_t progress_read; /* rows read by scans and series, if env.tick */
+    uint64_t progress_total;        /* of the tables scanned */
     const char *progress_unit;
     void *progress_scan; /* of a file scan */
 };

@@ -19,6 +19,12 @@ struct scan_local {
     struct batch batch;
 };
 
+static void exec_count_read(struct exec *exec, uint32_t rows)
+{
+    if (exec->env.tick)
+        atomic_fetch_add_explicit(&exec->progress_read, rows, memory_order_relaxed);
+}
+
 static kdk_status scan_prunes(struct exec *exec, struct xworker *worker, const struct rel *rel, struct scan_prune *out,
                               uint32_t *count, struct err *err)
 {
@@ -87,6 +93,7 @@ static kdk_status scan_next(struct xop *op, struct xworker *worker, void *local,
         TRY(scan_reader_next(l->reader, &l->batch, &more, err));
         if (!more)
             goto out;
+        exec_count_read(worker->exec, l->batch.count);
     } while (l->batch.sel.count == 0);
     *out = &l->batch;
 out:
@@ -260,6 +267,8 @@ kdk_status compile_scan(struct exec *exec, struct rel *rel, const uint64_t *need
         }
     if (rel->phys.index)
         exec->serial_now = true;
+    else
+        exec->progress_total += table_row_count(rel->table->store);
     xop_register(exec, &scan->op, rel->phys.index ? &index_scan_ops : &scan_ops, rel, NULL);
     *out = &scan->op;
 out:
@@ -542,6 +551,7 @@ static kdk_status series_next(struct xop *op, struct xworker *worker, void *loca
         if (!op->child)
             break;
     }
+    exec_count_read(worker->exec, n);
     for (uint32_t i = 0; i < made && n; i++) {
         struct sel places = {l->places, n};
         struct vec *in = &l->in->columns[i];

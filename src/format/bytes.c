@@ -78,7 +78,13 @@ kdk_status bytes_create(struct bytes_out *out, struct os *os, const char *path, 
     TRY_MEM(out->temporary = mem_alloc(room));
     snprintf(out->temporary, room, "%s.%016llx.tmp", path, (unsigned long long)number);
     status = os_open(os, out->temporary, OS_WRITE | OS_CREATE | OS_EXCLUSIVE, &out->file, err);
-    if (status != KDK_OK) { /* Nothing of ours to be removed. */
+    if (status != KDK_OK) { /* Nothing of ours to be removed. The name that was given is the one to be told. */
+        const char *why = err ? strstr(err->message, out->temporary) : NULL;
+        char rest[ERR_MESSAGE_BYTES];
+        if (why && (why = strstr(why + strlen(out->temporary), ": "))) {
+            snprintf(rest, sizeof rest, "%s", why + 2);
+            (void)err_set(err, status, "could not open file \"%s\" for writing: %s", path, rest);
+        }
         mem_free(out->temporary);
         out->temporary = NULL;
     }

@@ -105,7 +105,7 @@ static int64_t copy_read(void *context, void *into, size_t bytes)
 static bool copy_write(void *context, const void *from, size_t bytes)
 {
     struct shell *sh = context;
-    sh->rows_shown = true;
+    sh->rows_shown = sh->copied_out = true;
     progress_clear();
     return fwrite(from, 1, bytes, stdout) == bytes;
 }
@@ -135,14 +135,14 @@ bool shell_open(struct shell *sh, const char *path)
 
 bool shell_close(struct shell *sh)
 {
-    kdk_status status;
+    kdk_error error;
     kdk_disconnect(sh->conn);
-    status = kdk_close(sh->db);
+    kdk_status status = kdk_close_error(sh->db, &error);
     sh->conn = NULL;
     sh->db = NULL;
     if (status != KDK_OK)
-        return shell_error(sh, status_sqlstate(status), "closing the database failed: %s",
-                           status_text(status));
+        return shell_error(sh, error.sqlstate, "closing the database failed: %s",
+                           error.message);
     return true;
 }
 
@@ -220,7 +220,7 @@ static void after(struct shell *sh, kdk_stmt *stmt, bool had_rows)
     const char *tag = kdk_command_tag(stmt);
     double ms = (double)(now_ns() - sh->started_ns) / 1e6;
     bool people = sh->look.format == FORMAT_TABLE;
-    if (people && tag && *tag &&
+    if (people && tag && *tag && !sh->copied_out && /* As in psql: the data stand alone. */
         (!had_rows || (strncmp(tag, "SELECT", 6) != 0 && strcmp(tag, "SHOW") != 0 &&
                        strcmp(tag, "EXPLAIN") != 0)))
         printf("%s\n", tag);
@@ -247,7 +247,7 @@ bool shell_statement(struct shell *sh, const char *text, size_t bytes, uint64_t 
     if (sh->interactive)
         (void)interrupt_taken();
     sh->started_ns = now_ns();
-    sh->rows_shown = false;
+    sh->rows_shown = sh->copied_out = false;
     interrupt_target(sh->conn);
     if (kdk_prepare(sh->conn, sql, (int64_t)bytes, &stmt, NULL) != KDK_OK) {
         print_error(sh, sh->conn, sql, bytes, line);

@@ -156,6 +156,7 @@ struct shell {
     struct input standard; /* Standard input, for COPY in a text given by -c. */
     uint32_t depth;        /* Of .read. */
     uint64_t started_ns;   /* Of the statement that runs. */
+    bool copied_out;       /* COPY has written to standard output. */
     bool rows_shown;       /* Its rows are being written: no progress bar between them. */
 };
 

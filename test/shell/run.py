@@ -57,6 +57,12 @@ def test_csv(k, tally):
     same(tally, k.csv("create table t (a integer, b text); select * from t;", "--no-header")[0], "", "no rows")
 
 
+def test_copy_out(k, tally):
+    same(tally, k.run("-c", "copy (select 1 as a, 'x' as b) to stdout with (format csv, header)"), ("a,b\n1,x\n", "", 0), "COPY TO STDOUT: data alone")
+    _, err, code = k.run("-c", "copy (select 1) to '/nowhere/x.csv'")
+    same(tally, (err, code), ("ERROR 58P01: could not open file \"/nowhere/x.csv\" for writing: No such file or directory\n", 1), "no such folder")
+
+
 def test_json(k, tally):
     want = [{"id": 1, "t": "x,y", "n": 1.5, "z": None, "b": True}, {"id": 22, "t": 'say "hi"', "n": -2.25, "z": "", "b": False}]
     out, _, code = k.run("--format", "json", "-c", ROWS)

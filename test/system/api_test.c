@@ -404,3 +404,51 @@ TEST(api, memory_limit_ends_statements_cleanly)
         teardown(&f);
     }
 }
+
+struct progress {
+    kdk_conn *conn;
+    uint64_t calls, done, total, back;
+    char unit[16];
+};
+
+static void on_progress(void *context, uint64_t done, uint64_t total, const char *unit)
+{
+    struct progress *p = context;
+    p->back += done < p->done;
+    p->done = done;
+    p->total = total;
+    snprintf(p->unit, sizeof p->unit, "%s", unit);
+    if (++p->calls == 2)
+        kdk_interrupt(p->conn);
+}
+
+/* One result at the end of a way without end: the calls come from inside, on this thread; what they count grows; and they may end the statement. */
+TEST(api, progress_comes_from_inside_a_long_statement)
+{
+    static const struct {
+        const char *sql;
+        uint64_t total;
+    } cases[] = {{"select count(*) from a, a b, a c where a.k + b.k + c.k < 0", 3000},
+                 {"select sum(g) from generate_series(1, 1000000000000) g", 0},
+                 {"insert into a select -g, -g from generate_series(1, 1000000000000) g", 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fixture f;
+        struct progress p = {0};
+        kdk_stmt *stmt;
+        if (!setup(&f, "create table a (k bigint primary key, n int); insert into a select g, g from generate_series(1, 1000) g"))
+            return;
+        p.conn = f.conn;
+        kdk_on_progress(f.conn, on_progress, &p);
+        stmt = prepared(&f, cases[i].sql);
+        CHECK_STR(rows_of(&f, stmt), "57014");
+        CHECK_EQ(p.calls, 2);
+        CHECK_EQ(p.back, 0);
+        CHECK(p.done > 0);
+        CHECK_EQ(p.total, cases[i].total);
+        CHECK_STR(p.unit, "rows");
+        kdk_on_progress(f.conn, NULL, NULL);
+        CHECK_STR(ask(&f, "select count(*) from a"), "1000");
+        kdk_stmt_free(stmt);
+        teardown(&f);
+    }
+}
