@@ -54,6 +54,11 @@ struct sim_file {
     bool writable;
 };
 
+static bool is_full(const struct sim *sim)
+{
+    return sim->full_at && (sim->full_and_on ? sim->calls_all >= sim->full_at : sim->calls_all == sim->full_at);
+}
+
 static enum fate enter(struct sim *sim, enum sim_call call, const char *path,
                        uint64_t path_hash, uint64_t offset, uint64_t bytes,
                        uint64_t content, kdk_status *status, struct err *err)
@@ -74,6 +79,12 @@ static enum fate enter(struct sim *sim, enum sim_call call, const char *path,
     sim->trace = hash_combine(sim->trace, hash_combine(what, who << 8 | (uint64_t)call));
     if (calls[call].mutating && ++sim->calls_mutating == sim->cut_at)
         return CUT;
+    const bool full = is_full(sim);
+    sim->disk.full = full;
+    if (full && call == CALL_CREATE) {
+        *status = err_set(err, KDK_FULL, "could not %s \"%s\": no space left on the simulated disk", calls[call].text, path);
+        return FAILS;
+    }
     if (sim->fail_at && (sim->calls_all == sim->fail_at ||
                          (sim->fail_and_on && sim->calls_all > sim->fail_at))) {
         *status = err_set(err, sim->fail_status, "could not %s \"%s\": simulated failure",
@@ -310,6 +321,8 @@ static kdk_status make_dir(struct os *os, const char *path, struct err *err)
     const struct sim_inode *inode = sim_disk_find(&sim->disk, path);
     if (fate == GOES_WELL && inode && !inode->is_dir)
         TRY(failed(err, KDK_DUPLICATE_FILE, CALL_MKDIR, path, "File exists"));
+    if (!inode && fate == GOES_WELL && sim->disk.full)
+        TRY(failed(err, KDK_FULL, CALL_MKDIR, path, "no space left on the simulated disk"));
     if (!inode && (fate == GOES_WELL || sim_once_in(&sim->faults, 2)))
         status = sim_disk_create(&sim->disk, path, true, NULL, err);
     if (fate == CUT)
@@ -582,6 +595,7 @@ void sim_reboot(struct sim *sim)
     sim->calls_all = sim->calls_mutating = 0;
     sim->cut_at = sim->fail_at = 0;
     sim->fail_and_on = false;
+    sim_full_at(sim, 0, false);
 }
 
 uint64_t sim_calls_mutating(const struct sim *sim)
@@ -604,6 +618,13 @@ void sim_fail_at(struct sim *sim, uint64_t n, bool and_on, kdk_status status)
     sim->fail_at = n;
     sim->fail_and_on = and_on;
     sim->fail_status = status;
+}
+
+void sim_full_at(struct sim *sim, uint64_t n, bool and_on)
+{
+    sim->full_at = n;
+    sim->full_and_on = and_on;
+    sim->disk.full = false;
 }
 
 uint64_t sim_trace_hash(const struct sim *sim)

@@ -59,6 +59,9 @@ uint64_t sim_calls_all(const struct sim *sim);
 void sim_cut_at(struct sim *sim, uint64_t n);
 /* Fails call n of all calls with `status` (KDK_IO or KDK_FULL), with and_on every later one too. 0: none. */
 void sim_fail_at(struct sim *sim, uint64_t n, bool and_on, kdk_status status);
+/* The disk is full at call n of all calls, with and_on from there on: what would make a file, a directory or a larger file then is KDK_FULL;
+ * what writes where a file has bytes already goes well, as it does on file systems that keep the space of what was written. 0: there is room. */
+void sim_full_at(struct sim *sim, uint64_t n, bool and_on);
 /* Power is back: what survived is drawn from the seed and is now what is synced; with no cut before, the
  * power is cut here. Counters restart, and no cut or failure is set. Files opened before may only be closed. */
 void sim_reboot(struct sim *sim);

@@ -281,6 +281,8 @@ static kdk_status full(struct err *err, const struct sim_disk *disk)
 /* Bytes to which a file may grow. */
 static uint64_t size_limit(const struct sim_disk *disk, const struct sim_inode *inode)
 {
+    if (disk->full)
+        return 0;
     if (!disk->capacity)
         return INT64_MAX;
     uint64_t others = disk->used - inode->charged;

@@ -70,6 +70,7 @@ struct sim_disk {
     size_t pending_count, pending_cap;
     uint64_t groups;
     uint64_t used, capacity; /* Bytes; capacity 0: no limit. */
+    bool full;               /* No file may grow. */
     struct sim_random random;
 };
 
@@ -155,6 +156,8 @@ struct sim {
     uint64_t trace;
     uint64_t calls_all, calls_mutating, cut_at, fail_at;
     bool fail_and_on;
+    uint64_t full_at; /* The disk is full from this call on, or (not full_and_on) for it alone. */
+    bool full_and_on;
     kdk_status fail_status;
     /* Coroutines */
     uint64_t switch_once_in; /* At a call; drawn from the seed. */

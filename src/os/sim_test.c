@@ -493,6 +493,20 @@ TEST(sim, capacity_failures_and_flips)
     CHECK_EQ(os_write(other, 0, "x", 1, &err), KDK_FULL);
     sim_fail_at(sim, 0, false, KDK_OK);
     CHECK_EQ(os_write(other, 0, bytes, 1, &err), KDK_OK);
+
+    /* What takes space fails, once or from there on; what has its space does not. */
+    uint64_t size;
+    CHECK_EQ(os_size(other, &size, &err), KDK_OK);
+    sim_full_at(sim, sim_calls_all(sim) + 1, true);
+    CHECK_EQ(os_write(other, size, bytes, sizeof bytes, &err), KDK_FULL);
+    CHECK_EQ(os_truncate(other, size + 1, &err), KDK_FULL);
+    CHECK_EQ(os_open(os, "/new", OS_WRITE | OS_CREATE, &file, &err), KDK_FULL);
+    CHECK_EQ(os_mkdir(os, "/new", &err), KDK_FULL);
+    CHECK_EQ(os_write(other, 0, bytes, 1, &err), KDK_OK);
+    CHECK_EQ(os_sync(other, &err), KDK_OK);
+    sim_full_at(sim, sim_calls_all(sim) + 1, false);
+    CHECK_EQ(os_mkdir(os, "/new", &err), KDK_FULL);
+    CHECK_EQ(os_mkdir(os, "/new", &err), KDK_OK);
     os_close(other);
 
     CHECK_EQ(sim_flip(sim, "/g", 5 * SECTOR, 0x40, &err), KDK_OK);

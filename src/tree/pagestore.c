@@ -574,6 +574,8 @@ kdk_status pagestore_check(struct pagestore *store, const struct page_set *named
     for (uint64_t page = 0; page < MAX(store->words * 64, named->pages); page++) {
         bool is_live = page < store->words * 64 && bit_get(live, page);
         bool is_named = page < named->pages && bit_get(named->bits, page);
+        if (is_live && !is_named && store->abandoned)
+            continue; /* Of the pour of which nobody knows whether it counts. */
         if (is_live != is_named)
             TRY(page_corrupt(store->file, page, is_named ? "it is in use, and marked as free" : "it is taken, but nothing names it", err));
     }
