@@ -169,6 +169,9 @@ static kdk_status type_parse(struct ipc_place place, const struct fb_table *fiel
         schema->type = ARROW_NULL;
         return KDK_OK;
     case FB_INT:
+        a = fb_int(&type, 0, 4, 0);
+        if (a > 64) /* polars writes 128. */
+            return unsupported(a == 128 ? "int128" : "of wide integers", err);
         if (!int_type(fb_int(&type, 0, 4, 0), fb_int(&type, 1, 1, 0) != 0, &schema->type))
             return ipc_corrupt(place, "bad width of an integer", err);
         return KDK_OK;

@@ -44,6 +44,8 @@ kdk_status arrow_rows_open(struct arrow_rows *rows, struct os *os, const char *p
         }
         rows->head_at = got; /* After the magic a file is a stream, with a footer that is not needed. */
     }
+    if (got >= 4 && memcmp(rows->head, "FEA1", 4) == 0)
+        TRY(err_set(err, KDK_UNSUPPORTED, "\"%s\" is a Feather file of version 1, which is not supported; version 2 is", rows->name));
     TRY(arrow_ipc_stream_open(&(struct arrow_input){stream_read, rows->name, rows}, &rows->stream, err));
     rows->schema = rows->stream->schema;
 out:

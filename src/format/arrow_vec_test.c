@@ -406,6 +406,19 @@ static kdk_status remove_one(void *context, const char *name, struct err *err)
     return os_remove(os_real(), path, err);
 }
 
+static void copy_file(const char *from, const char *name)
+{
+    struct os_file *file = NULL;
+    uint64_t bytes = 0;
+    char *data = NULL;
+    CHECK_EQ(os_open(os_real(), from, OS_READ, &file, NULL), KDK_OK);
+    CHECK_EQ(os_size(file, &bytes, NULL), KDK_OK);
+    if (CHECK((data = mem_alloc(bytes)) != NULL) && CHECK_EQ(os_read_exact(file, 0, data, bytes, NULL), KDK_OK))
+        put_file(name, data, bytes);
+    mem_free(data);
+    os_close(file);
+}
+
 TEST(arrow_vec, files_can_stand_in_from)
 {
     struct session s;
@@ -472,6 +485,13 @@ TEST(arrow_vec, files_can_stand_in_from)
     session_do(&s, "create table w (a int not null)");
     session_do(&s, sql("copy (select cast(null as int) as a) to '@/v.arrow' with (format arrow)"));
     session_fails(&s, sql("copy w from '@/v.arrow'"), KDK_NOT_NULL, "COPY w, row 1");
+    /* A column of a type that we do not have is refused where it is read, and there alone. */
+    copy_file(KDK_SOURCE_DIR "/test/data/arrow/generated_datetime.arrow_file", "times.arrow");
+    session_rows(&s, sql("select count(*), count(f0), count(f1) from '@/times.arrow'"), "17|8|8\n");
+    session_fails(&s, sql("select f2 from '@/times.arrow'"), KDK_UNSUPPORTED, "column \"f2\" has the Arrow type time32[s], which is not supported");
+    session_fails(&s, sql("select * from '@/times.arrow'"), KDK_UNSUPPORTED, "has the Arrow type");
+    PUT("one.feather", "FEA1............FEA1");
+    session_fails(&s, sql("select * from '@/one.feather'"), KDK_UNSUPPORTED, "Feather file of version 1");
     /* Memory that fails anywhere on the way. */
     static const char *const reads[] = {"select * from '@/a.csv'", "select s, y from '@/t.arrow'", "copy u from '@/t.arrow'", "select max(s) from '@/many.feather'"};
     for (size_t i = 0; i < COUNT_OF(reads); i++) {

@@ -55,6 +55,17 @@ out:
     return status;
 }
 
+/* UNKNOWN: one that we do not have. Its column stands in the way of nobody who does not read it. */
+static kdk_status arrow_type(const struct arrow_schema *column, struct ltype *out, struct err *err)
+{
+    kdk_status status = arrow_ltype(column, out, err);
+    if (status != KDK_UNSUPPORTED)
+        return status;
+    err_clear(err);
+    *out = LTYPE(UNKNOWN);
+    return KDK_OK;
+}
+
 static kdk_status bind_arrow(struct os *os, struct format_file *file, struct arena *arena, struct bind_file *out, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -73,8 +84,8 @@ static kdk_status bind_arrow(struct os *os, struct format_file *file, struct are
         const char *name = rows.schema->children[i]->name;
         column->id = i;
         TRY_MEM(column->name = *name ? arena_strdup(arena, name) : arena_printf(arena, "column%u", i + 1));
-        TRY(arrow_ltype(rows.schema->children[i], &column->type, err));
-        file->types[i] = column->type;
+        TRY(arrow_type(rows.schema->children[i], &file->types[i], err));
+        column->type = file->types[i].id == LT_UNKNOWN ? LTYPE(TEXT) : file->types[i];
     }
     file->column_count = out->column_count;
 out:
@@ -164,14 +175,17 @@ static kdk_status open_arrow(struct file_scan *scan, struct os *os, const uint32
     bool same = scan->arrow.schema->child_count == file->column_count;
     for (uint32_t i = 0; same && i < file->column_count; i++) {
         struct ltype type;
-        TRY(arrow_ltype(scan->arrow.schema->children[i], &type, err));
+        TRY(arrow_type(scan->arrow.schema->children[i], &type, err));
         same = ltype_equal(type, file->types[i]);
     }
     if (!same)
         TRY(err_set(err, KDK_NOT_READY, "file \"%s\" has other columns than when the statement was prepared", file->path));
     TRY_MEM(wanted = ARENA_ARRAY(arena, uint32_t, count + 1));
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+        struct ltype type;
         wanted[i] = columns[i];
+        TRY(arrow_ltype(scan->arrow.schema->children[columns[i]], &type, err));
+    }
     arrow_rows_want(&scan->arrow, wanted, count);
 out:
     return status;
