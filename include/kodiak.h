@@ -175,7 +175,8 @@ KDK_API const char *kdk_command_tag(const kdk_stmt *stmt);
 
 /* Runs the statement and gives its rows as an Arrow stream, batch by batch as they are made. The stream is released by its consumer, before the statement is freed or stepped again. */
 KDK_API kdk_status kdk_stmt_arrow(kdk_stmt *stmt, struct ArrowArrayStream *out);
-/* Inserts all rows of the stream into a table, columns by name, in one statement. Takes the stream over: it is released in any case. */
+/* Inserts all rows of the stream into `table` ("name", or "schema.name"), columns by name, in one statement: columns that the stream lacks get their
+ * defaults, values are converted as an INSERT would, constraints hold. All rows or none. Takes the stream over: it is released in any case. *rows (may be NULL): how many. */
 KDK_API kdk_status kdk_insert_arrow(kdk_conn *conn, const char *table, struct ArrowArrayStream *in, uint64_t *rows);
 
 #ifdef __cplusplus

@@ -93,6 +93,7 @@ struct kdk_conn {
     void *progress_context;
     uint64_t progress_ns;
     kdk_copy_io copy_io;
+    struct arrow_stream *arrow_in; /* Of kdk_insert_arrow(), while it runs. */
 };
 
 enum bind_kind { BOUND_NOTHING, BOUND_NULL, BOUND_BOOL, BOUND_INT, BOUND_DOUBLE, BOUND_TEXT, BOUND_BLOB };
@@ -163,6 +164,8 @@ void conn_drop_prepared(struct kdk_conn *conn, const char *name); /* NULL: all *
 
 kdk_status stmt_new(struct kdk_conn *conn, const char *sql, size_t bytes, const struct ltype *types, uint32_t type_count,
                     struct kdk_stmt **out, struct err *err);
+/* kdk_step() with the error in `err`. */
+kdk_status stmt_step(struct kdk_stmt *stmt, bool *row, struct err *err);
 kdk_status stmt_bind_plan(struct kdk_stmt *stmt, struct err *err);
 void stmt_exec_env(struct kdk_stmt *stmt, struct exec_env *out);
 void stmt_bind_env(struct kdk_stmt *stmt, struct bind_env *out);

@@ -105,117 +105,34 @@ KDK_API kdk_status kdk_stmt_arrow(kdk_stmt *stmt, struct ArrowArrayStream *out)
 
 /* ---------------------------------------------------------------------- input ---- */
 
-static kdk_status stream_failed(struct ArrowArrayStream *in, int code, struct err *err)
+static kdk_status add_name(struct buf *sql, const char *name, size_t bytes, struct err *err)
 {
-    const char *text = in->get_last_error ? in->get_last_error(in) : NULL;
-    return err_set(err, code == ENOMEM ? KDK_NOMEM : KDK_IO, "the Arrow stream failed: %s", text ? text : "no reason given");
+    (void)buf_add_str(sql, "\"");
+    for (size_t i = 0; i < bytes; i++)
+        (void)buf_printf(sql, name[i] == '"' ? "\"\"" : "%c", name[i]);
+    (void)buf_add_str(sql, "\"");
+    return buf_status(sql, err);
 }
 
-static kdk_status insert_stream(struct kdk_conn *conn, const char *name, struct ArrowArrayStream *in, uint64_t *rows,
-                                struct err *err)
+/* The statement that it is: COPY's rules for columns, defaults, constraints and conversions are an INSERT's, and its input is batches. */
+static kdk_status insert_sql(const char *table, const char *dot, const struct arrow_schema *schema, struct buf *sql, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct ArrowSchema schema = {0};
-    struct ArrowArray array = {0};
-    struct arena arena;
-    struct relcol *columns;
-    struct ltype *types;
-    struct batch batch = {0}, stored = {0};
-    struct vec *converted;
-    uint32_t count, *target;
-    const struct ctable *table;
-    int code;
-
-    arena_init(&arena);
-    *rows = 0;
-    table = catver_table(conn->session.version, NULL, name);
-    if (!table)
-        TRY(err_set(err, KDK_UNDEFINED_TABLE, "relation \"%s\" does not exist", name));
-    if (table->kind != COBJ_TABLE || table->system)
-        TRY(err_set(err, KDK_WRONG_OBJECT_TYPE, "cannot insert into \"%s\"", name));
-    for (uint32_t c = 0; c < table->check_count; c++)
-        TRY(err_set(err, KDK_UNSUPPORTED, "inserting a stream into a table with CHECK constraints is not supported yet"));
-    if ((code = in->get_schema(in, &schema)))
-        TRY(stream_failed(in, code, err));
-    TRY(format_import_schema(&schema, &arena, &columns, &count, err));
-    TRY_MEM(types = ARENA_ARRAY(&arena, struct ltype, count + 1));
-    TRY_MEM(target = ARENA_ARRAY(&arena, uint32_t, count + 1));
-    TRY_MEM(converted = ARENA_ARRAY(&arena, struct vec, count + 1));
-    for (uint32_t i = 0; i < count; i++) {
-        types[i] = columns[i].type;
-        target[i] = UINT32_MAX;
-        for (uint32_t c = 0; c < table->column_count; c++)
-            if (strcmp(table->columns[c].name, columns[i].name) == 0)
-                target[i] = c;
-        if (target[i] == UINT32_MAX)
-            TRY(err_set(err, KDK_UNDEFINED_COLUMN, "column \"%s\" of relation \"%s\" does not exist", columns[i].name, name));
-        if (!cast_allowed(types[i], table->columns[target[i]].type, CAST_ASSIGNMENT))
-            TRY(err_set(err, KDK_TYPE_MISMATCH, "column \"%s\" is of type %s but the stream has %s", columns[i].name,
-                        ltype_id_name(table->columns[target[i]].type.id), ltype_id_name(types[i].id)));
-        TRY(vec_init(&converted[i], table->columns[target[i]].type, &arena, err));
+    buf_clear(sql);
+    (void)buf_add_str(sql, "copy ");
+    if (dot) {
+        TRY(add_name(sql, table, (size_t)(dot - table), err));
+        (void)buf_add_str(sql, ".");
+        table = dot + 1;
     }
-    for (uint32_t c = 0; c < table->column_count; c++)
-        if (table->columns[c].default_sql) {
-            bool given = false;
-            for (uint32_t i = 0; i < count; i++)
-                given |= target[i] == c;
-            if (!given)
-                TRY(err_set(err, KDK_UNSUPPORTED, "the stream must give column \"%s\", which has a default",
-                            table->columns[c].name));
-        }
-    TRY(batch_init(&batch, types, count, &arena, err));
-    stored.column_count = table_column_count(table->store);
-    TRY_MEM(stored.columns = ARENA_ARRAY(&arena, struct vec, stored.column_count + 1));
-    for (uint32_t c = 0; c < stored.column_count; c++) {
-        struct datum null = DATUM_NULL;
-        TRY(vec_constant(&stored.columns[c], table_column_type(table->store, c), &null, &arena, err));
+    TRY(add_name(sql, table, strlen(table), err));
+    for (size_t i = 0; i < schema->child_count; i++) {
+        (void)buf_add_str(sql, i ? ", " : " (");
+        TRY(add_name(sql, schema->children[i]->name, strlen(schema->children[i]->name), err));
     }
-    for (;;) {
-        if ((code = in->get_next(in, &array)))
-            TRY(stream_failed(in, code, err));
-        if (!array.release)
-            break;
-        for (uint64_t from = 0; from < (uint64_t)array.length; from += BATCH_ROWS) {
-            uint32_t n = (uint32_t)MIN((uint64_t)array.length - from, (uint64_t)BATCH_ROWS);
-            struct arena texts;
-            TRY(format_import_batch(&schema, &array, from, n, &batch, err));
-            arena_init(&texts);
-            for (uint32_t i = 0; i < count && status == KDK_OK; i++) {
-                const struct ccolumn *column = &table->columns[target[i]];
-                if (ltype_equal(types[i], column->type)) {
-                    stored.columns[column->id] = batch.columns[i];
-                    continue;
-                }
-                vec_reset(&converted[i], ltype_width(column->type));
-                for (uint32_t r = 0; r < n && status == KDK_OK; r++) {
-                    struct datum d = vec_get(&batch.columns[i], r), to = DATUM_NULL;
-                    if (!d.null)
-                        status = eval_cast(types[i], column->type, CAST_ASSIGNMENT, &d, &texts, &to, err);
-                    if (to.null)
-                        vec_set_null(&converted[i], r, n);
-                    else
-                        vec_put(&converted[i], r, &to, n);
-                }
-                stored.columns[column->id] = converted[i];
-            }
-            stored.count = n;
-            stored.sel = (struct sel){NULL, n};
-            if (status == KDK_OK)
-                status = table_insert_batch(conn->txn, table->store, &stored, NULL, err);
-            arena_deinit(&texts);
-            TRY(status);
-            *rows += n;
-        }
-        array.release(&array);
-        array.release = NULL;
-    }
-    TRY(table_statement_end(conn->txn, err));
+    (void)buf_add_str(sql, schema->child_count ? ") from stdin with (format arrow)" : " from stdin with (format arrow)");
+    TRY(buf_status(sql, err));
 out:
-    if (array.release)
-        array.release(&array);
-    if (schema.release)
-        schema.release(&schema);
-    arena_deinit(&arena);
     return status;
 }
 
@@ -223,32 +140,36 @@ KDK_API kdk_status kdk_insert_arrow(kdk_conn *conn, const char *table, struct Ar
 {
     kdk_status status = KDK_OK;
     struct err *err = &conn->err;
-    bool implicit = false;
-    uint64_t inserted = 0;
+    struct buf sql = {0};
+    kdk_stmt *stmt = NULL;
+    bool row;
 
     err_clear(err);
-    if (conn->failed)
-        TRY(err_set(err, KDK_IN_FAILED_TXN,
-                    "current transaction is aborted, commands ignored until end of transaction block"));
+    if (rows)
+        *rows = 0;
     if (conn->running)
         TRY(err_set(err, KDK_MISUSE, "another statement of this connection is still giving rows"));
-    if (!conn->txn) {
-        TRY(conn_begin(conn, false, err));
-        implicit = true;
+    TRY(arrow_import_stream(in, &conn->arrow_in, err));
+    TRY(insert_sql(table, NULL, conn->arrow_in->schema, &sql, err));
+    status = stmt_new(conn, sql.data, sql.len, NULL, 0, &stmt, err);
+    if (status == KDK_UNDEFINED_TABLE && strchr(table, '.')) {
+        err_clear(err);
+        TRY(insert_sql(table, strchr(table, '.'), conn->arrow_in->schema, &sql, err));
+        status = stmt_new(conn, sql.data, sql.len, NULL, 0, &stmt, err);
     }
-    txn_statement_begin(conn->txn);
-    catalog_begin(conn->db->catalog, &conn->session, conn->txn);
-    status = insert_stream(conn, table, in, &inserted, err);
-    if (implicit && status == KDK_OK)
-        status = conn_commit(conn, err);
-    else if (implicit)
-        conn_rollback(conn);
-    else if (status != KDK_OK)
+    if (status != KDK_OK)
         conn_block_failed(conn);
-    if (rows)
-        *rows = inserted;
+    else
+        status = stmt_step(stmt, &row, err);
+    if (status == KDK_OK && rows)
+        *rows = kdk_affected(stmt);
 out:
     if (in->release)
         in->release(in);
+    arrow_stream_close(conn->arrow_in);
+    conn->arrow_in = NULL;
+    err->position = 0; /* It would count in a text that nobody has written. */
+    kdk_stmt_free(stmt);
+    buf_deinit(&sql);
     return status == KDK_OK ? KDK_OK : conn_fail(conn, status, NULL, 0);
 }

@@ -585,7 +585,7 @@ out:
     return status;
 }
 
-static kdk_status step(struct kdk_stmt *stmt, bool *row, struct err *err)
+kdk_status stmt_step(struct kdk_stmt *stmt, bool *row, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct kdk_conn *conn = stmt->conn;
@@ -627,7 +627,7 @@ static kdk_status step(struct kdk_stmt *stmt, bool *row, struct err *err)
 KDK_API kdk_status kdk_step(kdk_stmt *stmt, bool *row)
 {
     struct kdk_conn *conn = stmt->conn;
-    kdk_status status = step(stmt, row, &conn->err);
+    kdk_status status = stmt_step(stmt, row, &conn->err);
     return status == KDK_OK ? KDK_OK : conn_fail(conn, status, stmt->sql, stmt->sql_bytes);
 }
 
@@ -653,7 +653,7 @@ KDK_API kdk_status kdk_exec(kdk_conn *conn, const char *sql, int64_t bytes)
         if (status != KDK_OK)
             conn_block_failed(conn);
         while (status == KDK_OK && stmt && row)
-            status = step(stmt, &row, &conn->err);
+            status = stmt_step(stmt, &row, &conn->err);
         if (status != KDK_OK && conn->err.position)
             conn->err.position += (int32_t)extent.start;
         kdk_stmt_free(stmt);

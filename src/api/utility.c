@@ -331,7 +331,8 @@ static kdk_status run_copy(struct kdk_stmt *stmt, struct err *err)
     kdk_status status = KDK_OK;
     struct kdk_conn *conn = stmt->conn;
     const struct bound_copy *copy = stmt->bound->copy;
-    struct copy_io io = {conn->copy_io.read, conn->copy_io.write, conn->copy_io.context, copy_progress, conn};
+    struct copy_io io = {conn->copy_io.read, conn->copy_io.write, conn->copy_io.context, copy_progress, conn, &conn->arrow_in};
+    bool stream = conn->arrow_in != NULL;
     struct exec_env env;
 
     stmt_exec_env(stmt, &env);
@@ -339,7 +340,7 @@ static kdk_status run_copy(struct kdk_stmt *stmt, struct err *err)
         TRY(copy_to(copy, stmt->bound, &env, &io, &stmt->affected, err));
     else
         TRY(copy_from(copy, &env, &io, &stmt->affected, err));
-    snprintf(stmt->tag, sizeof stmt->tag, "COPY %llu", (unsigned long long)stmt->affected);
+    snprintf(stmt->tag, sizeof stmt->tag, stream ? "INSERT 0 %llu" : "COPY %llu", (unsigned long long)stmt->affected);
 out:
     return status;
 }

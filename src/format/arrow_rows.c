@@ -54,6 +54,15 @@ out:
     return status;
 }
 
+void arrow_rows_of_stream(struct arrow_rows *rows, struct arrow_stream **stream)
+{
+    rows->name = "the stream";
+    rows->stream = *stream;
+    rows->schema = rows->stream->schema;
+    rows->host = true;
+    *stream = NULL;
+}
+
 void arrow_rows_want(struct arrow_rows *rows, const uint32_t *columns, uint32_t count)
 {
     rows->columns = columns;
@@ -102,9 +111,11 @@ kdk_status arrow_rows_next(struct arrow_rows *rows, struct batch *batch, bool *m
     batch->pinned = arrow_array_ref(rows->array);
     rows->at += n;
     rows->row += n;
+    if (rows->host)
+        rows->in.at = rows->row;
     *more = true;
 out:
-    if (status != KDK_OK)
+    if (status != KDK_OK && !rows->host)
         err_while(err, "reading \"%s\" after row %llu", rows->name, (unsigned long long)rows->row);
     return status;
 }

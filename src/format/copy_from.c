@@ -193,7 +193,11 @@ static kdk_status open_arrow(struct copying *c, struct err *err)
     struct ltype *types;
     uint32_t *wanted;
 
-    TRY(arrow_rows_open(&c->arrow, c->env->os, copy->path, err));
+    struct arrow_stream **given = c->arrow.in.io ? c->arrow.in.io->stream : NULL;
+    if (given && *given && !copy->path)
+        arrow_rows_of_stream(&c->arrow, given);
+    else
+        TRY(arrow_rows_open(&c->arrow, c->env->os, copy->path, err));
     TRY_MEM(types = ARENA_ARRAY(&c->arena, struct ltype, copy->column_count + 1));
     TRY_MEM(wanted = ARENA_ARRAY(&c->arena, uint32_t, copy->column_count + 1));
     TRY_MEM(c->casts = ARENA_ARRAY(&c->arena, struct eval *, copy->column_count + 1));

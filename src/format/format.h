@@ -28,6 +28,8 @@ struct copy_io {
     /* Called now and then: bytes read of a file (total 0 when unknown). May be NULL. */
     void (*progress)(void *context, uint64_t done, uint64_t total);
     void *progress_context;
+    /* COPY FROM STDIN in format arrow reads this instead, taking *stream over (it is NULL then); progress counts rows. May be NULL. */
+    struct arrow_stream **stream;
 };
 /* COPY ... FROM in the transaction of `env`, as one statement: all rows or none (the caller rolls back). *rows counts them. Errors as PostgreSQL's, with
  * err_while "COPY t, line 3, column a: \"x\"" (files: "file:3"). */

@@ -47,12 +47,15 @@ struct arrow_rows {
     const uint32_t *columns;           /* Wanted; borrowed. */
     uint32_t column_count;
     struct arrow_array *array; /* Being read ... */
+    bool host;                 /* The stream is the host's: in.at counts rows. */
     bool narrow;               /* ... with the wanted columns alone. */
     int64_t at;                /* ... from here. */
     uint64_t row;              /* Rows given, for messages. */
 };
 /* `path` NULL: from in->io, which the caller has set. */
 kdk_status arrow_rows_open(struct arrow_rows *rows, struct os *os, const char *path, struct err *err) KDK_MUST_CHECK;
+/* From a stream, which it takes over. Cannot fail. */
+void arrow_rows_of_stream(struct arrow_rows *rows, struct arrow_stream **stream);
 /* Once, before the first batch. */
 void arrow_rows_want(struct arrow_rows *rows, const uint32_t *columns, uint32_t count);
 /* Fills a batch made with the types of the wanted columns, which then holds the array (unpin). */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arrow/arrow_c.h"
 #include "base/mem.h"
 #include "check.h"
 #include "kodiak.h"
@@ -451,4 +452,75 @@ TEST(api, progress_comes_from_inside_a_long_statement)
         kdk_stmt_free(stmt);
         teardown(&f);
     }
+}
+
+/* Runs `sql` as an Arrow stream on a connection of its own and inserts that into `table`. */
+static kdk_status pipe_into(struct fixture *f, const char *sql, const char *table, uint64_t *rows)
+{
+    kdk_conn *from = NULL;
+    kdk_stmt *stmt = NULL;
+    struct ArrowArrayStream stream = {0};
+    kdk_status status = KDK_INTERNAL;
+    *rows = 77;
+    if (CHECK_EQ(kdk_connect(f->db, &from), KDK_OK) && CHECK_EQ(kdk_prepare(from, sql, -1, &stmt, NULL), KDK_OK) &&
+        CHECK_EQ(kdk_stmt_arrow(stmt, &stream), KDK_OK)) {
+        status = kdk_insert_arrow(f->conn, table, &stream, rows);
+        CHECK(!stream.release);
+    }
+    kdk_stmt_free(stmt);
+    kdk_disconnect(from);
+    return status;
+}
+
+TEST(api, arrow_streams_are_inserted_as_rows_are)
+{
+    struct fixture f;
+    uint64_t n;
+    if (!setup(&f, "create table t (k int primary key, s varchar(3) not null default 'def', n numeric(6,2) check (n < 100), \"Odd \"\"name\" int default 1 + 1);"
+                   "create schema w; create table w.u (a text); create table \"dot.ted\" (a int)"))
+        return;
+    /* Any number of batches; conversions as on assignment; defaults where the stream has no column. */
+    CHECK_EQ(pipe_into(&f, "select cast(g as bigint) as k, 1.125 as n from generate_series(1, 5000) g", "t", &n), KDK_OK);
+    CHECK_EQ(n, 5000);
+    CHECK_STR(ask(&f, "select count(*), min(s), max(n), sum(\"Odd \"\"name\") from t"), "5000,def,1.13,10000");
+    CHECK_EQ(pipe_into(&f, "select 0 as k, 5 as \"Odd \"\"name\"", "t", &n), KDK_OK);
+    CHECK_STR(ask(&f, "select * from t where k = 0"), "0,def,-,5");
+    CHECK_EQ(pipe_into(&f, "select k from t where k > 99999", "t", &n), KDK_OK);
+    CHECK_EQ(n, 0);
+    CHECK_EQ(pipe_into(&f, "select 'x' as a", "w.u", &n), KDK_OK);
+    CHECK_EQ(pipe_into(&f, "select 1 as a", "dot.ted", &n), KDK_OK);
+    CHECK_STR(ask(&f, "select (select count(*) from w.u), (select count(*) from \"dot.ted\")"), "1,1");
+    /* Every refusal leaves nothing. */
+    static const struct {
+        const char *sql, *table;
+        kdk_status status;
+        const char *text;
+    } bad[] = {{"select -g as k, g as n from generate_series(1, 5000) g", "t", KDK_CHECK, "violates check constraint"},
+               {"select -g as k, case when g < 4000 then 'a' end as s from generate_series(1, 5000) g", "t", KDK_NOT_NULL, "null value in column \"s\""},
+               {"select -g as k, 'long' as s from generate_series(1, 5) g", "t", KDK_STRING_TRUNCATED, "too long"},
+               {"select g - 1 as k from generate_series(1, 3) g", "t", KDK_UNIQUE, "duplicate key"},
+               {"select 'x' as k", "t", KDK_TYPE_MISMATCH, "column \"k\" is of type integer"},
+               {"select 1 as nope", "t", KDK_UNDEFINED_COLUMN, "\"nope\""},
+               {"select -1 as k, -2 as k", "t", KDK_DUPLICATE_COLUMN, "\"k\""},
+               {"select 1 as a", "none", KDK_UNDEFINED_TABLE, "\"none\""},
+               {"select 1 as a", "w.none", KDK_UNDEFINED_TABLE, "none"},
+               {"select -1 as k, 1 / (g - 3000) as n from generate_series(1, 5000) g", "t", KDK_IO, "division by zero"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        if (!CHECK_EQ(pipe_into(&f, bad[i].sql, bad[i].table, &n), bad[i].status))
+            check_str(kdk_errmsg(f.conn), "", bad[i].sql, __FILE__, __LINE__);
+        if (!CHECK(strstr(kdk_errmsg(f.conn), bad[i].text) != NULL))
+            check_str(kdk_errmsg(f.conn), bad[i].text, bad[i].sql, __FILE__, __LINE__);
+        CHECK_EQ(n, 0);
+        CHECK_STR(ask(&f, "select count(*) from t"), "5001");
+    }
+    /* In a block: seen by it, undone with it; and an error fails it. */
+    CHECK_STR(ask(&f, "begin"), "");
+    CHECK_EQ(pipe_into(&f, "select -1 as k", "t", &n), KDK_OK);
+    CHECK_STR(ask(&f, "select count(*) from t"), "5002");
+    CHECK_EQ(pipe_into(&f, "select -1 as k", "t", &n), KDK_UNIQUE);
+    CHECK_STR(ask(&f, "select 1"), "25P02");
+    CHECK_EQ(pipe_into(&f, "select -2 as k", "t", &n), KDK_IN_FAILED_TXN);
+    CHECK_STR(ask(&f, "rollback"), "");
+    CHECK_STR(ask(&f, "select count(*) from t"), "5001");
+    teardown(&f);
 }
