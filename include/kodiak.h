@@ -136,7 +136,8 @@ KDK_API size_t kdk_statement_length(const char *sql, size_t bytes);
 /* Prepares the first statement of `sql`. *tail (may be NULL) is set to what follows it. Empty input gives *stmt = NULL and KDK_OK. The statement lives until
  * kdk_stmt_free() or kdk_disconnect(). It follows changes of the schema by itself. */
 KDK_API kdk_status kdk_prepare(kdk_conn *conn, const char *sql, int64_t bytes, kdk_stmt **stmt, const char **tail);
-KDK_API void kdk_stmt_free(kdk_stmt *stmt); /* NULL is accepted. */
+/* Ends its run as kdk_reset() does. NULL is accepted. */
+KDK_API void kdk_stmt_free(kdk_stmt *stmt);
 
 KDK_API uint32_t kdk_param_count(const kdk_stmt *stmt);
 /* Values are converted to the parameter's type at the next step (22P02, 22003 ... there). Text and bytes are copied. Bindings stay until they are bound anew. KDK_UNDEFINED_PARAMETER for a number
@@ -150,7 +151,7 @@ KDK_API kdk_status kdk_bind_blob(kdk_stmt *stmt, uint32_t param, const void *dat
 
 /* Runs the statement up to its next row: *row tells whether there is one. After the last row (or an error) the next step runs it anew. */
 KDK_API kdk_status kdk_step(kdk_stmt *stmt, bool *row);
-/* Ends the run early; the next step starts anew. Bindings stay. */
+/* Ends the run early; the next step starts anew. Bindings stay. In a block what it has written stays; of a statement that is a transaction of its own it is undone. */
 KDK_API void kdk_reset(kdk_stmt *stmt);
 
 KDK_API uint32_t kdk_column_count(const kdk_stmt *stmt); /* 0 for statements without rows */

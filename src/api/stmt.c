@@ -302,9 +302,8 @@ KDK_API void kdk_stmt_free(kdk_stmt *stmt)
 {
     if (!stmt)
         return;
-    struct err err = {0};
+    kdk_reset(stmt); /* An end that comes early is no failure: a block goes on. */
     kdk_stmt_free(stmt->inner);
-    (void)!(stmt_end(stmt, false, &err) == KDK_OK); /* Rolling back cannot fail. */
     unbind(stmt);
     if (stmt->link) {
         *stmt->link = stmt->next;

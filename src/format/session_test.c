@@ -97,7 +97,7 @@ static kdk_status one(struct session *s, const struct ast_stmt *ast, struct aren
     struct batch *batch;
     struct bind_env bind = {.context = s->os, .file = format_bind_file};
     struct plan_env plan = {.optimize = true};
-    struct copy_io io = {io_read, io_write, s, io_progress, s};
+    struct copy_io io = {io_read, io_write, s, io_progress, s, NULL};
 
     broker_init(&broker, UINT64_MAX);
     TRY(txn_begin(store_txnman(s->store), TXN_SNAPSHOT, false, &s->txn, err));

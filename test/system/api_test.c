@@ -524,3 +524,27 @@ TEST(api, arrow_streams_are_inserted_as_rows_are)
     CHECK_STR(ask(&f, "select count(*) from t"), "5001");
     teardown(&f);
 }
+
+/* A statement freed in the midst of its rows ends as kdk_reset() ends it: the block goes on. */
+TEST(api, freeing_a_statement_early_fails_no_block)
+{
+    struct fixture f;
+    kdk_stmt *stmt;
+    bool row = false, failed = true;
+    if (!setup(&f, "create table t (k int primary key); insert into t select g from generate_series(1, 10000) g"))
+        return;
+    CHECK_STR(ask(&f, "begin"), "");
+    stmt = prepared(&f, "select k from t");
+    CHECK_EQ(kdk_step(stmt, &row), KDK_OK);
+    CHECK(row);
+    kdk_stmt_free(stmt);
+    stmt = prepared(&f, "insert into t values (-1), (-2) returning k");
+    CHECK_EQ(kdk_step(stmt, &row), KDK_OK);
+    kdk_stmt_free(stmt);
+    CHECK(kdk_in_transaction(f.conn, &failed));
+    CHECK(!failed);
+    CHECK_STR(ask(&f, "select count(*) from t"), "10002");
+    CHECK_STR(ask(&f, "commit"), "");
+    CHECK_STR(ask(&f, "select count(*) from t"), "10002");
+    teardown(&f);
+}
