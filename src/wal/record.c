@@ -118,20 +118,37 @@ void record_add_index(struct buf *out, bool plus, uint32_t table, uint32_t index
     buf_add(out, key, key_bytes);
 }
 
-void record_add_file(struct buf *out, uint32_t table, uint64_t file, uint64_t first, uint64_t last, uint64_t rows)
+static void add_bytes(struct buf *out, const void *bytes, size_t count)
+{
+    buf_add_varint(out, count);
+    buf_add(out, bytes, count);
+}
+
+void record_add_file(struct buf *out, uint32_t table, uint64_t file, uint64_t first, uint64_t last, uint64_t rows,
+                     const void *entries, size_t entry_bytes)
 {
     add_head(out, RECORD_FILE, table);
     buf_add_varint(out, file);
     buf_add_varint(out, first);
     buf_add_varint(out, last);
     buf_add_varint(out, rows);
+    add_bytes(out, entries, entry_bytes);
 }
 
-void record_add_run(struct buf *out, uint32_t table, uint32_t index, uint64_t run)
+void record_add_run(struct buf *out, uint32_t table, uint32_t index, uint64_t run, const void *reference, size_t reference_bytes)
 {
     add_head(out, RECORD_RUN, table);
     buf_add_varint(out, index);
     buf_add_varint(out, run);
+    add_bytes(out, reference, reference_bytes);
+}
+
+void record_add_dict(struct buf *out, uint32_t table, uint32_t column, uint32_t code, const void *text, size_t text_bytes)
+{
+    add_head(out, RECORD_DICT, table);
+    buf_add_varint(out, column);
+    buf_add_varint(out, code);
+    add_bytes(out, text, text_bytes);
 }
 
 void record_add_row_ids(struct buf *out, uint32_t table, uint64_t last)
@@ -240,11 +257,22 @@ kdk_status record_next(struct cursor *in, struct record_view *out, struct err *e
         out->row = cursor_varint(in);
         out->last = cursor_varint(in);
         out->rows = cursor_varint(in);
+        out->key_bytes = cursor_varint(in);
+        out->key = cursor_bytes(in, out->key_bytes);
         goto checked;
     case RECORD_RUN:
         out->table = cursor_u32v(in);
         out->index = cursor_u32v(in);
         out->number = cursor_varint(in);
+        out->key_bytes = cursor_varint(in);
+        out->key = cursor_bytes(in, out->key_bytes);
+        goto checked;
+    case RECORD_DICT:
+        out->table = cursor_u32v(in);
+        out->column = cursor_u32v(in);
+        out->number = cursor_u32v(in);
+        out->key_bytes = cursor_varint(in);
+        out->key = cursor_bytes(in, out->key_bytes);
         goto checked;
     case RECORD_OBJECT_IDS: out->number = cursor_varint(in); goto checked;
     case RECORD_SEQUENCE:

@@ -8,11 +8,12 @@
  *   ROW_DELETE table, row
  *   INDEX_PLUS table, index, row, twice the length (plus 1: there is a NULL in the key), key bytes
  *   INDEX_MINUS likewise
- *   FILE       table, file, first row, last row, rows
- *   RUN        table, index, run
+ *   FILE       table, file, first row, last row, rows, length, entries of its strips (table/load.c)
+ *   RUN        table, index, run, length, reference (tree/run.h)
  *   ROW_IDS    table, row     rows up to this one may have been used
  *   OBJECT_IDS id             object ids up to this one may have been used
  *   SEQUENCE   id, value      (zigzag) values up to this one may have been used
+ *   DICT       table, column, code, length, text   an entry of the column's dictionary
  *
  *   Value: one byte, then
  *   00       NULL
@@ -40,7 +41,8 @@
     X(RUN, 7)          \
     X(ROW_IDS, 8)      \
     X(OBJECT_IDS, 9)   \
-    X(SEQUENCE, 10)
+    X(SEQUENCE, 10)    \
+    X(DICT, 11)
 enum record_kind {
 #define RECORD_ENUM(NAME, NUMBER) RECORD_##NAME = NUMBER,
     RECORD_LIST(RECORD_ENUM)
@@ -55,8 +57,10 @@ void record_add_row(struct buf *out, uint32_t table, uint64_t row, const uint32_
 void record_add_delete(struct buf *out, uint32_t table, uint64_t row);
 void record_add_index(struct buf *out, bool plus, uint32_t table, uint32_t index, uint64_t row, const void *key, size_t key_bytes,
                       bool has_null);
-void record_add_file(struct buf *out, uint32_t table, uint64_t file, uint64_t first, uint64_t last, uint64_t rows);
-void record_add_run(struct buf *out, uint32_t table, uint32_t index, uint64_t run);
+void record_add_file(struct buf *out, uint32_t table, uint64_t file, uint64_t first, uint64_t last, uint64_t rows,
+                     const void *entries, size_t entry_bytes);
+void record_add_run(struct buf *out, uint32_t table, uint32_t index, uint64_t run, const void *reference, size_t reference_bytes);
+void record_add_dict(struct buf *out, uint32_t table, uint32_t column, uint32_t code, const void *text, size_t text_bytes);
 void record_add_row_ids(struct buf *out, uint32_t table, uint64_t last);
 void record_add_object_ids(struct buf *out, uint64_t last);
 void record_add_sequence(struct buf *out, uint64_t id, int64_t last);
@@ -67,14 +71,14 @@ struct record_view {
     uint32_t table, index;
     uint64_t row;         /* ROW_*, INDEX_*; ROW_IDS: the last one; FILE: the first one. */
     uint64_t last, rows;  /* FILE. */
-    uint64_t number;      /* FILE, RUN: its number. OBJECT_IDS: the last id. SEQUENCE: its id. */
+    uint64_t number;      /* FILE, RUN: its number. OBJECT_IDS: the last id. SEQUENCE: its id. DICT: the code. */
     int64_t value;        /* SEQUENCE */
-    const uint8_t *key;
+    const uint8_t *key;   /* INDEX_*. FILE: entries. RUN: reference. DICT: text. */
     size_t key_bytes;
     bool has_null;        /* INDEX_*: in its key. */
     uint32_t count;       /* ROW_FULL, ROW_PATCH: values. */
     struct cursor values; /* For record_value(). */
-    uint32_t column;      /* The next one's, or the last one's in a PATCH. */
+    uint32_t column;      /* The next one's, or the last one's in a PATCH. DICT: whose it is. */
 };
 /* The next record of `in`; checks it whole, values included. KDK_CORRUPT. */
 kdk_status record_next(struct cursor *in, struct record_view *out, struct err *err) KDK_MUST_CHECK;

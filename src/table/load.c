@@ -1,0 +1,453 @@
+/* load.c - writing a bulk load: rows into block files, entries into runs, references into the log.
+ *
+ * What FILE says beside its numbers: for each strip the length of its directory entry (varint) and the entry (strip_entry_encode()), so that replay
+ * reads no block file. What RUN says: struct run_ref.
+ */
+#include "table/load.h"
+
+#include "base/mem.h"
+#include "block/block.h"
+#include "table/checkpoint.h"
+#include "table/keysort.h"
+#include "wal/record.h"
+#include "wal/wal.h"
+
+/* So many rows of a statement stay in memory; the rest is loaded. */
+#define LOAD_FROM_ROWS KDK_PICK(16384, 48)
+/* Dictionary entries are logged in batches of about so many bytes. */
+#define DICT_BATCH_BYTES (256u << 10)
+
+struct load_index {
+    struct index *index;
+    struct keysort sort;
+};
+struct loader {
+    struct txn *txn;
+    struct part *part;
+    struct table *table;
+    struct disk *disk;
+    const struct layout *layout;
+    struct load *load;
+    struct block_writer *writer;
+    struct arena arena;
+    struct batch batch;  /* Columns of the writer. */
+    uint32_t *columns;   /* Their numbers. */
+    uint64_t *ids;
+    struct datum *values;
+    struct load_index *indexes;
+    uint32_t index_count;
+    uint64_t *files;     /* Numbers of files written. */
+    uint32_t file_count, file_cap;
+    struct buf key;
+    bool holds_disk, listed, stamped;
+};
+
+static void loader_release(struct loader *loader)
+{
+    if (loader->holds_disk)
+        disk_release(loader->disk);
+    loader->holds_disk = false;
+}
+
+void loader_free(struct loader *loader)
+{
+    if (!loader)
+        return;
+    block_writer_free(loader->writer);
+    for (uint32_t i = 0; i < loader->index_count; i++)
+        keysort_deinit(&loader->indexes[i].sort);
+    load_unref(loader->load);
+    loader_release(loader);
+    buf_deinit(&loader->key);
+    mem_free(loader->files);
+    arena_deinit(&loader->arena);
+    mem_free(loader);
+}
+
+/* ---------------------------------------------------------------- the writer ---- */
+
+static kdk_status next_file(void *context, uint64_t *number, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct loader *loader = context;
+    if (loader->file_count == loader->file_cap) {
+        const uint32_t cap = MAX(loader->file_cap * 2, 16u);
+        uint64_t *files = mem_realloc(loader->files, size_mul(cap, sizeof *files));
+        TRY_MEM(files);
+        loader->files = files;
+        loader->file_cap = cap;
+    }
+    *number = atomic_fetch_add_explicit(&loader->disk->next_file, 1, memory_order_acq_rel);
+    loader->files[loader->file_count++] = *number;
+out:
+    return status;
+}
+
+static kdk_status file_done(void *context, uint64_t number, uint64_t bytes, struct strip_entry *const *entries, uint32_t count,
+                            struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct loader *loader = context;
+    (void)number;
+    (void)bytes;
+    for (uint32_t i = 0; i < count; i++)
+        TRY(load_add_strip(loader->load, entries[i], err));
+out:
+    return status;
+}
+
+static kdk_status writer_make(struct loader *loader, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    const struct layout *layout = loader->layout;
+    struct arena *arena = &loader->arena;
+    struct block_column *columns;
+    uint32_t n = 0;
+    TRY_MEM(columns = ARENA_ARRAY(arena, struct block_column, layout->count));
+    TRY_MEM(loader->columns = ARENA_ARRAY(arena, uint32_t, layout->count));
+    TRY_MEM(loader->values = ARENA_ARRAY(arena, struct datum, layout->count));
+    TRY_MEM(loader->ids = ARENA_ARRAY(arena, uint64_t, BATCH_ROWS));
+    for (uint32_t c = 0; c < layout->count; c++) {
+        const struct field *field = &layout->fields[c];
+        char room[32];
+        if (field->kind == FIELD_NONE)
+            continue;
+        struct column_dict *dict = NULL;
+        if (field->kind == FIELD_STR)
+            TRY(table_dict(loader->table, txn_generation(loader->txn), c, field->type, &dict, err));
+        loader->columns[n] = c;
+        columns[n] = (struct block_column){.number = c,
+                                           .type = field->type,
+                                           .name = arena_strdup(arena, name_of_column(loader->table, c, room)),
+                                           .dict = dict ? dict->dict : NULL};
+        TRY_MEM(columns[n++].name);
+    }
+    TRY_MEM(loader->batch.columns = ARENA_ARRAY(arena, struct vec, n));
+    loader->batch.column_count = n;
+    TRY(block_writer_new(&(struct block_writer_options){.os = loader->disk->os,
+                                                        .dir = loader->disk->blocks,
+                                                        .table = loader->table->id,
+                                                        .newest = TXN_VALUE(UINT64_MAX), /* Not known yet. */
+                                                        .codec = ARROW_CODEC_LZ4_FRAME,
+                                                        .columns = columns,
+                                                        .column_count = n,
+                                                        .next_file = next_file,
+                                                        .done = file_done,
+                                                        .context = loader},
+                         &loader->writer, err));
+out:
+    return status;
+}
+
+static kdk_status indexes_make(struct loader *loader, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    /* The part is one of the table's writers: the set stays as it is. */
+    txn_enter(loader->txn->man);
+    struct index_set *set = atomic_load_explicit(&loader->table->indexes, memory_order_acquire);
+    loader->indexes = ARENA_ARRAY(&loader->arena, struct load_index, MAX(set->count, 1));
+    for (uint32_t i = 0; loader->indexes && i < set->count; i++) {
+        struct index *index = set_index(set, i);
+        if (!index || atomic_load_explicit(&index->dropped, memory_order_acquire))
+            continue;
+        struct load_index *one = &loader->indexes[loader->index_count++];
+        one->index = index;
+        keysort_init(&one->sort, loader->disk);
+    }
+    txn_leave(loader->txn->man);
+    TRY_MEM(loader->indexes);
+out:
+    return status;
+}
+
+static kdk_status runs_folder(struct loader *loader, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    enum os_kind kind;
+    TRY(os_kind(loader->disk->os, loader->disk->runs, &kind, err));
+    if (kind == OS_MISSING) {
+        TRY(os_mkdir(loader->disk->os, loader->disk->runs, err));
+        TRY(os_sync_dir(loader->disk->os, loader->disk->path, err));
+    }
+out:
+    return status;
+}
+
+kdk_status load_begin(struct txn *txn, struct part *part, struct loader **out, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct table *table = part->table;
+    struct disk *disk = table->store->disk;
+    const struct layout *layout = table_newest(table);
+    struct loader *loader = NULL;
+    uint32_t columns = 0;
+    *out = NULL;
+    for (uint32_t c = 0; c < layout->count; c++)
+        columns += layout->fields[c].kind != FIELD_NONE;
+    /* Catalog tables stay in their row trees, and what was made by this transaction in memory. */
+    if (!disk || !txn->one_statement || part->delta < LOAD_FROM_ROWS || part->created || table->id < STORE_FIRST_ID || !columns ||
+        !disk_try(disk))
+        return KDK_OK;
+    loader = MEM_NEW(struct loader);
+    if (!loader) {
+        disk_release(disk);
+        return err_nomem(err);
+    }
+    loader->txn = txn;
+    loader->part = part;
+    loader->table = table;
+    loader->disk = disk;
+    loader->layout = layout;
+    loader->holds_disk = true;
+    arena_init(&loader->arena);
+    TRY(load_new(disk, txn->number | TXN_UNCOMMITTED, &loader->load, err));
+    TRY(runs_folder(loader, err));
+    TRY(indexes_make(loader, err));
+    TRY(writer_make(loader, err));
+    *out = loader;
+    loader = NULL;
+out:
+    if (loader)
+        loader_free(loader);
+    return status;
+}
+
+/* ---------------------------------------------------------------------- rows ---- */
+
+static kdk_status row_check(struct loader *loader, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    uint64_t bytes = 0;
+    for (uint32_t c = 0; c < loader->layout->count; c++) {
+        const struct field *field = &loader->layout->fields[c];
+        const struct datum *value = &loader->values[c];
+        if (value->null && field->not_null)
+            TRY(not_null_error(loader->table, c, err));
+        if (!value->null && field->kind == FIELD_STR)
+            bytes += value->s.len;
+    }
+    TRY(row_fits(loader->layout, bytes, err));
+out:
+    return status;
+}
+
+static kdk_status row_keys(struct loader *loader, rowid id, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    for (uint32_t i = 0; i < loader->index_count; i++) {
+        const struct tindex *def = &loader->indexes[i].index->def;
+        bool has_null = false;
+        buf_clear(&loader->key);
+        for (uint32_t k = 0; k < def->column_count; k++) {
+            const struct datum *value = &loader->values[def->columns[k]];
+            has_null |= value->null;
+            if (key_add(&loader->key, loader->layout->fields[def->columns[k]].type, value, def->descending[k],
+                        def->nulls_first[k]) != KDK_OK)
+                TRY(err_nomem(err));
+        }
+        TRY(index_key_fits(loader->indexes[i].index, loader->key.len, err));
+        TRY(keysort_add(&loader->indexes[i].sort, &loader->key, id, has_null, err));
+    }
+out:
+    return status;
+}
+
+kdk_status load_add(struct loader *loader, struct batch *batch, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct table *table = loader->table;
+    const uint32_t n = batch->sel.count;
+    if (!n)
+        return KDK_OK;
+    for (uint32_t c = 0; c < batch->column_count; c++)
+        if (batch->columns[c].form == VF_LAZY)
+            TRY(batch->columns[c].load(&batch->columns[c], &batch->sel, batch->count, err));
+    const rowid first = atomic_fetch_add_explicit(&table->next_id, n, memory_order_seq_cst);
+    TRY(rowids_cover(table, first + n - 1, err));
+    for (uint32_t k = 0; k < n; k++) {
+        const uint32_t row = SEL_ROW(&batch->sel, k);
+        for (uint32_t c = 0; c < batch->column_count; c++)
+            loader->values[c] = vec_get(&batch->columns[c], row);
+        loader->ids[k] = first + k;
+        TRY(row_check(loader, err));
+        TRY(row_keys(loader, first + k, err));
+    }
+    for (uint32_t k = 0; k < loader->batch.column_count; k++) {
+        loader->batch.columns[k] = batch->columns[loader->columns[k]];
+        loader->batch.columns[k].owned = false;
+    }
+    loader->batch.count = batch->count;
+    loader->batch.sel = batch->sel;
+    TRY(block_writer_add(loader->writer, loader->ids, &loader->batch, err));
+    loader->part->delta += n;
+out:
+    return status;
+}
+
+/* ----------------------------------------------------------------------- end ---- */
+
+struct uniqueness {
+    struct index *index;
+    struct buf last;
+    bool any;
+};
+static kdk_status entry_unlike_last(void *context, const uint8_t *key, uint32_t bytes, bool has_null, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct uniqueness *u = context;
+    if (!u->index->def.unique || has_null)
+        return KDK_OK;
+    if (u->any && u->last.len == bytes && memcmp(u->last.data, key, bytes) == 0)
+        TRY(index_unique_error(u->index, key, bytes, false, err));
+    buf_clear(&u->last);
+    buf_add(&u->last, key, bytes);
+    TRY(buf_status(&u->last, err));
+    u->any = true;
+out:
+    return status;
+}
+
+static kdk_status run_make(struct loader *loader, struct load_index *one, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct disk *disk = loader->disk;
+    struct uniqueness unique = {.index = one->index};
+    struct load_run *run;
+    char path[4096];
+    TRY(load_add_run(loader->load, &run, err));
+    run->index = one->index->def.id;
+    run->number = atomic_fetch_add_explicit(&disk->next_file, 1, memory_order_acq_rel);
+    TRY(keysort_write(&one->sort, run->number, entry_unlike_last, &unique, &run->ref, err));
+    TRY(disk_file_path(disk, run->number | RUN_BIT, path, sizeof path, err));
+    TRY(run_open(disk->os, path, &run->ref, disk->cache, &run->run, err));
+    keysort_deinit(&one->sort);
+    keysort_init(&one->sort, disk);
+out:
+    buf_deinit(&unique.last);
+    return status;
+}
+
+/* L5: they need not be waited for, since the commit comes later in the log. */
+static kdk_status dicts_log(struct table *table, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct wal_batch *batch = NULL;
+    uint64_t lsn;
+    struct column_dict *one = atomic_load_explicit(&table->dicts, memory_order_acquire);
+    for (; one; one = one->next) {
+        const uint32_t count = dict_count(one->dict);
+        for (uint32_t code = MAX(one->stored, one->logged); code < count; code++) {
+            const struct str text = dict_value(one->dict, code);
+            if (!batch)
+                TRY(wal_batch_new(table->store->wal, WAL_AHEAD, &batch, err));
+            record_add_dict(wal_batch_records(batch), table->id, one->column, code, str_data(&text), text.len);
+            if (wal_batch_bytes(batch) < DICT_BATCH_BYTES)
+                continue;
+            TRY(wal_append_ahead(batch, &lsn, err));
+            batch = NULL;
+        }
+    }
+    if (batch)
+        TRY(wal_append_ahead(batch, &lsn, err));
+    batch = NULL;
+    for (one = atomic_load_explicit(&table->dicts, memory_order_acquire); one; one = one->next)
+        one->logged = MAX(one->logged, dict_count(one->dict));
+out:
+    wal_batch_free(batch);
+    return status;
+}
+
+kdk_status load_finish(struct loader *loader, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct load *load = loader->load;
+    struct disk *disk = loader->disk;
+    if (loader->listed)
+        return KDK_OK;
+    TRY(block_writer_end_file(loader->writer, err));
+    block_writer_free(loader->writer);
+    loader->writer = NULL;
+    for (uint32_t i = 0; i < loader->index_count; i++)
+        TRY(run_make(loader, &loader->indexes[i], err));
+    if (loader->index_count)
+        TRY(os_sync_dir(disk->os, disk->runs, err));
+    TRY(dicts_log(loader->table, err));
+    TRY(disk_fresh_room(disk, loader->file_count + load->run_count, err));
+    load_bounds(loader->table, load);
+    TRY(load_list(loader->table, load, err));
+    loader->listed = true;
+    for (uint32_t i = 0; i < loader->index_count; i++)
+        if (loader->indexes[i].index->def.unique)
+            TRY(index_check_run(loader->txn, loader->part, loader->indexes[i].index, load, load->runs[i].run, err));
+out:
+    return status;
+}
+
+kdk_status load_encode(const struct loader *loader, struct wal_batch *batch, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    const struct load *load = loader->load;
+    struct buf entries = {0}, one = {0};
+    for (uint32_t i = 0, next; i < load->strip_count; i = next) {
+        uint64_t rows = 0;
+        buf_clear(&entries);
+        for (next = i; next < load->strip_count && load->strips[next]->file == load->strips[i]->file; next++) {
+            buf_clear(&one);
+            TRY(strip_entry_encode(load->strips[next], &one, err));
+            buf_add_varint(&entries, one.len);
+            buf_add(&entries, one.data, one.len);
+            rows += load->strips[next]->rows;
+        }
+        TRY(buf_status(&entries, err));
+        record_add_file(wal_batch_records(batch), loader->table->id, load->strips[i]->file, load->strips[i]->first,
+                        load->strips[next - 1]->last, rows, entries.data, entries.len);
+        if (wal_batch_bytes(batch) > WAL_PART_BYTES)
+            TRY(wal_part(batch, err));
+    }
+    for (uint32_t i = 0; i < load->run_count; i++) {
+        uint8_t reference[RUN_REF_BYTES];
+        run_ref_encode(&load->runs[i].ref, reference);
+        record_add_run(wal_batch_records(batch), loader->table->id, load->runs[i].index, load->runs[i].number, reference,
+                       sizeof reference);
+    }
+out:
+    buf_deinit(&entries);
+    buf_deinit(&one);
+    return status;
+}
+
+void load_stamp(struct loader *loader, uint64_t timestamp)
+{
+    struct load *load = loader->load;
+    for (uint32_t i = 0; i < loader->file_count; i++)
+        disk_fresh_add(loader->disk, loader->files[i]);
+    for (uint32_t i = 0; i < load->run_count; i++)
+        disk_fresh_add(loader->disk, load->runs[i].number | RUN_BIT);
+    atomic_store_explicit(&load->stamp, timestamp, memory_order_release);
+    loader->stamped = true;
+    loader_release(loader);
+}
+
+void load_rollback(struct loader *loader)
+{
+    struct load *load = loader->load;
+    struct disk *disk = loader->disk;
+    char path[4096];
+    block_writer_free(loader->writer);
+    loader->writer = NULL;
+    if (loader->listed)
+        load_unlist(loader->table, load);
+    /* What cannot be removed is named by nothing: the next opening removes it, if no checkpoint comes first. */
+    for (uint32_t i = 0; i < loader->file_count; i++) {
+        block_cache_forget(disk->strips, loader->files[i]);
+        if (block_path(disk->blocks, loader->files[i], path, sizeof path, NULL) == KDK_OK)
+            (void)!os_remove(disk->os, path, NULL);
+    }
+    for (uint32_t i = 0; i < load->run_count; i++)
+        if (disk_file_path(disk, load->runs[i].number | RUN_BIT, path, sizeof path, NULL) == KDK_OK)
+            (void)!os_remove(disk->os, path, NULL);
+    for (uint32_t i = 0; i < loader->index_count; i++)
+        keysort_deinit(&loader->indexes[i].sort);
+    loader->index_count = 0;
+    loader_release(loader);
+}
