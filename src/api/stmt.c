@@ -513,6 +513,7 @@ static kdk_status stmt_start(struct kdk_stmt *stmt, struct err *err)
     if (!conn->txn) {
         TRY(conn_begin(conn, false, err));
         stmt->implicit = true;
+        conn->txn->one_statement = true;
     }
     txn_statement_begin(conn->txn);
     catalog_begin(conn->db->catalog, &conn->session, conn->txn);

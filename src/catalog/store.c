@@ -835,7 +835,7 @@ kdk_status catalog_open(struct store *store, struct catalog **out, struct err *e
     txn = NULL;
     TRY(txn_commit(ending, err));
     TRY(catver_build(builder, ++catalog->number, &catalog->newest->catver, err));
-    store_recovered(store);
+    TRY(store_recovered(store, err));
     store_set_names(store, &(struct table_names){name_of_table, name_of_column, name_of_index, catalog});
     *out = catalog;
     catalog = NULL;

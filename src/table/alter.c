@@ -4,7 +4,7 @@
  * layouts and the set of indexes are replaced at once and put back on a roll-back; readers keep what their records and snapshots name.
  * What is dropped goes when no snapshot is older than the drop.
  */
-#include "table/disk.h"
+#include "table/load.h"
 
 #include "base/mem.h"
 
@@ -124,6 +124,7 @@ static void table_free(struct table *table)
     struct index_set *set = atomic_load_explicit(&table->indexes, memory_order_acquire);
     rowmap_free(table);
     table_dicts_free(table);
+    loads_free(table);
     for (uint32_t i = 0; set && i < set->count; i++)
         index_free(set_index(set, i));
     mem_free(set);
@@ -350,7 +351,7 @@ static kdk_status index_fill(struct txn *txn, struct part *part, struct index *i
     struct entry *entry;
     bool has_null;
     rowid id;
-    TRY(row_walk_open(&walk, txn, part->table, err));
+    TRY(row_walk_open(&walk, txn, part->table, false, err));
     for (;;) {
         TRY(row_walk_next(&walk, &id, err));
         if (!id)

@@ -4,7 +4,7 @@
  * and its bytes: 0 NULL; 1 a double (8 bytes); 2 a string (varint, bytes); 16 + n a whole number of n bytes, little-endian, signed. So
  * nothing but the record is needed to walk it, and a column that was added later is simply missing.
  */
-#include "table/disk.h"
+#include "table/load.h"
 
 #include "base/mem.h"
 
@@ -292,8 +292,8 @@ out:
     return status;
 }
 
-kdk_status below_get(struct disk *disk, struct generation *generation, struct table *table,
-                     rowid id, struct image *image, bool *found, bool *in_strip,
+kdk_status below_get(struct disk *disk, struct generation *generation, uint64_t snapshot,
+                     struct table *table, rowid id, struct image *image, bool *found, bool *in_strip,
                      struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -307,13 +307,15 @@ kdk_status below_get(struct disk *disk, struct generation *generation, struct ta
     TRY(generation_table(disk, generation, table->id, &gtable, err));
     if (in_strip)
         *in_strip = false;
-    if (!gtable || !gtable->exists)
+    if (!gtable)
         goto out;
     put_be64(key, id);
     if (gtable->rows.height)
         TRY(btree_get(disk->file, &gtable->rows, key, 8, &value, &there, err));
     if (!there || in_strip)
         TRY(strip_locate(disk, generation, gtable, id, &entry, &position, err));
+    if (!there && !entry)
+        entry = loads_locate(table, (struct load_reader){generation->manifest.timestamp, snapshot}, id, &position);
     if (in_strip)
         *in_strip = entry != NULL;
     if (there) {
@@ -322,6 +324,7 @@ kdk_status below_get(struct disk *disk, struct generation *generation, struct ta
         TRY(rowcode_read(table, bytes, value.len, image, found, err));
     } else if (entry) {
         TRY(strip_image(disk, generation, table, entry, position, NULL, image, arena, err));
+        image->header = loads_header(table, id);
         *found = true;
     }
 out:
@@ -387,8 +390,8 @@ out:
     return status;
 }
 
-kdk_status row_load_from(struct generation *generation, struct table *table, rowid id,
-                         bool *found, struct err *err)
+kdk_status row_load_from(struct generation *generation, uint64_t snapshot, struct table *table,
+                         rowid id, bool *found, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct store *store = table->store;
@@ -399,7 +402,7 @@ kdk_status row_load_from(struct generation *generation, struct table *table, row
     struct image image;
     bool again = true;
     image_init(&image);
-    TRY(below_get(store->disk, generation, table, id, &image, found, NULL, &arena, err));
+    TRY(below_get(store->disk, generation, snapshot, table, id, &image, found, NULL, &arena, err));
     if (!*found)
         goto out;
     TRY(record_of(table, &image, &record, err));
@@ -409,12 +412,17 @@ kdk_status row_load_from(struct generation *generation, struct table *table, row
         txn_enter(store->man);
         status = rowmap_slot(table, id, &group, &slot, err);
         if (status == KDK_OK) {
+            /* A row of a load is not for every reader: the group says so before the slot does (T3). */
+            group_enter(group);
+            if (image.header > 1)
+                group_raise(group, image.header);
             if (atomic_compare_exchange_strong_explicit(slot, &had, (uintptr_t)record,
                                                         memory_order_acq_rel,
                                                         memory_order_acquire))
                 record = NULL;
             else
                 again = had == 1; /* Its sub-page goes; else somebody was faster. */
+            group_leave(group);
         }
         txn_leave(store->man);
         if (again)
@@ -433,13 +441,13 @@ kdk_status row_load(struct txn *txn, struct table *table, rowid id, bool *found,
     *found = false;
     if (!txn_generation(txn))
         return KDK_OK;
-    return row_load_from(txn_generation(txn), table, id, found, err);
+    return row_load_from(txn_generation(txn), txn->snapshot, table, id, found, err);
 }
 
 /* -------------------------------------------------------------------- walks ---- */
 
 kdk_status row_walk_open(struct row_walk *walk, struct txn *txn, struct table *table,
-                         struct err *err)
+                         bool below_only, struct err *err)
 {
     kdk_status status = KDK_OK;
     memset(walk, 0, sizeof *walk);
@@ -447,6 +455,7 @@ kdk_status row_walk_open(struct row_walk *walk, struct txn *txn, struct table *t
     walk->txn = txn;
     walk->table = table;
     walk->generation = txn_generation(txn);
+    walk->below_only = below_only;
     walk->next = 1;
     walk->end = atomic_load_explicit(&table->next_id, memory_order_acquire);
     walk->data_strip = UINT32_MAX;
@@ -456,9 +465,12 @@ kdk_status row_walk_open(struct row_walk *walk, struct txn *txn, struct table *t
     TRY(generation_table(disk, walk->generation, table->id, &walk->gtable, err));
     if (!walk->gtable->exists)
         walk->gtable = NULL;
+    if (!below_only)
+        TRY(table_directory(txn, table, walk->gtable, &walk->directory, &walk->own_directory, err));
+    else if (walk->gtable)
+        TRY(gtable_directory(disk, walk->generation, walk->gtable, &walk->directory, err));
     if (!walk->gtable)
         goto out;
-    TRY(gtable_directory(disk, walk->generation, walk->gtable, &walk->directory, err));
     btree_cursor_init(&walk->cursor, disk->file, &walk->gtable->rows);
     walk->positioned = true;
     if (walk->gtable->rows.height)
@@ -480,6 +492,8 @@ static void walk_unpin(struct row_walk *walk)
 void row_walk_close(struct row_walk *walk)
 {
     walk_unpin(walk);
+    if (walk->own_directory)
+        mem_free(walk->directory);
     if (walk->positioned)
         btree_cursor_deinit(&walk->cursor);
     buf_deinit(&walk->text);
@@ -493,7 +507,7 @@ static kdk_status below_next(struct row_walk *walk, rowid *id, bool *tree, uint3
     kdk_status status = KDK_OK;
     *id = walk->end;
     *tree = false;
-    if (!walk->gtable)
+    if (!walk->gtable && !walk->directory)
         return KDK_OK;
     while (walk->cursor.valid && get_be64(walk->cursor.key) < walk->next)
         TRY(rows_next(&walk->cursor, err));

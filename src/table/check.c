@@ -1,5 +1,5 @@
 /* check.c - the walk over everything: rows against index entries, pages, trees, files. */
-#include "table/disk.h"
+#include "table/load.h"
 
 #include <stdio.h>
 
@@ -39,7 +39,7 @@ static kdk_status check_index(struct check *check, struct index *index, struct e
     rowid id;
     uint64_t rows = 0, entries = 0;
     bool found, has_null;
-    TRY(row_walk_open(&walk, check->txn, table, err));
+    TRY(row_walk_open(&walk, check->txn, table, false, err));
     for (;;) {
         rowid candidates[2];
         uint32_t count;
@@ -114,8 +114,7 @@ static kdk_status check_generation_index(struct check *check, struct table *tabl
     rowid id;
     bool has_null, found;
     uint8_t number[8];
-    TRY(row_walk_open(&walk, check->txn, table, err));
-    walk.below_only = true;
+    TRY(row_walk_open(&walk, check->txn, table, true, err));
     struct index *index = index_find(table, below->id);
     for (; index;) {
         TRY(row_walk_next(&walk, &id, err));
@@ -177,6 +176,38 @@ static kdk_status check_strips(struct check *check, struct gtable *gtable, struc
             status = KDK_CORRUPT;
         TRY(soften(check, status, err));
         check->problems += problems;
+    }
+out:
+    return status;
+}
+
+/* Loads that no generation has yet: their files and runs. Who checks holds the disk. */
+static kdk_status check_loads(struct check *check, struct table *table, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct disk *disk = check->disk;
+    struct load_set *set = table_loads(table);
+    for (uint32_t i = 0; set && i < set->count; i++) {
+        const struct load *load = set_load(set, i);
+        if (!load || !load_counts(load, load_reader_of(check->txn)))
+            continue;
+        for (uint32_t k = 0, next; k < load->strip_count; k = next) {
+            uint64_t problems = 0;
+            for (next = k; next < load->strip_count && load->strips[next]->file == load->strips[k]->file; next++)
+                ;
+            status = block_check(disk->os, disk->blocks, load->strips[k]->file, load->strips + k, next - k, check->report,
+                                 check->context, &problems, err);
+            if (status == KDK_UNDEFINED_FILE)
+                status = KDK_CORRUPT;
+            TRY(soften(check, status, err));
+            check->problems += problems;
+        }
+        for (uint32_t k = 0; k < load->run_count; k++) {
+            TRY(soften(check, run_check(load->runs[k].run, NULL, err), err));
+            if (run_root(load->runs[k].run)->count != load->rows)
+                check_problem(check, "run %llu has %llu entries for %llu rows", (unsigned long long)load->runs[k].number,
+                              (unsigned long long)run_root(load->runs[k].run)->count, (unsigned long long)load->rows);
+        }
     }
 out:
     return status;
@@ -291,6 +322,8 @@ kdk_status store_check(struct store *store, void (*report)(void *context, const 
     check.count = k;
     if (store->disk)
         TRY(check_generation(&check, err));
+    for (size_t i = 0; store->disk && i < k; i++)
+        TRY(check_loads(&check, tables[i], err));
     for (size_t i = 0; i < k && !check.problems; i++)
         TRY(check_table(&check, tables[i], err));
 out:

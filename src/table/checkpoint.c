@@ -11,6 +11,7 @@
  * this store pours no more, and what either needs stays.
  */
 #include "table/checkpoint.h"
+#include "table/load.h"
 
 #include <stdlib.h>
 
@@ -97,19 +98,6 @@ static int delta_compare(const void *a, const void *b)
     return btree_compare(one->key, one->bytes, two->key, two->bytes);
 }
 
-static kdk_status delta_next(void *context, struct btree_change *out, bool *more,
-                             struct err *err)
-{
-    struct delta *delta = context;
-    (void)err;
-    *more = delta->at < delta->count;
-    if (*more) {
-        const struct delta_item *item = &delta->items[delta->at++];
-        *out = (struct btree_change){item->key, item->bytes, item->erase, "", 0};
-    }
-    return KDK_OK;
-}
-
 static void delta_deinit(struct delta *delta)
 {
     arena_deinit(&delta->arena);
@@ -129,6 +117,7 @@ struct table_feed {
     struct delta *deltas;   /* Of those that the generation has; made new: built later. */
     bool *fresh;
     uint32_t index_count;
+    bool loads;             /* Some are poured, too. */
     struct image now, before;
     struct buf value, key_now, key_before;
     struct arena arena;
@@ -186,8 +175,8 @@ static kdk_status feed_next(void *context, struct btree_change *out, bool *more,
         if (!record || (feed->old->exists && feed->now.header <= feed->since))
             continue;
         arena_reset(&feed->arena);
-        if (feed->old->exists && id < feed->old->next_id)
-            TRY(below_get(disk, txn_generation(txn), feed->table, id, &feed->before, &had,
+        if (feed->loads || (feed->old->exists && id < feed->old->next_id))
+            TRY(below_get(disk, txn_generation(txn), txn->snapshot, feed->table, id, &feed->before, &had,
                           &in_strip, &feed->arena, err));
         TRY(feed_keys(feed, id, live, had, err));
         feed->count += (int64_t)live - (int64_t)had;
@@ -243,7 +232,8 @@ static kdk_status feed_indexes(struct table_feed *feed, struct err *err)
     TRY_MEM(feed->deltas = MEM_ARRAY(struct delta, MAX(feed->index_count, 1)));
     TRY_MEM(feed->fresh = MEM_ARRAY(bool, MAX(feed->index_count, 1)));
     for (uint32_t i = 0; i < feed->index_count; i++)
-        feed->fresh[i] = !gtable_index(feed->old, feed->indexes[i]->def.id);
+        feed->fresh[i] = !gtable_index(feed->old, feed->indexes[i]->def.id) &&
+                         (feed->old->exists || !loads_have_index(txn, feed->table, feed->indexes[i]->def.id));
 out:
     return status;
 }
@@ -255,7 +245,7 @@ static kdk_status index_collect(struct table_feed *feed, uint32_t i, struct err 
     struct row_walk walk;
     bool has_null;
     rowid id;
-    TRY(row_walk_open(&walk, feed->pouring->txn, feed->table, err));
+    TRY(row_walk_open(&walk, feed->pouring->txn, feed->table, false, err));
     for (;;) {
         TRY(row_walk_next(&walk, &id, err));
         if (!id)
@@ -287,12 +277,86 @@ static bool table_changed(struct table *table, struct gtable *old, uint64_t sinc
 {
     if (!old->exists || atomic_load_explicit(&table->youngest, memory_order_acquire) > since)
         return true;
-    if (old->index_count != feed->index_count || old->next_id < feed->reserved)
+    if (old->index_count != feed->index_count || old->next_id < feed->reserved || table_dicts_pending(table))
         return true;
     for (uint32_t i = 0; i < feed->index_count; i++)
         if (feed->fresh[i])
             return true;
     return false;
+}
+
+/* The entries of an index: changes from memory's rows, and what loads have (not for an index that was collected whole: NULL). */
+struct entry_feed {
+    struct delta *delta;
+    struct btree_cursor *cursors;
+    uint32_t count, last; /* Which cursor gave the last one; UINT32_MAX: none. */
+};
+
+static kdk_status entry_feed_next(void *context, struct btree_change *out, bool *more, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct entry_feed *feed = context;
+    struct delta *delta = feed->delta;
+    if (feed->last != UINT32_MAX)
+        TRY(btree_cursor_next(&feed->cursors[feed->last], err));
+    for (;;) {
+        const struct delta_item *item = delta->at < delta->count ? &delta->items[delta->at] : NULL;
+        struct btree_cursor *least = NULL;
+        feed->last = UINT32_MAX;
+        for (uint32_t i = 0; i < feed->count; i++) {
+            struct btree_cursor *one = &feed->cursors[i];
+            if (one->valid && (!least || btree_compare(one->key, one->key_bytes, least->key, least->key_bytes) < 0)) {
+                least = one;
+                feed->last = i;
+            }
+        }
+        const int order = !item ? 1 : !least ? -1 : btree_compare(item->key, item->bytes, least->key, least->key_bytes);
+        *more = item || least;
+        if (!*more)
+            goto out;
+        if (order <= 0)
+            delta->at++;
+        if (order > 0) {
+            *out = (struct btree_change){least->key, least->key_bytes, false, "", 0};
+            goto out;
+        }
+        /* A row of a load whose key changed since: its entry goes before it came. */
+        if (order == 0)
+            TRY(btree_cursor_next(least, err));
+        feed->last = UINT32_MAX;
+        if (order == 0 && item->erase)
+            continue;
+        *out = (struct btree_change){item->key, item->bytes, item->erase, "", 0};
+        goto out;
+    }
+out:
+    return status;
+}
+
+static kdk_status entries_pour(struct pouring *pouring, struct index *index, struct delta *delta,
+                               const struct btree_root *old, struct btree_root *out, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct index_sources sources = {0};
+    struct entry_feed feed = {.delta = delta, .last = UINT32_MAX};
+    if (index)
+        TRY(index_sources_open(pouring->txn, index, false, &sources, err));
+    TRY_MEM(feed.cursors = MEM_ARRAY(struct btree_cursor, MAX(sources.count, 1)));
+    for (uint32_t i = 0; i < sources.count; i++) {
+        if (!sources.all[i].load)
+            continue; /* The generation's own. */
+        struct btree_cursor *cursor = &feed.cursors[feed.count++];
+        btree_cursor_init(cursor, sources.all[i].file, sources.all[i].root);
+        TRY(btree_cursor_first(cursor, err));
+    }
+    const struct btree_feed entries = {entry_feed_next, &feed};
+    TRY(btree_apply(pouring->sink, old, &entries, out, err));
+out:
+    for (uint32_t i = 0; i < feed.count; i++)
+        btree_cursor_deinit(&feed.cursors[i]);
+    mem_free(feed.cursors);
+    index_sources_close(&sources);
+    return status;
 }
 
 static kdk_status pour_table(struct pouring *pouring, struct table *table, struct err *err)
@@ -307,6 +371,7 @@ static kdk_status pour_table(struct pouring *pouring, struct table *table, struc
     TRY(generation_table(disk, txn_generation(pouring->txn), table->id, &feed.old, err));
     feed.since = feed.old->exists ? txn_generation(pouring->txn)->manifest.timestamp : 0;
     feed.end = atomic_load_explicit(&table->next_id, memory_order_acquire);
+    feed.loads = loads_to_pour(pouring->txn, table);
     /* What the log says of ids given out may be gone with it. */
     feed.reserved =
         MAX(feed.end,
@@ -319,6 +384,7 @@ static kdk_status pour_table(struct pouring *pouring, struct table *table, struc
     made.next_id = MAX(feed.old->next_id, feed.reserved);
     made.count = (uint64_t)((int64_t)feed.old->count + feed.count);
     made.strips = feed.old->strips;
+    TRY(pour_loads(pouring, table, &made, err));
     made.index_count = feed.index_count;
     TRY_MEM(made.indexes = MEM_ARRAY(struct gindex, MAX(feed.index_count, 1)));
     for (uint32_t i = 0; i < feed.index_count; i++) {
@@ -330,9 +396,8 @@ static kdk_status pour_table(struct pouring *pouring, struct table *table, struc
             TRY(index_collect(&feed, i, err));
         if (delta->count)
             qsort(delta->items, delta->count, sizeof *delta->items, delta_compare);
-        const struct btree_feed entries = {delta_next, delta};
-        TRY(btree_apply(pouring->sink, had ? &had->root : &empty, &entries,
-                        &made.indexes[i].root, err));
+        TRY(entries_pour(pouring, feed.fresh[i] ? NULL : feed.indexes[i], delta,
+                         had ? &had->root : &empty, &made.indexes[i].root, err));
     }
     for (uint32_t i = 0; i < feed.old->index_count; i++)
         if (!gtable_index(&made, feed.old->indexes[i].id))
@@ -446,8 +511,9 @@ void files_release(struct disk *disk, uint64_t oldest)
         struct dead_file *dead = &disk->dead[i];
         if (dead->generation > oldest || dead->generation == 0)
             continue;
-        block_cache_forget(disk->strips, dead->file);
-        if (block_path(disk->blocks, dead->file, path, sizeof path, NULL) != KDK_OK ||
+        if (!(dead->file & RUN_BIT))
+            block_cache_forget(disk->strips, dead->file);
+        if (disk_file_path(disk, dead->file, path, sizeof path, NULL) != KDK_OK ||
             os_remove(disk->os, path, NULL) != KDK_OK)
             continue;          /* It stays on the list, and the next checkpoint tries again. */
         dead->generation = 0; /* The next checkpoint takes it off the list. */
@@ -590,10 +656,13 @@ static kdk_status pour_all(struct disk *disk, uint64_t lsn, struct err *err)
     TRY(pouring_tables(&pouring, err));
     for (uint32_t i = 0; i < pouring.table_count; i++)
         TRY(pour_table(&pouring, pouring.tables[i], err));
+    TRY(pour_loads_dropped(&pouring, err));
     if (disk->complete)
         TRY(drop_missing(&pouring, err));
 out:
-    return pouring_end(&pouring, status, err);
+    status = pouring_end(&pouring, status, err);
+    pour_loads_end(disk, status == KDK_OK);
+    return status;
 }
 
 /* The manifest once more, so that both slots name the same. */
@@ -626,6 +695,12 @@ void disk_acquire(struct disk *disk)
         os_wait(&disk->busy, 1, OS_FOREVER);
         free = 0;
     }
+}
+
+bool disk_try(struct disk *disk)
+{
+    uint32_t free = 0;
+    return atomic_compare_exchange_strong_explicit(&disk->busy, &free, 1, memory_order_acq_rel, memory_order_relaxed);
 }
 
 void disk_release(struct disk *disk)
@@ -677,13 +752,10 @@ kdk_status store_checkpoint(struct store *store, bool freeze, struct table *tabl
 void checkpoint_if_due(void *context)
 {
     struct disk *disk = context;
-    uint32_t free = 0;
     struct err err;
     if (wal_position(disk->store->wal) <
             atomic_load_explicit(&disk->due_lsn, memory_order_relaxed) ||
-        !atomic_compare_exchange_strong_explicit(&disk->busy, &free, 1,
-                                                 memory_order_acq_rel,
-                                                 memory_order_relaxed))
+        !disk_try(disk))
         return;
     err_clear(&err);
     /* The commit stands whatever happens here: the log keeps what the checkpoint did not. */

@@ -50,6 +50,8 @@ kdk_status meta_put(struct pouring *pouring, uint32_t table, enum meta_tag tag, 
 kdk_status pouring_dead(struct pouring *pouring, uint64_t file, struct err *err) KDK_MUST_CHECK;
 /* Codes of the table's dictionaries that are not stored yet. */
 kdk_status pouring_dicts(struct pouring *pouring, struct table *table, struct err *err) KDK_MUST_CHECK;
+/* Whether codes are in the log and not stored: they must be before it is truncated. */
+bool table_dicts_pending(struct table *table);
 void table_dicts_stored(struct table *table, bool durable); /* How what pouring_dicts() put ended. */
 kdk_status dicts_drop(struct pouring *pouring, uint32_t table, struct err *err) KDK_MUST_CHECK;
 /* Removes the files that no generation from `oldest` on names. One that cannot be removed is left for the next time. */

@@ -64,7 +64,7 @@ static bool open_world(struct world *w)
     }
     if (store_is_new(w->store)) {
         struct txn *txn;
-        store_recovered(w->store);
+        CHECK_EQ(store_recovered(w->store, &w->err), KDK_OK);
         CHECK_EQ(txn_begin(store_txnman(w->store), TXN_SNAPSHOT, false, &txn, &w->err),
                  KDK_OK);
         txn_statement_begin(txn);
@@ -84,7 +84,7 @@ static bool open_world(struct world *w)
         if (!CHECK_EQ(table_index_attach(w->table, &def, &w->err), KDK_OK))
             CHECK_STR(w->err.message, "");
     }
-    store_recovered(w->store);
+    CHECK_EQ(store_recovered(w->store, &w->err), KDK_OK);
     return true;
 }
 

@@ -120,6 +120,14 @@ out:
     return status;
 }
 
+bool table_dicts_pending(struct table *table)
+{
+    struct column_dict *one = atomic_load_explicit(&table->dicts, memory_order_acquire);
+    while (one && one->logged <= one->stored)
+        one = one->next;
+    return one != NULL;
+}
+
 void table_dicts_stored(struct table *table, bool durable)
 {
     struct column_dict *one = atomic_load_explicit(&table->dicts, memory_order_acquire);

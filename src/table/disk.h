@@ -87,10 +87,15 @@ struct generation {
 struct dead_file {
     uint64_t file, generation; /* Which named it no more first. */
 };
+/* A file, or run, of a committed load that no generation names yet. */
+struct fresh_file {
+    uint64_t number;
+    bool taken; /* By the checkpoint that runs. */
+};
 struct disk {
     struct store *store;
     struct os *os;
-    char *path, *trees, *blocks;
+    char *path, *trees, *blocks, *runs;
     struct os_file *slots;     /* MANIFEST */
     struct page_cache *cache;
     struct pagestore *pages;
@@ -110,6 +115,8 @@ struct disk {
     kdk_status last_failure;   /* Of a checkpoint that nobody asked for. */
     struct dead_file *dead;    /* By who checkpoints. */
     uint32_t dead_count, dead_cap;
+    struct fresh_file *fresh;  /* By who holds the disk. */
+    uint32_t fresh_count, fresh_cap;
     struct txn_pins pins;
 };
 
@@ -122,6 +129,7 @@ void disk_close(struct disk *disk);   /* No transaction is left. Accepts NULL. *
 
 /* One checkpoint, or check, at a time. May wait for long; nothing is held. */
 void disk_acquire(struct disk *disk);
+bool disk_try(struct disk *disk); /* False: somebody else is at it. */
 void disk_release(struct disk *disk);
 
 /* The generation of a running transaction, or NULL for :memory:. */
@@ -148,7 +156,8 @@ struct column_dict {
     struct column_dict *next;
     uint32_t column;
     struct dict *dict;
-    uint32_t stored, pouring; /* Codes below are in the newest generation, or will be. By who checkpoints, once it is in the list. */
+    uint32_t stored, pouring; /* Codes below are in the newest generation, or will be. By who holds the disk, once it is in the list. */
+    uint32_t logged;          /* Codes below are in the log, or stored. */
 };
 void table_dicts_free(struct table *table);
 /* Reads it from the generation if it is not in memory yet. */
@@ -183,14 +192,14 @@ kdk_status image_room(struct image *image, const struct layout *layout, struct e
 /* The layout for a row that was stored with so many columns. */
 const struct layout *table_stored_layout(struct table *table, uint32_t columns);
 
-/* The row of the generation; strings in `arena`. *found false: it has none. *in_strip: a base row is there, hidden or not (may be NULL). */
-kdk_status below_get(struct disk *disk, struct generation *generation, struct table *table, rowid id,
+/* The row that a reader finds below memory, in a load that counts or in its generation; strings in `arena`. *found false: it has none. *in_strip: a base row is there, hidden or not (may be NULL). */
+kdk_status below_get(struct disk *disk, struct generation *generation, uint64_t snapshot, struct table *table, rowid id,
                      struct image *image, bool *found, bool *in_strip, struct arena *arena,
                      struct err *err) KDK_MUST_CHECK;
 /* A row that memory lacks comes into memory, as the version that everybody sees. *found false: there is no such row. Not inside a guard. */
 kdk_status row_load(struct txn *txn, struct table *table, rowid id, bool *found, struct err *err) KDK_MUST_CHECK;
 /* The same during recovery, from the newest generation. */
-kdk_status row_load_from(struct generation *generation, struct table *table, rowid id, bool *found,
+kdk_status row_load_from(struct generation *generation, uint64_t snapshot, struct table *table, rowid id, bool *found,
                          struct err *err) KDK_MUST_CHECK;
 
 /* The strip that may hold `id`, or NULL; its number in the directory. */
@@ -203,6 +212,7 @@ struct row_walk {
     struct generation *generation;
     struct gtable *gtable;
     struct directory *directory;
+    bool own_directory;       /* Made for this walk. */
     rowid next, end;          /* Ids to look at. */
     struct image image;       /* Of the row; strings valid until the next step. */
     struct btree_cursor cursor;
@@ -212,11 +222,14 @@ struct row_walk {
     uint32_t data_strip, data_count;
     struct buf text;          /* Strings of the row tree's record. */
     bool hot;                 /* The row came from memory. */
-    bool below_only;          /* Memory is not looked at. */
+    bool below_only;          /* The generation alone, neither memory nor loads. */
 };
-kdk_status row_walk_open(struct row_walk *walk, struct txn *txn, struct table *table, struct err *err) KDK_MUST_CHECK;
+kdk_status row_walk_open(struct row_walk *walk, struct txn *txn, struct table *table, bool below_only, struct err *err) KDK_MUST_CHECK;
 kdk_status row_walk_next(struct row_walk *walk, rowid *id, struct err *err) KDK_MUST_CHECK; /* 0: the end */
 void row_walk_close(struct row_walk *walk);
+
+/* Removes files that neither the manifest nor the log names. After recovery. */
+kdk_status disk_sweep(struct disk *disk, struct err *err) KDK_MUST_CHECK;
 
 /* The smallest id >= from with a record in memory, or `end`. Inside a guard. */
 rowid rowmap_next(struct table *table, rowid from, rowid end);

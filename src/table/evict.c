@@ -8,7 +8,7 @@
  * A sub-page that is empty is closed by putting 1 in each slot, which readers take for empty, and who loads a record for a wait to be
  * undone or finished. No insert wants it: its ids were all given out, and afterwards the table had a moment without writers.
  */
-#include "table/disk.h"
+#include "table/load.h"
 
 #include "base/mem.h"
 
@@ -217,6 +217,7 @@ void store_evict(struct store *store, uint64_t floor)
     latch_release(&store->latch);
     for (uint32_t i = 0; i < count; i++) {
         records_evict(tables[i], floor);
+        loads_evict(tables[i], floor);
         for (uint32_t k = 0;; k++) {
             struct index *index = NULL;
             txn_enter(store->man);

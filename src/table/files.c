@@ -1,5 +1,5 @@
 /* files.c - which files a database is made of: block files, live or not, and the log. */
-#include "table/disk.h"
+#include "table/load.h"
 
 #include <stdio.h>
 
@@ -86,6 +86,9 @@ static kdk_status collect_live(struct listing *listing, struct err *err)
             break;
         meta_key(key, id + 1, 0, 0);
     }
+    for (uint32_t i = 0; i < disk->fresh_count; i++)
+        if (!(disk->fresh[i].number & RUN_BIT))
+            TRY(live_add(listing, disk->fresh[i].number, 0, err));
 out:
     btree_cursor_deinit(&cursor);
     return status;

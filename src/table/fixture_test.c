@@ -28,7 +28,7 @@ void fixture_open_at(struct fixture *f, const char *dir)
                                                 .log_segment_bytes = 1u << 16},
                         &f->store, NULL, &f->err),
              KDK_OK);
-    store_recovered(f->store);
+    CHECK_EQ(store_recovered(f->store, &f->err), KDK_OK);
     f->man = store_txnman(f->store);
     struct txn *txn = begin(f);
     const struct tindex def = {.id = 1, .unique = true, .column_count = 1, .columns = {0}};

@@ -222,8 +222,7 @@ static kdk_status freeze_table(struct pouring *pouring, struct table *table,
         goto out; /* Nothing to make columns of. */
     TRY(writer_make(&freezing, err));
     walking = true;
-    TRY(row_walk_open(&walk, pouring->txn, table, err));
-    walk.below_only = true;
+    TRY(row_walk_open(&walk, pouring->txn, table, true, err));
     TRY(gtable_directory(disk, generation, old, &directory, err));
     for (uint32_t i = 0, next; directory && i < directory->count; i = next) {
         const struct strip_entry *first = directory->entries[i];

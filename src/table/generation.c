@@ -4,7 +4,7 @@
  * newest of all, or an older one when a checkpoint was installed in between. A generation is in use while it is pinned, or while a
  * snapshot that has not pinned yet may still choose it: those from the newest one with S <= txnman_oldest() on.
  */
-#include "table/disk.h"
+#include "table/load.h"
 
 #include "base/mem.h"
 
@@ -338,10 +338,11 @@ out:
     return status;
 }
 
-/* Removes block files that nothing names: those of a checkpoint that did not end, and those replaced before. */
+/* Files that nothing names are those of a checkpoint or of a load that did not end. */
 struct sweep {
     struct disk *disk;
-    uint64_t next_file;
+    const char *dir;
+    uint64_t next_file, bit; /* RUN_BIT for runs. */
 };
 static kdk_status sweep_one(void *context, const char *name, struct err *err)
 {
@@ -354,10 +355,35 @@ static kdk_status sweep_one(void *context, const char *name, struct err *err)
         number = number * 10 + (uint64_t)(*at++ - '0');
     if (at == name || number < sweep->next_file)
         return KDK_OK;
-    TRY_MEM(path = join(sweep->disk->blocks, name));
+    for (uint32_t i = 0; i < sweep->disk->fresh_count; i++)
+        if (sweep->disk->fresh[i].number == (number | sweep->bit))
+            return KDK_OK; /* The log names it. */
+    TRY_MEM(path = join(sweep->dir, name));
     TRY(os_remove(sweep->disk->os, path, err));
 out:
     mem_free(path);
+    return status;
+}
+
+kdk_status disk_sweep(struct disk *disk, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    const uint64_t next = disk->newest->manifest.next_file;
+    enum os_kind kind;
+    if (disk->read_only)
+        return KDK_OK;
+    struct sweep blocks = {disk, disk->blocks, next, 0}, runs = {disk, disk->runs, next, RUN_BIT};
+    TRY(os_list(disk->os, disk->blocks, sweep_one, &blocks, err));
+    TRY(os_kind(disk->os, disk->runs, &kind, err));
+    if (kind == OS_DIR)
+        TRY(os_list(disk->os, disk->runs, sweep_one, &runs, err));
+    /* What stays is not given again. */
+    uint64_t above = next;
+    for (uint32_t i = 0; i < disk->fresh_count; i++)
+        above = MAX(above, (disk->fresh[i].number & ~RUN_BIT) + 1);
+    if (above > atomic_load_explicit(&disk->next_file, memory_order_relaxed))
+        atomic_store_explicit(&disk->next_file, above, memory_order_relaxed);
+out:
     return status;
 }
 
@@ -452,6 +478,7 @@ kdk_status disk_open(struct store *store, const struct store_options *options,
     TRY_MEM(disk->path = mem_strdup(options->dir));
     TRY_MEM(disk->trees = join(disk->path, "trees"));
     TRY_MEM(disk->blocks = join(disk->path, "blocks"));
+    TRY_MEM(disk->runs = join(disk->path, "runs"));
     TRY_MEM(path = join(disk->path, "MANIFEST"));
     TRY(os_kind(disk->os, path, &kind, err));
     if (kind == OS_MISSING && disk->read_only)
@@ -488,10 +515,6 @@ kdk_status disk_open(struct store *store, const struct store_options *options,
     disk->older_lsn = older.sequence ? older.log_lsn : out->log_lsn;
     atomic_init(&disk->next_file, out->next_file);
     TRY(dead_read(disk, out, err));
-    if (!disk->read_only) {
-        struct sweep sweep = {disk, out->next_file};
-        TRY(os_list(disk->os, disk->blocks, sweep_one, &sweep, err));
-    }
     TRY_MEM(generation = generation_new(out));
     disk->newest = generation;
 out:
@@ -522,6 +545,8 @@ void disk_close(struct disk *disk)
     mem_free(disk->path);
     mem_free(disk->trees);
     mem_free(disk->blocks);
+    mem_free(disk->runs);
+    mem_free(disk->fresh);
     mem_free(disk->dead);
     mem_free(disk);
 }

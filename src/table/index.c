@@ -10,7 +10,7 @@
  * Uniqueness: the row and its entry come first, the probe after them, at the end of the statement. Of two who place the same key at once at
  * least one probes after both entries are there and sees the other.
  */
-#include "table/disk.h"
+#include "table/load.h"
 
 #include "base/mem.h"
 
@@ -71,6 +71,15 @@ struct index *index_find(struct table *table, uint32_t id)
     return NULL;
 }
 
+kdk_status index_key_fits(struct index *index, size_t bytes, struct err *err)
+{
+    char room[32];
+    if (bytes <= INDEX_KEY_BYTES_MAX)
+        return KDK_OK;
+    return err_set(err, KDK_LIMIT, "index row size %zu exceeds maximum %u for index \"%s\"", bytes,
+                   (unsigned)INDEX_KEY_BYTES_MAX, name_of_index(index, room));
+}
+
 kdk_status index_key(struct index *index, const struct image *image, struct buf *key,
                      bool *has_null, struct err *err)
 {
@@ -87,13 +96,7 @@ kdk_status index_key(struct index *index, const struct image *image, struct buf 
                     index->def.nulls_first[k]) != KDK_OK)
             return err_nomem(err);
     }
-    if (key->len > INDEX_KEY_BYTES_MAX) {
-        char room[32];
-        return err_set(err, KDK_LIMIT,
-                       "index row size %zu exceeds maximum %u for index \"%s\"", key->len,
-                       (unsigned)INDEX_KEY_BYTES_MAX, name_of_index(index, room));
-    }
-    return KDK_OK;
+    return index_key_fits(index, key->len, err);
 }
 
 kdk_status entry_new(struct index *index, enum entry_op op, rowid id, const struct buf *key,
@@ -159,13 +162,13 @@ void part_tidy_entries(struct part *part)
 
 /* --------------------------------------------------------------- uniqueness ---- */
 
-static kdk_status unique_error(struct index *index, const struct memtree_item *item,
-                               bool building, struct err *err)
+kdk_status index_unique_error(struct index *index, const uint8_t *bytes, size_t count, bool building,
+                              struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arena arena = {0};
     struct buf names = {0}, texts = {0};
-    struct cursor cursor = cursor_of(item->key, item->bytes);
+    struct cursor cursor = cursor_of(bytes, count);
     const struct layout *layout = table_newest(index->table);
     char room[32];
     for (uint32_t k = 0; k < index->def.column_count; k++) {
@@ -199,6 +202,12 @@ out:
     buf_deinit(&texts);
     arena_deinit(&arena);
     return status;
+}
+
+static kdk_status unique_error(struct index *index, const struct memtree_item *item, bool building,
+                               struct err *err)
+{
+    return index_unique_error(index, item->key, item->bytes, building, err);
 }
 
 static kdk_status has_key(struct index *index, const struct image *image,
@@ -247,22 +256,6 @@ out:
     return status;
 }
 
-/* Where the entries of the transaction's generation are; NULL: it has none. Not inside a guard. */
-static kdk_status index_below(struct txn *txn, struct index *index,
-                              const struct btree_root **out, struct err *err)
-{
-    struct gtable *gtable = NULL;
-    *out = NULL;
-    if (!txn_generation(txn))
-        return KDK_OK;
-    kdk_status status = generation_table(index->table->store->disk, txn_generation(txn),
-                                         index->table->id, &gtable, err);
-    const struct gindex *below = gtable_index(gtable, index->def.id);
-    if (status == KDK_OK && below && below->root.height)
-        *out = &below->root;
-    return status;
-}
-
 /* An entry that the generation may lack: it is in memory only. One that is stamped at or below S is there too, or has ended. */
 static bool newer_than_below(const struct txn *txn, uint64_t stamp)
 {
@@ -278,31 +271,50 @@ static bool below_key_equal(const struct btree_cursor *cursor, const void *key,
            (bytes == 0 || memcmp(cursor->key, key, bytes) == 0);
 }
 
-/* The rows of the generation that have the key of an own entry. */
+/* Somebody's load has the key: in flight elsewhere, it may come or go. */
+static kdk_status probe_load(struct txn *txn, struct index *index, const struct load *load, const uint8_t *key, size_t bytes,
+                             bool *probe, struct err *err)
+{
+    const uint64_t stamp = load ? atomic_load_explicit(&load->stamp, memory_order_acquire) : 0;
+    *probe = !(stamp & TXN_UNCOMMITTED);
+    if (*probe)
+        return KDK_OK;
+    if (TXN_VALUE(stamp) == txn->number)
+        return index_unique_error(index, key, bytes, false, err);
+    return conflict_set(txn, 0, TXN_VALUE(stamp), err);
+}
+
+/* The rows below memory that have the key of an own entry. */
 static kdk_status check_below(struct txn *txn, struct part *part, struct entry *entry,
                               struct err *err)
 {
     kdk_status status = KDK_OK;
+    struct index_sources sources = {0};
     struct btree_cursor cursor = {0};
-    const struct btree_root *root;
     const struct memtree_item *mine = &entry->item;
-    TRY(index_below(txn, entry->index, &root, err));
-    if (!root)
-        goto out;
-    btree_cursor_init(&cursor, part->table->store->disk->file, root);
-    TRY(btree_cursor_seek(&cursor, mine->key, mine->bytes, err));
-    while (below_key_equal(&cursor, mine->key, mine->bytes)) {
-        const rowid id = get_be64(cursor.key + mine->bytes);
-        if (id != mine->id) {
-            txn_enter(txn->man);
-            status = probe_row(txn, part, entry->index, id, mine, true, err);
-            txn_leave(txn->man);
-            TRY(status);
+    TRY(index_sources_open(txn, entry->index, true, &sources, err));
+    for (uint32_t i = 0; i < sources.count; i++) {
+        const struct index_source *source = &sources.all[i];
+        btree_cursor_deinit(&cursor);
+        btree_cursor_init(&cursor, source->file, source->root);
+        TRY(btree_cursor_seek(&cursor, mine->key, mine->bytes, err));
+        while (below_key_equal(&cursor, mine->key, mine->bytes)) {
+            const rowid id = get_be64(cursor.key + mine->bytes);
+            bool probe = id != mine->id;
+            if (probe)
+                TRY(probe_load(txn, entry->index, source->load, mine->key, mine->bytes, &probe, err));
+            if (probe) {
+                txn_enter(txn->man);
+                status = probe_row(txn, part, entry->index, id, mine, true, err);
+                txn_leave(txn->man);
+                TRY(status);
+            }
+            TRY(btree_cursor_next(&cursor, err));
         }
-        TRY(btree_cursor_next(&cursor, err));
     }
 out:
     btree_cursor_deinit(&cursor);
+    index_sources_close(&sources);
     return status;
 }
 
@@ -341,6 +353,8 @@ out:
 kdk_status part_check_unique(struct part *part, struct txn *txn, struct err *err)
 {
     kdk_status status = KDK_OK;
+    if (part->loader)
+        TRY(load_finish(part->loader, err));
     for (struct entry *entry = part->plus; entry != part->checked; entry = entry->next)
         if (entry->index->def.unique && !entry->has_null) {
             TRY(check_entry(txn, part, entry, err));
@@ -385,6 +399,135 @@ kdk_status index_check_built(struct txn *txn, struct index *index, struct err *e
     } while (n == POINT_ITEMS);
 out:
     txn_leave(txn->man);
+    return status;
+}
+
+/* To the first entry at or behind the key: by steps while it is near. */
+static kdk_status cursor_reach(struct btree_cursor *cursor, const uint8_t *key, size_t bytes, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    for (uint32_t steps = 0; steps < 4; steps++) {
+        if (!cursor->valid || btree_compare(cursor->key, cursor->key_bytes - 8, key, bytes) >= 0)
+            return KDK_OK;
+        TRY(btree_cursor_next(cursor, err));
+    }
+    if (cursor->valid && btree_compare(cursor->key, cursor->key_bytes - 8, key, bytes) < 0)
+        TRY(btree_cursor_seek(cursor, key, bytes, err));
+out:
+    return status;
+}
+
+/* A key of a load that somebody else may have: the row decides. `mine`: room for the key as an item. */
+static kdk_status probe_loaded(struct txn *txn, struct part *part, struct index *index, rowid id, const uint8_t *key, size_t bytes,
+                               bool below, struct err *err)
+{
+    struct memtree_item *mine = mem_zalloc(offsetof(struct memtree_item, key) + bytes);
+    if (!mine)
+        return err_nomem(err);
+    mine->bytes = (uint32_t)bytes;
+    if (bytes)
+        memcpy(mine->key, key, bytes);
+    txn_enter(txn->man);
+    const kdk_status status = probe_row(txn, part, index, id, mine, below, err);
+    txn_leave(txn->man);
+    mem_free(mine);
+    return status;
+}
+
+/* Memory's entries, a few at a time, against the run. */
+static kdk_status check_run_memory(struct txn *txn, struct part *part, struct index *index, struct btree_cursor *run,
+                                   struct err *err)
+{
+    kdk_status status = KDK_OK;
+    const struct memtree_item *items[CURSOR_ITEMS];
+    struct {
+        rowid id;
+        size_t at, bytes;
+        bool below;
+    } seen[CURSOR_ITEMS];
+    struct buf keys = {0}, from = {0};
+    struct memtree_probe probe = {(const uint8_t *)"", 0, false, 0, 0};
+    uint32_t n;
+    do {
+        buf_clear(&keys);
+        txn_enter(txn->man);
+        n = memtree_scan(index->tree, &probe, false, items, CURSOR_ITEMS);
+        for (uint32_t i = 0; i < n; i++) {
+            seen[i].id = items[i]->id;
+            seen[i].at = keys.len;
+            seen[i].bytes = items[i]->bytes;
+            seen[i].below = newer_than_below(txn, atomic_load_explicit(&entry_of(items[i])->stamp, memory_order_acquire));
+            buf_add(&keys, items[i]->key, items[i]->bytes);
+        }
+        if (n) {
+            buf_clear(&from);
+            buf_add(&from, items[n - 1]->key, items[n - 1]->bytes);
+            probe = (struct memtree_probe){(const uint8_t *)(from.data ? from.data : ""), (uint32_t)from.len, false,
+                                           items[n - 1]->id, items[n - 1]->seq + 1};
+        }
+        txn_leave(txn->man);
+        TRY(buf_status(&keys, err));
+        TRY(buf_status(&from, err));
+        for (uint32_t i = 0; i < n; i++) {
+            const uint8_t *key = (const uint8_t *)(keys.data ? keys.data : "") + seen[i].at;
+            TRY(cursor_reach(run, key, seen[i].bytes, err));
+            if (below_key_equal(run, key, seen[i].bytes) && run->value_bytes == 0)
+                TRY(probe_loaded(txn, part, index, seen[i].id, key, seen[i].bytes, seen[i].below, err));
+        }
+    } while (n == CURSOR_ITEMS);
+out:
+    buf_deinit(&keys);
+    buf_deinit(&from);
+    return status;
+}
+
+/* Two sorted sequences, the shorter way through both. */
+static kdk_status check_run_source(struct txn *txn, struct part *part, struct index *index, struct btree_cursor *run,
+                                   const struct index_source *source, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct btree_cursor other;
+    btree_cursor_init(&other, source->file, source->root);
+    TRY(btree_cursor_first(run, err));
+    TRY(btree_cursor_first(&other, err));
+    while (run->valid && other.valid) {
+        const int order = btree_compare(run->key, run->key_bytes - 8, other.key, other.key_bytes - 8);
+        if (order < 0) {
+            TRY(cursor_reach(run, other.key, other.key_bytes - 8, err));
+            continue;
+        }
+        if (order > 0) {
+            TRY(cursor_reach(&other, run->key, run->key_bytes - 8, err));
+            continue;
+        }
+        if (run->value_bytes == 0) {
+            bool probe;
+            TRY(probe_load(txn, index, source->load, run->key, run->key_bytes - 8, &probe, err));
+            TRY(probe_loaded(txn, part, index, get_be64(other.key + other.key_bytes - 8), run->key, run->key_bytes - 8, true, err));
+        }
+        TRY(btree_cursor_next(&other, err));
+    }
+out:
+    btree_cursor_deinit(&other);
+    return status;
+}
+
+kdk_status index_check_run(struct txn *txn, struct part *part, struct index *index, struct load *load, struct run *run,
+                           struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct index_sources sources = {0};
+    struct btree_cursor cursor;
+    btree_cursor_init(&cursor, run_file(run), run_root(run));
+    TRY(btree_cursor_first(&cursor, err));
+    TRY(check_run_memory(txn, part, index, &cursor, err));
+    TRY(index_sources_open(txn, index, true, &sources, err));
+    for (uint32_t i = 0; i < sources.count; i++)
+        if (sources.all[i].load != load)
+            TRY(check_run_source(txn, part, index, &cursor, &sources.all[i], err));
+out:
+    btree_cursor_deinit(&cursor);
+    index_sources_close(&sources);
     return status;
 }
 
@@ -456,27 +599,29 @@ static kdk_status point_below(struct txn *txn, struct index *index, const void *
                               struct err *err)
 {
     kdk_status status = KDK_OK;
+    struct index_sources sources = {0};
     struct btree_cursor cursor = {0};
-    const struct btree_root *root;
     struct buf room = {0};
-    TRY(index_below(txn, index, &root, err));
-    if (!root)
-        goto out;
-    btree_cursor_init(&cursor, index->table->store->disk->file, root);
-    TRY(btree_cursor_seek(&cursor, key, key_bytes, err));
-    while (*count <= max && below_key_equal(&cursor, key, key_bytes)) {
-        const rowid id = get_be64(cursor.key + key_bytes);
-        bool counts;
-        TRY(below_counts(txn, index, id, key, key_bytes, &room, &counts, err));
-        for (uint32_t i = 0; i < *count && counts; i++)
-            counts = ids[i] != id; /* Memory has an entry for it, too. */
-        if (counts && *count < max)
-            ids[*count] = id;
-        *count += counts;
-        TRY(btree_cursor_next(&cursor, err));
+    TRY(index_sources_open(txn, index, false, &sources, err));
+    for (uint32_t s = 0; s < sources.count && *count <= max; s++) {
+        btree_cursor_deinit(&cursor);
+        btree_cursor_init(&cursor, sources.all[s].file, sources.all[s].root);
+        TRY(btree_cursor_seek(&cursor, key, key_bytes, err));
+        while (*count <= max && below_key_equal(&cursor, key, key_bytes)) {
+            const rowid id = get_be64(cursor.key + key_bytes);
+            bool counts;
+            TRY(below_counts(txn, index, id, key, key_bytes, &room, &counts, err));
+            for (uint32_t i = 0; i < *count && counts; i++)
+                counts = ids[i] != id; /* Memory has an entry for it, too. */
+            if (counts && *count < max)
+                ids[*count] = id;
+            *count += counts;
+            TRY(btree_cursor_next(&cursor, err));
+        }
     }
 out:
     btree_cursor_deinit(&cursor);
+    index_sources_close(&sources);
     buf_deinit(&room);
     return status;
 }
@@ -540,11 +685,16 @@ struct index_cursor {
     bool started;
     struct buf yielded; /* The last (key, id) given out. */
     rowid yielded_id;
-    /* The generation's entries. */
-    struct btree_cursor below;
-    bool has_below, below_started, below_done;
-    bool below_ready; /* It is on an entry that counts and was not given out. */
+    /* Entries below memory: of the generation and of loads. */
+    struct index_sources sources;
+    struct below *below; /* sources.count */
     struct buf room;
+};
+/* A position in one source. */
+struct below {
+    struct btree_cursor at;
+    bool started, done;
+    bool ready; /* It is on an entry that counts and was not given out. */
 };
 
 kdk_status index_open(struct txn *txn, struct table *table, uint32_t index_id,
@@ -569,11 +719,14 @@ kdk_status index_open(struct txn *txn, struct table *table, uint32_t index_id,
         TRY_MEM(cursor->upper = arena_dup(arena, upper, MAX(upper_bytes, 1)));
         cursor->upper_bytes = (uint32_t)upper_bytes;
     }
-    const struct btree_root *root;
-    TRY(index_below(txn, cursor->index, &root, err));
-    cursor->has_below = root != NULL;
-    if (root)
-        btree_cursor_init(&cursor->below, table->store->disk->file, root);
+    TRY(index_sources_open(txn, cursor->index, false, &cursor->sources, err));
+    cursor->below = ARENA_ARRAY(arena, struct below, MAX(cursor->sources.count, 1));
+    if (!cursor->below) {
+        index_sources_close(&cursor->sources);
+        TRY(err_nomem(err));
+    }
+    for (uint32_t i = 0; i < cursor->sources.count; i++)
+        btree_cursor_init(&cursor->below[i].at, cursor->sources.all[i].file, cursor->sources.all[i].root);
     *out = cursor;
 out:
     return status;
@@ -592,14 +745,13 @@ static bool past_bound(const struct index_cursor *cursor, const uint8_t *key,
            memcmp(key, cursor->upper, MIN(bytes, cursor->upper_bytes)) > 0;
 }
 
-/* To the generation's first entry in the range. */
-static kdk_status below_start(struct index_cursor *cursor, struct err *err)
+/* To a source's first entry in the range. */
+static kdk_status below_start(struct index_cursor *cursor, struct btree_cursor *at, struct err *err)
 {
     kdk_status status = KDK_OK;
     if (!cursor->backwards)
-        return cursor->lower ? btree_cursor_seek(&cursor->below, cursor->lower,
-                                                 cursor->lower_bytes, err)
-                             : btree_cursor_first(&cursor->below, err);
+        return cursor->lower ? btree_cursor_seek(at, cursor->lower, cursor->lower_bytes, err)
+                             : btree_cursor_first(at, err);
     /* Behind all that begins with `upper`: at the next prefix of that length. */
     buf_clear(&cursor->room);
     if (cursor->upper)
@@ -609,35 +761,57 @@ static kdk_status below_start(struct index_cursor *cursor, struct err *err)
     while (n && (uint8_t)cursor->room.data[n - 1] == 0xff)
         n--;
     if (!n)
-        return btree_cursor_last(&cursor->below, err);
+        return btree_cursor_last(at, err);
     cursor->room.data[n - 1] = (char)((uint8_t)cursor->room.data[n - 1] + 1);
-    TRY(btree_cursor_seek(&cursor->below, cursor->room.data, n, err));
-    TRY(btree_cursor_prev(&cursor->below, err));
+    TRY(btree_cursor_seek(at, cursor->room.data, n, err));
+    TRY(btree_cursor_prev(at, err));
 out:
     return status;
 }
 
-/* To the next of the generation's entries that counts. */
-static kdk_status below_advance(struct index_cursor *cursor, struct err *err)
+/* To the next of a source's entries that counts. */
+static kdk_status below_advance(struct index_cursor *cursor, struct below *below, struct err *err)
 {
     kdk_status status = KDK_OK;
-    while (!cursor->below_ready && !cursor->below_done) {
-        if (!cursor->below_started)
-            TRY(below_start(cursor, err));
+    struct btree_cursor *at = &below->at;
+    while (!below->ready && !below->done) {
+        if (!below->started)
+            TRY(below_start(cursor, at, err));
         else if (cursor->backwards)
-            TRY(btree_cursor_prev(&cursor->below, err));
+            TRY(btree_cursor_prev(at, err));
         else
-            TRY(btree_cursor_next(&cursor->below, err));
-        cursor->below_started = true;
-        const struct btree_cursor *below = &cursor->below;
-        if (!below->valid || below->key_bytes < 8 ||
-            past_bound(cursor, below->key, below->key_bytes - 8))
-            cursor->below_done = true;
+            TRY(btree_cursor_next(at, err));
+        below->started = true;
+        if (!at->valid || at->key_bytes < 8 || past_bound(cursor, at->key, at->key_bytes - 8))
+            below->done = true;
         else
-            TRY(below_counts(cursor->txn, cursor->index,
-                             get_be64(below->key + below->key_bytes - 8), below->key,
-                             below->key_bytes - 8, &cursor->room, &cursor->below_ready,
-                             err));
+            TRY(below_counts(cursor->txn, cursor->index, get_be64(at->key + at->key_bytes - 8), at->key,
+                             at->key_bytes - 8, &cursor->room, &below->ready, err));
+    }
+out:
+    return status;
+}
+
+static int below_compare(const struct btree_cursor *a, const struct btree_cursor *b)
+{
+    const int order = btree_compare(a->key, a->key_bytes - 8, b->key, b->key_bytes - 8);
+    return order ? order : memcmp(a->key + a->key_bytes - 8, b->key + b->key_bytes - 8, 8);
+}
+
+/* The source whose entry comes first; NULL: all are at their ends. */
+static kdk_status below_first(struct index_cursor *cursor, struct below **out, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    *out = NULL;
+    for (uint32_t i = 0; i < cursor->sources.count; i++) {
+        struct below *one = &cursor->below[i];
+        TRY(below_advance(cursor, one, err));
+        if (!one->ready)
+            continue;
+        const struct btree_cursor *first = *out ? &(*out)->at : NULL;
+        const int order = !first ? -1 : below_compare(&one->at, first);
+        if (cursor->backwards ? !first || order > 0 : order < 0)
+            *out = one;
     }
 out:
     return status;
@@ -708,15 +882,15 @@ kdk_status index_next(struct index_cursor *cursor, rowid *id, const uint8_t **ke
     *id = 0;
     while (cursor->next == cursor->count && !cursor->done)
         TRY(cursor_fill(cursor, err));
-    if (cursor->has_below)
-        TRY(below_advance(cursor, err));
+    struct below *first;
+    TRY(below_first(cursor, &first, err));
     const bool hot = cursor->next < cursor->count;
-    const struct btree_cursor *below = &cursor->below;
+    const struct btree_cursor *below = first ? &first->at : NULL;
     int order = hot ? -1 : 1; /* Below zero: memory's comes first. */
-    if (!hot && !cursor->below_ready)
+    if (!hot && !first)
         goto out;
     const uint32_t i = cursor->next;
-    if (hot && cursor->below_ready) {
+    if (hot && first) {
         const rowid there = get_be64(below->key + below->key_bytes - 8);
         order = btree_compare(cursor->keys.data + cursor->key_at[i],
                               cursor->key_at[i + 1] - cursor->key_at[i], below->key,
@@ -741,11 +915,14 @@ kdk_status index_next(struct index_cursor *cursor, rowid *id, const uint8_t **ke
         }
     }
     if (order >= 0)
-        cursor->below_ready = false; /* It stays there until the next step. */
+        first->ready = false; /* It stays there until the next step. */
 out:
     if (status != KDK_OK) {
-        cursor->done = cursor->below_done = true;
-        cursor->below_ready = false;
+        for (uint32_t k = 0; k < cursor->sources.count; k++) {
+            cursor->below[k].done = true;
+            cursor->below[k].ready = false;
+        }
+        cursor->done = true;
         cursor->count = cursor->next = 0;
     }
     return status;
@@ -759,6 +936,7 @@ void index_close(struct index_cursor *cursor)
     buf_deinit(&cursor->from);
     buf_deinit(&cursor->yielded);
     buf_deinit(&cursor->room);
-    if (cursor->has_below)
-        btree_cursor_deinit(&cursor->below);
+    for (uint32_t i = 0; i < cursor->sources.count; i++)
+        btree_cursor_deinit(&cursor->below[i].at);
+    index_sources_close(&cursor->sources);
 }

@@ -125,6 +125,8 @@ kdk_status index_unique_error(struct index *index, const uint8_t *key, size_t by
 /* Checkpoint: loads that its snapshot has and its generation has not, into the new one. */
 kdk_status pour_loads(struct pouring *pouring, struct table *table, struct gtable *made, struct err *err) KDK_MUST_CHECK;
 bool loads_to_pour(struct txn *txn, struct table *table); /* Are there any? */
+/* Whether each of them has a run of the index. */
+bool loads_have_index(struct txn *txn, struct table *table, uint32_t index);
 /* After all tables: files of loads into tables that are gone. */
 kdk_status pour_loads_dropped(struct pouring *pouring, struct err *err) KDK_MUST_CHECK;
 void pour_loads_end(struct disk *disk, bool done);

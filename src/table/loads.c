@@ -437,6 +437,22 @@ bool loads_to_pour(struct txn *txn, struct table *table)
     return false;
 }
 
+bool loads_have_index(struct txn *txn, struct table *table, uint32_t index)
+{
+    const struct load_reader reader = load_reader_of(txn);
+    struct load_set *set = table_loads(table);
+    bool all = true;
+    for (uint32_t i = 0; set && i < set->count && all; i++) {
+        const struct load *load = set_load(set, i);
+        if (!load || !load_counts(load, reader))
+            continue;
+        all = false;
+        for (uint32_t k = 0; k < load->run_count; k++)
+            all |= load->runs[k].index == index;
+    }
+    return all;
+}
+
 kdk_status pour_loads_dropped(struct pouring *pouring, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -495,6 +511,7 @@ static kdk_status recover_file(struct table *table, struct load *load, const str
         TRY(err_set(err, KDK_CORRUPT, "the strips of file %llu have %llu rows, not %llu", (unsigned long long)view->number,
                     (unsigned long long)rows, (unsigned long long)view->rows));
     atomic_fetch_add_explicit(&table->live, (int64_t)rows, memory_order_relaxed);
+    load_bounds(table, load);
 out:
     return status;
 }

@@ -5,7 +5,7 @@
  * ended, in the order in which that happened, since an entry may come and go and come again. The own versions cannot change any more,
  * and nobody else changes them, so no latch is needed. What passes WAL_PART_BYTES leaves ahead as a part.
  */
-#include "table/table_int.h"
+#include "table/load.h"
 
 #include "base/mem.h"
 #include "base/sabotage.h"
@@ -178,6 +178,10 @@ static kdk_status encode_part(struct encoding *e, struct part *part, struct err 
     for (const struct undo *undo = part->undo; undo; undo = undo->txn_next)
         if (undo->counted)
             TRY(encode_changed(e, part->table, undo, err));
+    if (part->loader) {
+        TRY(load_encode(part->loader, e->batch, err));
+        e->only_removes = false;
+    }
     TRY(encode_entries(e, part, err));
 out:
     return status;

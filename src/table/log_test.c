@@ -87,7 +87,7 @@ static kdk_status open_store(struct world *w, bool read_only)
     w->store = NULL;
     TRY(store_open(&options, &w->store, &w->report, err));
     if (store_is_new(w->store)) {
-        store_recovered(w->store);
+        TRY(store_recovered(w->store, err));
         TRY(tables_make(w));
     } else {
         for (uint32_t t = 0; t < TABLES; t++) {
@@ -97,7 +97,7 @@ static kdk_status open_store(struct world *w, bool read_only)
                 TRY(table_index_attach(w->tables[t], &def, err));
             }
         }
-        store_recovered(w->store);
+        TRY(store_recovered(w->store, err));
     }
 out:
     return status;

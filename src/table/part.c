@@ -3,7 +3,7 @@
  * A part holds the undo of the rows changed, the ids inserted, the index entries that came and those that ended. From it a commit
  * stamps, a roll-back restores, and the log is written.
  */
-#include "table/table_int.h"
+#include "table/load.h"
 
 #include "base/mem.h"
 
@@ -139,6 +139,8 @@ static void part_stamp(struct txn_part *base, uint64_t timestamp)
         entry = next;
     }
     part->plus = NULL;
+    if (part->loader)
+        load_stamp(part->loader, timestamp);
     for (struct entry *entry = part->minus; entry; entry = entry->next)
         atomic_store_explicit(&entry->stamp, timestamp, memory_order_release);
     atomic_fetch_add_explicit(&table->live, part->delta, memory_order_relaxed);
@@ -202,6 +204,8 @@ static void part_rollback(struct txn_part *base)
     for (struct entry *entry = part->plus; entry; entry = entry->next)
         memtree_remove(entry->index->tree, &entry->item);
     txn_leave(part->table->store->man);
+    if (part->loader)
+        load_rollback(part->loader);
     part_ddl_rollback(part);
     part_leave(part);
 }
@@ -270,6 +274,7 @@ static void part_free(struct txn_part *base)
     }
     entries_free(part->minus);
     entries_free(part->dead);
+    loader_free(part->loader);
     while (part->marker) {
         struct undo *marker = part->marker;
         part->marker = marker->txn_next;

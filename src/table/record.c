@@ -299,7 +299,9 @@ static kdk_status image_step(struct table *table, struct image *image, bool *fou
                              struct err *err)
 {
     const struct undo *undo = image->undo;
-    *found = true;
+    *found = undo != NULL; /* Else it came into memory from a load: before that there was no such row. */
+    if (!undo)
+        return KDK_OK;
     switch ((enum undo_kind)undo->kind) {
     case UNDO_INSERT:
         *found = false;

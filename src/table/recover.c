@@ -4,7 +4,7 @@
  * read first. So replay sorts records by table and index, and table_attach() and table_index_attach() apply what is there for
  * theirs. Records of one table are in the order of their timestamps. Nobody else is about: memory is freed at once.
  */
-#include "table/disk.h"
+#include "table/load.h"
 
 #include <stdio.h>
 
@@ -138,6 +138,16 @@ kdk_status recovery_batch(void *context, const struct wal_replayed *batch, struc
             break;
         case RECORD_FILE:
         case RECORD_RUN:
+        case RECORD_DICT:
+            if (view.kind != RECORD_DICT && batch->timestamp <= recovery->since)
+                break;
+            TRY(pending_get(recovery, view.table, view.index, &pending, err));
+            buf_add_varint(&pending->todo, batch->timestamp);
+            buf_add(&pending->todo, from, (size_t)(in.at - from));
+            TRY(buf_status(&pending->todo, err));
+            pending->high = MAX(pending->high, view.last);
+            recovery->object_high = MAX(recovery->object_high, MAX(view.table, view.index));
+            break;
         case RECORD_SEQUENCE:
             TRY(err_set(err, KDK_UNSUPPORTED, "the write-ahead log has a record of kind %s, which this program cannot apply",
                         record_kind_name(view.kind)));
@@ -239,11 +249,14 @@ static kdk_status row_apply(struct table *table, uint64_t timestamp, struct reco
     struct record *record = view->row ? rowmap_get(table, view->row) : NULL;
     bool loaded = false;
 
+    if (view->kind == RECORD_FILE || view->kind == RECORD_DICT)
+        return load_recover(table, timestamp, view, err);
+
     if (view->row == 0)
         TRY(no_row(table, 0, err));
     if (!record && view->kind != RECORD_ROW_FULL && table->store->disk) {
         bool found;
-        TRY(row_load_from(table->store->disk->newest, table, view->row, &found, err));
+        TRY(row_load_from(table->store->disk->newest, UINT64_MAX, table, view->row, &found, err));
         record = rowmap_get(table, view->row);
     }
     if (record &&
@@ -301,9 +314,10 @@ static kdk_status pending_apply(const struct pending *pending, apply_fn apply, v
     struct cursor in = cursor_of(pending->todo.data, pending->todo.len);
     while (cursor_left(&in) > 0) {
         struct record_view view;
-        *newest = cursor_varint(&in);
+        const uint64_t timestamp = cursor_varint(&in); /* 0: outside of a transaction. */
+        *newest = MAX(*newest, timestamp);
         TRY(record_next(&in, &view, err));
-        TRY(apply(target, *newest, &view, room, err));
+        TRY(apply(target, timestamp, &view, room, err));
     }
 out:
     return status;
@@ -352,6 +366,8 @@ static kdk_status entry_apply(void *target, uint64_t timestamp, struct record_vi
     struct index *index = target;
     struct entry *entry = NULL;
     (void)room;
+    if (view->kind == RECORD_RUN)
+        return load_recover(index->table, timestamp, view, err);
     if (view->kind == RECORD_INDEX_MINUS) {
         const struct memtree_item *item;
         const struct memtree_probe probe = {view->key, (uint32_t)view->key_bytes, false, view->row, 0};

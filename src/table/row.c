@@ -5,6 +5,7 @@
  * for want of memory. After any error the transaction is marked as failed: the statement may have changed other rows.
  */
 #include "table/disk.h"
+#include "table/load.h"
 
 #include "base/mem.h"
 
@@ -39,7 +40,7 @@ static void change_discard(struct change *change)
     memset(change, 0, sizeof *change);
 }
 
-static kdk_status not_null_error(struct table *table, uint32_t column, struct err *err)
+kdk_status not_null_error(struct table *table, uint32_t column, struct err *err)
 {
     char table_room[32], column_room[32];
     return err_set(
@@ -157,7 +158,7 @@ static kdk_status part_marker(struct txn *txn, struct part *part, struct undo **
 }
 
 /* So many bytes of strings make no row that the row tree could not hold: beside them a column takes at most a tag and 16 bytes or a length. */
-static kdk_status row_fits(const struct layout *layout, uint64_t bytes, struct err *err)
+kdk_status row_fits(const struct layout *layout, uint64_t bytes, struct err *err)
 {
     if (bytes + 16 + (uint64_t)layout->count * 22 <= VALUE_BYTES_MAX)
         return KDK_OK;
@@ -272,6 +273,13 @@ kdk_status table_insert_batch(struct txn *txn, struct table *table, struct batch
     TRY(part_get(txn, table, &part, err));
     const struct layout *layout = table_newest(table);
     TRY_ASSERT(batch->column_count == layout->count);
+    if (!ids && !part->loader)
+        TRY(load_begin(txn, part, &part->loader, err));
+    if (part->loader) {
+        TRY_ASSERT(!ids);
+        status = load_add(part->loader, batch, err);
+        goto out;
+    }
     TRY_MEM(values = MEM_ARRAY(struct datum, MAX(layout->count, 1)));
     for (uint32_t c = 0; c < layout->count; c++)
         if (batch->columns[c].form == VF_LAZY)
@@ -761,7 +769,7 @@ kdk_status table_get(struct txn *txn, struct table *table, rowid id,
     txn_leave(txn->man);
     TRY(status);
     if (!record && txn_generation(txn))
-        TRY(below_get(table->store->disk, txn_generation(txn), table, id, &image, found,
+        TRY(below_get(table->store->disk, txn_generation(txn), txn->snapshot, table, id, &image, found,
                       NULL, arena, err));
     for (uint32_t k = 0; *found && k < count; k++) {
         if (columns[k] == SCAN_ROWID)

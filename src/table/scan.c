@@ -7,7 +7,7 @@
  * rows of the range that memory or the row tree has, merged by id, memory's word counting (D1); they hide the strip's rows of the same id. Then
  * the strip's other rows, in batches that point into the cache, all of which the snapshot sees.
  */
-#include "table/disk.h"
+#include "table/load.h"
 
 #include "base/mem.h"
 
@@ -102,20 +102,23 @@ static kdk_status scan_below(struct table_scan *scan, const struct scan_prune *p
     kdk_status status = KDK_OK;
     static const struct directory none;
     struct directory *directory = NULL;
+    bool own = false;
     struct generation *generation = txn_generation(scan->txn);
     if (!generation)
         return KDK_OK;
     struct disk *disk = scan->table->store->disk;
     TRY(generation_table(disk, generation, scan->table->id, &scan->gtable, err));
-    if (!scan->gtable->exists || (!scan->gtable->rows.height && !scan->gtable->strips))
+    TRY(table_directory(scan->txn, scan->table, scan->gtable, &directory, &own, err));
+    if (!directory && !scan->gtable->rows.height)
         goto out;
-    TRY(gtable_directory(disk, generation, scan->gtable, &directory, err));
     const struct directory *strips = directory ? directory : &none;
     scan->disk = disk;
     scan->groups = units_make(scan, NULL, strips, prunes, prune_count, end);
     TRY_MEM(scan->units = ARENA_ARRAY(arena, struct scan_unit, MAX(scan->groups, 1)));
     units_make(scan, scan->units, strips, prunes, prune_count, end);
 out:
+    if (own)
+        mem_free(directory);
     return status;
 }
 

@@ -198,12 +198,15 @@ uint64_t store_replay_failed(const struct store *store)
     return store->recovery ? recovery_failed_at(store->recovery) : 0;
 }
 
-void store_recovered(struct store *store)
+kdk_status store_recovered(struct store *store, struct err *err)
 {
     recovery_free(store->recovery);
     store->recovery = NULL;
-    if (store->disk)
-        store->disk->complete = true;
+    if (!store->disk)
+        return KDK_OK;
+    store->disk->complete = true;
+    /* A log that could not be read to its end may name more. */
+    return txnman_read_only(store->man) ? KDK_OK : disk_sweep(store->disk, err);
 }
 
 kdk_status store_close(struct store *store, bool checkpoint, struct err *err)

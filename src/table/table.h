@@ -56,8 +56,8 @@ kdk_status store_close(struct store *store, bool checkpoint, struct err *err);
 /* The timestamp of the commit in the log that could not be applied (KDK_CORRUPT) by store_open(), by table_attach() or by table_index_attach(); 0: none.
  * Opened with replay_before set to it, the database is the one of the last good commit. */
 uint64_t store_replay_failed(const struct store *store);
-/* All tables there are have been attached: what the log has of others is forgotten. */
-void store_recovered(struct store *store);
+/* All tables there are have been attached: what the log has of others is forgotten, and files that nothing names are removed. */
+kdk_status store_recovered(struct store *store, struct err *err) KDK_MUST_CHECK;
 struct txnman *store_txnman(struct store *store);
 bool store_is_new(const struct store *store);     /* Nothing was ever committed in it. */
 uint64_t store_new_id(struct store *store); /* Object ids for the catalog: never reused. From 1000. */

@@ -248,6 +248,8 @@ struct layout_list {
     _Atomic(struct layout *) layouts[];
 };
 
+struct load_set;
+struct loader;
 struct table {
     struct store *store;
     uint32_t id;
@@ -259,6 +261,7 @@ struct table {
     uint32_t layout_count; /* By who changes the definition. */
     struct bounds *bounds; /* All that fields point to. */
     _Atomic(struct index_set *) indexes;
+    _Atomic(struct load_set *) loads; /* load.h; NULL: none so far. */
     _Atomic(struct map_node *) root;
     _Atomic uint64_t next_id;
     _Atomic uint64_t ids_reserved; /* In the log: row ids up to here are taken. */
@@ -372,6 +375,7 @@ struct part {
     struct entry *plus, *minus; /* Newest first. */
     struct entry *checked;      /* plus from here on was found unique. */
     struct entry *dead;         /* Unlinked, to be freed with the part. */
+    struct loader *loader;      /* Rows that do not come into memory; or NULL. */
     int64_t delta;              /* Rows more. */
     struct buf key, key2;       /* Scratch. */
     bool created, dropping, ended, aborted;
@@ -385,6 +389,9 @@ kdk_status part_get(struct txn *txn, struct table *table, struct part **out,
                     struct err *err);
 kdk_status conflict_set(struct txn *txn, uint64_t timestamp, uint64_t number,
                         struct err *err);
+kdk_status not_null_error(struct table *table, uint32_t column, struct err *err);
+/* Whether a row with so many bytes of strings is one that the row tree can hold: KDK_LIMIT. */
+kdk_status row_fits(const struct layout *layout, uint64_t bytes, struct err *err);
 /* T7: waits for nothing. */
 kdk_status ddl_begin(struct txn *txn, struct table *table, struct part **out,
                      struct err *err);
@@ -396,6 +403,7 @@ void part_ddl_free(struct part *part);
 /* ------------------------------------------------------------------ indexes ---- */
 
 /* Appends the key of a version to `key` (cleared first). KDK_LIMIT when it is too long. */
+kdk_status index_key_fits(struct index *index, size_t bytes, struct err *err);
 kdk_status index_key(struct index *index, const struct image *image, struct buf *key,
                      bool *has_null, struct err *err);
 struct index *index_find(struct table *table, uint32_t id); /* or NULL */

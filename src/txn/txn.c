@@ -311,6 +311,7 @@ kdk_status txn_begin(struct txnman *man, enum txn_isolation isolation, bool read
     txn->slot = index;
     txn->isolation = isolation;
     txn->read_only = read_only;
+    txn->one_statement = false;
     atomic_store_explicit(&slot->number, txn->number, memory_order_release);
     *out = txn;
     return KDK_OK;
