@@ -22,6 +22,7 @@
 /* X(ID, name, default, kind, description). Values are kept as text; numbers are checked when set. */
 #define SETTINGS(X)                                                                                        \
     X(APPLICATION_NAME, "application_name", "", TEXT, "Name of the program, for views.")                   \
+    X(BULK_LOAD_ROWS, "bulk_load_rows", "0", COUNT, "Rows of a statement from which on they go into files of their own; 0: 16384.") \
     X(CHECKPOINT_LOG_BYTES, "checkpoint_log_bytes", "268435456", BYTES, "Log that starts a checkpoint.")   \
     X(CLIENT_ENCODING, "client_encoding", "UTF8", FIXED, "Always UTF8.")                                   \
     X(DATESTYLE, "datestyle", "ISO, MDY", FIXED, "How dates are printed and read.")                        \

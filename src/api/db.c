@@ -274,6 +274,7 @@ static kdk_status db_open(const char *path, const kdk_options *options, kdk_db *
     store.create = !given.must_exist && !given.read_only;
     store.read_only = given.read_only;
     store.checkpoint_log_bytes = db_number(db, SET_CHECKPOINT_LOG_BYTES);
+    store.bulk_load_rows = db_number(db, SET_BULK_LOAD_ROWS);
     TRY(db_open_damaged_or_not(db, &store, &report, err));
     if (report.log_bytes_cut)
         TRY(buf_printf(&db->notice, "%s%llu bytes of a torn write were cut from the end of the log, at position %llu",

@@ -18,6 +18,7 @@
 #define STRIP_BYTES_MAX      (2u << 20)  /* A strip closes here, however few its rows. */
 #define FILE_BYTES_MAX       (32u << 20)
 #define DICT_ENTRIES_MAX     KDK_PICK(65536, 16)  /* A column with more turns plain. */
+#define BULK_LOAD_ROWS       KDK_PICK(16384, 48)  /* More rows of one statement go into files of their own. */
 /* Trees */
 #define TREE_PAGE_BYTES      KDK_PICK(16384, 512)
 #define TREE_CACHE_PAGES     KDK_PICK(4096, 4)

@@ -57,7 +57,7 @@ static struct tindex index_def(uint32_t column)
 static bool open_world(struct world *w)
 {
     struct store_options options = {
-        .os = w->os, .dir = "/db", .create = true, .log_segment_bytes = 65536};
+        .os = w->os, .dir = "/db", .create = true, .log_segment_bytes = 65536, .bulk_load_rows = 1};
     if (!CHECK_EQ(store_open(&options, &w->store, NULL, &w->err), KDK_OK)) {
         CHECK_STR(w->err.message, "");
         return false;
@@ -258,6 +258,95 @@ static void write_some(struct world *w)
     w->now = next;
 }
 
+/* Many of the missing keys at once, as a load; perhaps with one that is there. */
+static kdk_status load_try(struct world *w, bool twice, bool *clashed)
+{
+    struct txn *txn;
+    struct arena arena = {0};
+    struct batch batch;
+    struct model next = w->now;
+    const struct ltype types[] = {columns[0].type, columns[1].type, columns[2].type, columns[3].type};
+    const bool down = draw(w, 2);
+    uint32_t wanted = 2 + (uint32_t)draw(w, 120), n = 0, added = 0;
+    bool clash = false;
+    kdk_status status = KDK_OK;
+    *clashed = false;
+    status = batch_init(&batch, types, 4, &arena, &w->err);
+    if (status == KDK_OK)
+        status = txn_begin(store_txnman(w->store), TXN_SNAPSHOT, false, &txn, &w->err);
+    if (status != KDK_OK) {
+        arena_deinit(&arena);
+        return status;
+    }
+    txn->one_statement = true;
+    txn_statement_begin(txn);
+    rowid id = atomic_load_explicit(&w->table->next_id, memory_order_relaxed);
+    const uint32_t from = (uint32_t)draw(w, KEYS);
+    for (uint32_t i = 0; i < KEYS && status == KDK_OK && wanted; i++) {
+        const uint32_t k = (down ? from + KEYS - i : from + i) % KEYS;
+        struct model_row *row = &next.rows[k];
+        if (row->id && !(twice && !clash && i > 20))
+            continue;
+        clash |= row->id != 0;
+        const int64_t value = (int64_t)draw(w, 50) - 20;
+        const uint32_t text = (uint32_t)draw(w, 4) ? 1 + (uint32_t)draw(w, 30) : 0;
+        const struct datum values[4] = {{.i = k},
+                                        {.i = value},
+                                        text ? (struct datum){.s = str_of(letters, text)} : DATUM_NULL,
+                                        {.w = (int128)value * 1000000007 * 1000}};
+        for (uint32_t c = 0; c < 4; c++) {
+            struct vec *v = &batch.columns[c];
+            if (n == 0)
+                vec_reset(v, ltype_width(v->type));
+            if (values[c].null)
+                vec_set_null(v, n, BATCH_ROWS);
+            else
+                vec_put(v, n, &values[c], BATCH_ROWS);
+        }
+        *row = (struct model_row){id++, value, text};
+        n++;
+        wanted--;
+        if (n == (added ? 64u : 1u)) {
+            batch_all(&batch, n);
+            status = table_insert_batch(txn, w->table, &batch, NULL, &w->err);
+            added += n;
+            n = 0;
+        }
+    }
+    if (status == KDK_OK && n) {
+        for (uint32_t c = 0; c < 4; c++) {
+            struct vec *v = &batch.columns[c];
+            for (uint32_t word = n / 64; v->validity && word < bits_words(BATCH_ROWS); word++)
+                v->validity[word] &= word == n / 64 ? (1ull << n % 64) - 1 : 0;
+        }
+        batch_all(&batch, n);
+        status = table_insert_batch(txn, w->table, &batch, NULL, &w->err);
+    }
+    if (status == KDK_OK)
+        status = table_statement_end(txn, &w->err);
+    *clashed = clash;
+    arena_deinit(&arena);
+    if (status != KDK_OK) {
+        txn_rollback(txn);
+        return status;
+    }
+    w->next = next;
+    status = txn_commit(txn, &w->err);
+    if (status == KDK_OK)
+        w->now = next;
+    return status;
+}
+
+static uint32_t loads_seen;
+static void write_load(struct world *w)
+{
+    bool clashed;
+    const kdk_status status = load_try(w, draw(w, 6) == 0, &clashed);
+    if (!CHECK_EQ(status, clashed ? KDK_UNIQUE : KDK_OK))
+        CHECK_STR(w->err.message, "");
+    loads_seen += w->table->loads != NULL;
+}
+
 /* A key that is there is refused, wherever its row is. */
 static void try_duplicate(struct world *w)
 {
@@ -355,6 +444,9 @@ static void model_run(uint64_t seed, uint32_t steps)
         case 7:
             try_duplicate(&w);
             break;
+        case 8:
+            write_load(&w);
+            break;
         default:
             write_some(&w);
             break;
@@ -374,6 +466,7 @@ TEST(checkpoint, model)
 {
     for (uint64_t seed = 1; seed <= 40; seed++)
         model_run(seed, 150);
+    CHECK(loads_seen > 100);
 }
 
 /* ------------------------------------------------------------------ power cuts ---- */
@@ -419,6 +512,8 @@ static void cut_main(void *context)
     w->acked = true;
     for (uint32_t step = 0; step < 14; step++) {
         write_some(w);
+        if (step % 3 == 0)
+            write_load(w);
         if (step % 4 == 1)
             checkpoint(w, false);
         if (step % 6 == 3)
@@ -796,6 +891,79 @@ TEST(checkpoint, every_allocation_fails_once)
             check_world(&w);
     }
     CHECK(failed > 50);
+    check_world(&w);
+    close_world(&w, true);
+    sim_free(w.sim);
+    mem_stats(&after);
+    CHECK_EQ(after.blocks, before.blocks);
+}
+
+/* A load that fails leaves nothing behind, but that a commit whose sync failed may be there after all. */
+TEST(load, every_call_fails_once)
+{
+    for (uint32_t and_on = 0; and_on < 2; and_on++) {
+        uint32_t failed = 0;
+        for (uint64_t n = 1;; n++) {
+            struct world w;
+            bool clashed;
+            if (!prepared(&w, 13))
+                return;
+            const uint64_t before = sim_calls_all(w.sim);
+            sim_fail_at(w.sim, before + n, and_on, n % 2 ? KDK_IO : KDK_FULL);
+            const kdk_status status = load_try(&w, false, &clashed);
+            const bool reached = sim_calls_all(w.sim) >= before + n;
+            sim_fail_at(w.sim, 0, false, KDK_OK);
+            failed += status != KDK_OK;
+            CHECK(model_equal(&w, &w.now));
+            if (store_close(w.store, false, &w.err) != KDK_OK)
+                CHECK(status != KDK_OK);
+            sim_reboot(w.sim);
+            if (!open_world(&w))
+                return;
+            if (!model_equal(&w, &w.now)) {
+                CHECK(status != KDK_OK && model_equal(&w, &w.next));
+                w.now = w.next;
+            }
+            check_now(&w);
+            check_world(&w);
+            write_load(&w);
+            checkpoint(&w, true);
+            check_now(&w);
+            close_world(&w, true);
+            sim_free(w.sim);
+            if (!reached)
+                break;
+        }
+        CHECK(failed > 20);
+    }
+}
+
+TEST(load, every_allocation_fails_once)
+{
+    struct world w;
+    uint32_t failed = 0;
+    struct mem_stats before, after;
+    mem_stats(&before);
+    if (!prepared(&w, 14))
+        return;
+    for (uint64_t n = 0;; n++) {
+        bool clashed;
+        mem_fail_after(n, false);
+        const kdk_status status = load_try(&w, false, &clashed);
+        if (!mem_fail_never())
+            break;
+        CHECK(status == KDK_OK || status == KDK_NOMEM);
+        failed += status != KDK_OK;
+        check_now(&w);
+        if (status == KDK_OK)
+            for (uint32_t i = 0; i < 30; i++)
+                write_some(&w); /* So that keys are missing again. */
+        if (n % 16 == 0)
+            check_world(&w);
+        if (n % 40 == 0)
+            checkpoint(&w, false);
+    }
+    CHECK(failed > 20);
     check_world(&w);
     close_world(&w, true);
     sim_free(w.sim);

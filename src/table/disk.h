@@ -109,6 +109,7 @@ struct disk {
     _Atomic uint32_t busy;     /* A checkpoint runs. */
     _Atomic uint64_t next_file;
     bool complete;             /* All tables are attached: what else a generation has was dropped. */
+    int64_t load_rows;         /* So many of a statement stay in memory. */
     uint64_t log_bytes;        /* A checkpoint after so many: */
     _Atomic uint64_t due_lsn;  /* when the log gets here. */
     bool read_only, failed;

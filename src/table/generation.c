@@ -473,6 +473,7 @@ kdk_status disk_open(struct store *store, const struct store_options *options,
     disk->read_only = options->read_only;
     disk->log_bytes = options->checkpoint_log_bytes ? options->checkpoint_log_bytes
                                                      : CHECKPOINT_LOG_BYTES;
+    disk->load_rows = (int64_t)MIN(options->bulk_load_rows ? options->bulk_load_rows : BULK_LOAD_ROWS, (uint64_t)INT64_MAX);
     latch_init(&disk->latch, OS_RANK_LEAF);
     latch_init(&disk->dict_latch, OS_RANK_LEAF);
     TRY_MEM(disk->path = mem_strdup(options->dir));

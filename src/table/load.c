@@ -12,8 +12,6 @@
 #include "wal/record.h"
 #include "wal/wal.h"
 
-/* So many rows of a statement stay in memory; the rest is loaded. */
-#define LOAD_FROM_ROWS KDK_PICK(16384, 48)
 /* Dictionary entries are logged in batches of about so many bytes. */
 #define DICT_BATCH_BYTES (256u << 10)
 
@@ -185,7 +183,7 @@ kdk_status load_begin(struct txn *txn, struct part *part, struct loader **out, s
     for (uint32_t c = 0; c < layout->count; c++)
         columns += layout->fields[c].kind != FIELD_NONE;
     /* Catalog tables stay in their row trees, and what was made by this transaction in memory. */
-    if (!disk || !txn->one_statement || part->delta < LOAD_FROM_ROWS || part->created || table->id < STORE_FIRST_ID || !columns ||
+    if (!disk || !txn->one_statement || part->delta < disk->load_rows || part->created || table->id < STORE_FIRST_ID || !columns ||
         !disk_try(disk))
         return KDK_OK;
     loader = MEM_NEW(struct loader);

@@ -36,6 +36,7 @@ struct store_options {
     bool read_only;
     uint64_t replay_before;        /* Commits from this timestamp on are left out of the replay, and nothing is written; 0: none are. */
     uint64_t checkpoint_log_bytes; /* 0: CHECKPOINT_LOG_BYTES */
+    uint64_t bulk_load_rows;       /* 0: BULK_LOAD_ROWS */
     uint64_t log_segment_bytes;    /* Of a new log; a multiple of 512. 0: WAL_SEGMENT_BYTES */
 };
 /* What open found, to be reported to the user. */
