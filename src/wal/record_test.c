@@ -111,9 +111,11 @@ TEST(record, nonsense_is_refused)
     ends[count++] = buf.len;
     record_add_index(&buf, false, 1000, 1001, 99, "", 0, false);
     ends[count++] = buf.len;
-    record_add_file(&buf, 1000, 7, 1, 10000, 9000);
+    record_add_file(&buf, 1000, 7, 1, 10000, 9000, "entries", 7);
     ends[count++] = buf.len;
-    record_add_run(&buf, 1000, 1001, 8);
+    record_add_run(&buf, 1000, 1001, 8, "reference", 9);
+    ends[count++] = buf.len;
+    record_add_dict(&buf, 1000, 3, 17, "text", 4);
     ends[count++] = buf.len;
     record_add_row_ids(&buf, 1000, 1 << 20);
     ends[count++] = buf.len;
