@@ -93,7 +93,7 @@ static void add_bad(void *context)
     CHECK_EQ(wal_reserve(batch, false, &err), KDK_OK);
     CHECK_EQ(wal_append(batch, txnman_published(store_txnman(store)) + 1, &lsn, &err), KDK_OK);
     CHECK_EQ(wal_wait(wal, lsn, &err), KDK_OK);
-    store_recovered(store);
+    CHECK_EQ(store_recovered(store, &err), KDK_OK);
     CHECK_EQ(store_close(store, false, &err), KDK_OK);
 }
 
