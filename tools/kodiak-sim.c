@@ -1,10 +1,12 @@
 /* kodiak-sim - cuts the power of a database at every write and sync in turn, and sees what is left.
  *
- * Three writers (and one that checkpoints) run as coroutines of the simulated system on one database, each on rows of its own. What the k-th
- * transaction of writer w does follows from (seed, w, k) alone, and its last statement writes (w, k) into a journal. So after a cut
- * the journal tells which transactions are there: 1 to K of each writer, without a gap, and K is no less than what was acknowledged, else something is *lost*; the
- * rows of each writer, by scan and by index, are those after its K-th transaction, else it is there in *part*; the database opens and its check is clean, else it is *damaged*. The power may
- * be cut again while it recovers. Each cut is drawn several times: other sectors survive.
+ * Three writers, one that checkpoints and freezes, and one that reads run as coroutines of the simulated system on one database. Each writer has rows of
+ * its own. What its k-th transaction does follows from (seed, w, k) alone, and its last statement writes (w, k) into a journal; some transactions are
+ * rolled back, and their entries must never be there. So after a cut the journal tells which transactions are there: 1 to K of each writer, without a gap, and K is no less than
+ * what was acknowledged or what anybody has read, before the cut or after an earlier one, else something is *lost*; all rows of each writer, by scan and by each index, are those after
+ * its K-th transaction, else it is there in *part*; the database opens and its check is clean, else it is *damaged*. While it recovers the power is
+ * cut again, at each of recovery's calls in turn. Each cut is drawn several times: other sectors survive.
+ * That commits are a prefix of the order of the log, also those that nobody was told of, is shown where the order is known: in wal_test.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -18,7 +20,7 @@
 #include "kodiak.h"
 #include "os/sim.h"
 
-enum { WRITERS = 3, IDS = 24, TXNS = 12, DRAWS = 4 };
+enum { WRITERS = 3, IDS = 12, TXNS = 18, DRAWS = 3, OTHERS = 2, NUMBERS = 50, TEXT_BYTES = 900 };
 
 /* ------------------------------------------------------------------------ the model ---- */
 
@@ -30,17 +32,19 @@ struct state {
         uint32_t text; /* length and contents follow from it */
     } rows[IDS];
     uint32_t extra;  /* rows of its own table, 0: the table is not there */
+    uint32_t extra_text;
+    bool extra_index, extra_column;
     uint32_t bulk;   /* rows of the shared table without a key */
 };
 
 struct counts {
-    uint64_t inserts, updates, deletes, ddl, bulk, commits, rollbacks, conflicts, checkpoints, freezes;
+    uint64_t inserts, updates, deletes, ddl, bulk, commits, rollbacks, conflicts, checkpoints, freezes, reads;
 };
 
 static struct {
     uint64_t seed;
     struct state history[WRITERS][TXNS + 1];
-    uint32_t acknowledged[WRITERS];
+    uint32_t acknowledged[WRITERS]; /* Or read by anybody. */
     uint32_t writers_left;
     bool failed; /* the run met an error that no cut explains */
     char why[512];
@@ -56,7 +60,7 @@ static uint64_t draw(uint64_t *state)
 
 static void text_of(uint32_t text, char *out, size_t room)
 {
-    size_t len = text % 5 == 0 ? 0 : text % 37;
+    size_t len = text % 5 == 0 ? 0 : text % 7 == 0 ? 400 + text % 400 : text % 37; /* Long ones lie in several sectors of the log. */
     if (len >= room)
         len = room - 1;
     for (size_t i = 0; i < len; i++)
@@ -79,12 +83,28 @@ static void fail(const char *format, ...)
 
 static kdk_status run(kdk_conn *conn, const char *format, ...)
 {
-    char sql[1024];
+    char sql[2 * TEXT_BYTES];
     va_list args;
     va_start(args, format);
     vsnprintf(sql, sizeof sql, format, args);
     va_end(args);
     return kdk_exec(conn, sql, -1);
+}
+
+/* A table of its own is made, gets an index, then a column, and goes. */
+static void change_definitions(struct state *s, uint32_t text)
+{
+    if (!s->extra) {
+        s->extra = 2;
+        s->extra_text = text;
+    } else if (!s->extra_index) {
+        s->extra_index = true;
+    } else if (!s->extra_column) {
+        s->extra_column = true;
+    } else {
+        s->extra = 0;
+        s->extra_index = s->extra_column = false;
+    }
 }
 
 /* The k-th transaction: changes `s` as it changes the database. Not KDK_OK: rolled back. */
@@ -93,26 +113,29 @@ static kdk_status transaction(kdk_conn *conn, uint32_t w, uint32_t k, struct sta
     kdk_status status;
     uint64_t random = hash_combine(world.seed, hash_combine(w, k));
     uint32_t ops = 1 + (uint32_t)(draw(&random) % 4);
-    char text[64];
+    char text[TEXT_BYTES];
 
     if ((status = run(conn, "begin")))
         return status;
     for (uint32_t o = 0; o < ops; o++) {
         uint32_t i = (uint32_t)(draw(&random) % IDS), kind = (uint32_t)(draw(&random) % 10);
         uint32_t fresh = (uint32_t)(draw(&random) % 1000);
-        int64_t n = (int64_t)(draw(&random) % 50);
+        int64_t n = (int64_t)(draw(&random) % NUMBERS);
         uint32_t id = w * IDS + i;
         text_of(fresh, text, sizeof text);
         if (kind == 9) {
-            if (s->extra) {
-                status = run(conn, "drop table own%u", w);
-                s->extra = 0;
-            } else {
+            if (!s->extra) {
                 status = run(conn, "create table own%u (k integer primary key, v text)", w);
                 if (!status)
                     status = run(conn, "insert into own%u values (1, '%s'), (2, null)", w, text);
-                s->extra = 2;
+            } else if (!s->extra_index) {
+                status = run(conn, "create index own%u_v on own%u (v)", w, w);
+            } else if (!s->extra_column) {
+                status = run(conn, "alter table own%u add column c integer default 5", w);
+            } else {
+                status = run(conn, "drop table own%u", w);
             }
+            change_definitions(s, fresh);
             c->ddl++;
         } else if (kind == 8) {
             uint32_t rows = 5 + fresh % 20;
@@ -125,11 +148,11 @@ static kdk_status transaction(kdk_conn *conn, uint32_t w, uint32_t k, struct sta
             s->rows[i].n = n;
             s->rows[i].text = fresh;
             c->inserts++;
-        } else if (kind < 5) {
+        } else if (kind < 4) {
             status = run(conn, "update t set n = %" PRId64 " where id = %u", n, id);
             s->rows[i].n = n;
             c->updates++;
-        } else if (kind < 7) {
+        } else if (kind < 6) {
             status = run(conn, "update t set v = '%s', n = n where id = %u", text, id);
             s->rows[i].text = fresh;
             c->updates++;
@@ -146,22 +169,63 @@ static kdk_status transaction(kdk_conn *conn, uint32_t w, uint32_t k, struct sta
     return run(conn, "commit");
 }
 
+/* A transaction that changes its mind. What conflicts meanwhile is none of its business. */
+static void regret(kdk_conn *conn, uint32_t w, uint32_t k)
+{
+    kdk_status status = run(conn, "begin");
+    if (!status)
+        status = run(conn, "insert into journal values (%u, %u)", w, 1000 + k);
+    if (!status)
+        status = run(conn, "update t set n = -7, v = 'never' where w = %u", w);
+    if (!status)
+        status = run(conn, "insert into bulk values (%u, -1)", w);
+    if (!status)
+        status = run(conn, "delete from t where id = %u", w * IDS + k % IDS);
+    if (status && status != KDK_SERIALIZATION)
+        fail("writer %u, before transaction %u: %s: %s", w, k, kdk_sqlstate(conn), kdk_errmsg(conn));
+    if (run(conn, "rollback"))
+        fail("rollback: %s", kdk_errmsg(conn));
+    world.counts.rollbacks++;
+}
+
+/* The only value of a query, or -1 for NULL and no row. */
+static bool value(kdk_conn *conn, int64_t *out, const char *format, ...)
+{
+    char sql[2 * TEXT_BYTES];
+    va_list args;
+    kdk_stmt *stmt = NULL;
+    bool row = false, ok;
+    va_start(args, format);
+    vsnprintf(sql, sizeof sql, format, args);
+    va_end(args);
+    *out = -1;
+    ok = !kdk_prepare(conn, sql, -1, &stmt, NULL) && !kdk_step(stmt, &row);
+    if (ok && row && !kdk_column_null(stmt, 0))
+        *out = kdk_column_int64(stmt, 0);
+    kdk_stmt_free(stmt);
+    return ok;
+}
+
 static void writer(void *context)
 {
     uint32_t w = (uint32_t)(uintptr_t)context;
+    uint64_t random = world.seed * 17 + w;
     kdk_conn *conn;
     if (kdk_connect(world.db, &conn)) {
         fail("no connection");
         return;
     }
     for (uint32_t k = 1; k <= TXNS && !world.failed;) {
+        if (draw(&random) % 6 == 0)
+            regret(conn, w, k);
         struct state next = world.history[w][k - 1];
         kdk_status status;
         world.history[w][k] = next;
         status = transaction(conn, w, k, &next, &world.counts);
         if (status == KDK_OK) {
             /* Known before the commit returns would be too late for a cut inside it: the state follows from (seed, w, k) anyway. */
-            world.acknowledged[w] = k;
+            if (k > world.acknowledged[w])
+                world.acknowledged[w] = k;
             world.history[w][k] = next;
             world.counts.commits++;
             k++;
@@ -189,13 +253,51 @@ static void keeper(void *context)
         return;
     }
     while (world.writers_left && !world.failed) {
-        bool freeze = draw(&random) % 3 == 0;
-        kdk_status status = kdk_exec(conn, freeze ? "checkpoint freeze" : "checkpoint", -1);
+        bool freeze = draw(&random) % 2 == 0;
+        kdk_status status = kdk_exec(conn, !freeze ? "checkpoint" : draw(&random) % 3 ? "checkpoint freeze" : "checkpoint freeze t", -1);
         if (status && status != KDK_UNSUPPORTED)
             fail("checkpoint: %s: %s", kdk_sqlstate(conn), kdk_errmsg(conn));
         if (!status)
             *(freeze ? &world.counts.freezes : &world.counts.checkpoints) += 1;
         os_sleep_ns(1000 + draw(&random) % 200000);
+    }
+    kdk_disconnect(conn);
+}
+
+/* Reads each writer's last transaction, twice in one snapshot: what it was told must be there after any cut. */
+static void reader(void *context)
+{
+    kdk_conn *conn;
+    uint64_t random = world.seed * 131 + 3;
+    (void)context;
+    if (kdk_connect(world.db, &conn)) {
+        fail("no connection");
+        return;
+    }
+    while (world.writers_left && !world.failed) {
+        uint32_t last[2][WRITERS] = {{0}};
+        int64_t sum[2];
+        if (run(conn, "begin"))
+            fail("begin: %s", kdk_errmsg(conn));
+        for (uint32_t i = 0; i < 2 && !world.failed; i++) {
+            for (uint32_t w = 0; w < WRITERS; w++) {
+                int64_t k;
+                if (!value(conn, &k, "select coalesce(max(k), 0) from journal where w = %u", w))
+                    fail("reading: %s", kdk_errmsg(conn));
+                last[i][w] = (uint32_t)k;
+            }
+            if (!value(conn, &sum[i], "select count(*) * 1000000 + coalesce(sum(n * id), 0) from t"))
+                fail("reading: %s", kdk_errmsg(conn));
+            os_sleep_ns(1000 + draw(&random) % 100000);
+        }
+        if (!world.failed && (memcmp(last[0], last[1], sizeof last[0]) || sum[0] != sum[1]))
+            fail("a snapshot has changed");
+        for (uint32_t w = 0; w < WRITERS; w++)
+            if (last[0][w] > world.acknowledged[w])
+                world.acknowledged[w] = last[0][w];
+        if (run(conn, "commit"))
+            fail("commit: %s", kdk_errmsg(conn));
+        world.counts.reads++;
     }
     kdk_disconnect(conn);
 }
@@ -211,7 +313,7 @@ static void open_or_fail(void)
 
 static void workload(void *context)
 {
-    struct os_thread *threads[WRITERS + 1];
+    struct os_thread *threads[WRITERS + OTHERS];
     struct err err = {0};
     kdk_conn *conn;
     (void)context;
@@ -232,12 +334,12 @@ static void workload(void *context)
         return;
     }
     world.writers_left = WRITERS;
-    for (uint32_t w = 0; w <= WRITERS; w++)
-        if (os_thread_new(os_here(), "writer", w < WRITERS ? writer : keeper, (void *)(uintptr_t)w, &threads[w], &err)) {
+    for (uint32_t w = 0; w < WRITERS + OTHERS; w++)
+        if (os_thread_new(os_here(), "writer", w < WRITERS ? writer : w == WRITERS ? keeper : reader, (void *)(uintptr_t)w, &threads[w], &err)) {
             fail("thread: %s", err.message);
             return;
         }
-    for (uint32_t w = 0; w <= WRITERS; w++)
+    for (uint32_t w = 0; w < WRITERS + OTHERS; w++)
         os_thread_join(threads[w]);
     kdk_disconnect(conn);
     if (kdk_close(world.db))
@@ -264,24 +366,18 @@ static void verdict(enum verdict v, const char *format, ...)
     va_end(args);
 }
 
-/* The only value of a query, or -1 for NULL and no row. False: it failed. */
+/* As value(); what fails is damage. */
 static bool number(kdk_conn *conn, int64_t *out, const char *format, ...)
 {
-    char sql[512];
+    char sql[2 * TEXT_BYTES];
     va_list args;
-    kdk_stmt *stmt = NULL;
-    bool row = false, ok;
     va_start(args, format);
     vsnprintf(sql, sizeof sql, format, args);
     va_end(args);
-    *out = -1;
-    ok = !kdk_prepare(conn, sql, -1, &stmt, NULL) && !kdk_step(stmt, &row);
-    if (ok && row && !kdk_column_null(stmt, 0))
-        *out = kdk_column_int64(stmt, 0);
-    if (!ok)
-        verdict(DAMAGED, "%s: %s: %s", sql, kdk_sqlstate(conn), kdk_errmsg(conn));
-    kdk_stmt_free(stmt);
-    return ok;
+    if (value(conn, out, "%s", sql))
+        return true;
+    verdict(DAMAGED, "%s: %s: %s", sql, kdk_sqlstate(conn), kdk_errmsg(conn));
+    return false;
 }
 
 /* The writer's rows against the model, in the order of a query that gives id, n, v. */
@@ -289,7 +385,7 @@ static void compare_rows(kdk_conn *conn, uint32_t w, const struct state *s, cons
 {
     kdk_stmt *stmt = NULL;
     bool row = true, seen[IDS] = {false};
-    char text[64];
+    char text[TEXT_BYTES];
     if (kdk_prepare(conn, sql, -1, &stmt, NULL)) {
         verdict(DAMAGED, "%s: %s", sql, kdk_errmsg(conn));
         return;
@@ -321,6 +417,26 @@ static void compare_rows(kdk_conn *conn, uint32_t w, const struct state *s, cons
             verdict(PARTIAL, "writer %u, %s: row %u is missing", w, how, i);
 }
 
+/* A writer's own table. */
+static void compare_own(kdk_conn *conn, uint32_t w, const struct state *s)
+{
+    char text[TEXT_BYTES];
+    int64_t n;
+    text_of(s->extra_text, text, sizeof text);
+    if (number(conn, &n, "select count(*) from own%u", w) && n != s->extra)
+        verdict(PARTIAL, "writer %u: its table has %" PRId64 " rows", w, n);
+    if (number(conn, &n, "select k from own%u where v = '%s'", w, text) && n != 1)
+        verdict(PARTIAL, "writer %u: its table is not as it should be", w);
+    if (number(conn, &n, "select count(*) from own%u where k = 2 and v is null", w) && n != 1)
+        verdict(PARTIAL, "writer %u: its table lacks a row", w);
+    if (number(conn, &n, "select count(*) from pg_catalog.kodiak_indexes where name = 'own%u_v'", w) && (n == 1) != s->extra_index)
+        verdict(PARTIAL, "writer %u: %" PRId64 " indexes", w, n);
+    if (s->extra_column && number(conn, &n, "select sum(c) from own%u", w) && n != 5 * (int64_t)s->extra)
+        verdict(PARTIAL, "writer %u: its table's new column is wrong", w);
+    if (!s->extra_column && number(conn, &n, "select count(*) from pg_catalog.kodiak_columns where table_id = (select table_id from pg_catalog.kodiak_tables where name = 'own%u')", w) && n != 2)
+        verdict(PARTIAL, "writer %u: its table has %" PRId64 " columns", w, n);
+}
+
 /* What the k-th transaction does to the model alone. */
 static void model_transaction(uint32_t w, uint32_t k, struct state *s)
 {
@@ -329,18 +445,18 @@ static void model_transaction(uint32_t w, uint32_t k, struct state *s)
     for (uint32_t o = 0; o < ops; o++) {
         uint32_t i = (uint32_t)(draw(&random) % IDS), kind = (uint32_t)(draw(&random) % 10);
         uint32_t fresh = (uint32_t)(draw(&random) % 1000);
-        int64_t n = (int64_t)(draw(&random) % 50);
+        int64_t n = (int64_t)(draw(&random) % NUMBERS);
         if (kind == 9) {
-            s->extra = s->extra ? 0 : 2;
+            change_definitions(s, fresh);
         } else if (kind == 8) {
             s->bulk += 5 + fresh % 20;
         } else if (!s->rows[i].there) {
             s->rows[i].there = true;
             s->rows[i].n = n;
             s->rows[i].text = fresh;
-        } else if (kind < 5) {
+        } else if (kind < 4) {
             s->rows[i].n = n;
-        } else if (kind < 7) {
+        } else if (kind < 6) {
             s->rows[i].text = fresh;
         } else {
             s->rows[i].there = false;
@@ -354,7 +470,8 @@ static void examine(void *context)
     kdk_options options = {.size = sizeof options, .threads = 1, .memory_limit = 1u << 30};
     kdk_db *db;
     kdk_conn *conn;
-    int64_t there, last, problems;
+    int64_t there, last, problems, with[NUMBERS] = {0};
+    bool whole = false;
     (void)context;
 
     if (kdk_open("/db", &options, &db, &error)) {
@@ -380,6 +497,7 @@ static void examine(void *context)
     for (uint32_t w = 0; w < WRITERS && look.verdict == FINE; w++) {
         struct state s = {0};
         char sql[256];
+        whole = true;
         if (!number(conn, &there, "select count(*) from journal where w = %u", w) ||
             !number(conn, &last, "select max(k) from journal where w = %u", w))
             break;
@@ -391,6 +509,7 @@ static void examine(void *context)
             verdict(LOST, "writer %u: %u transactions were acknowledged, %" PRId64 " are there", w, world.acknowledged[w], last);
         if (look.verdict != FINE)
             break;
+        world.acknowledged[w] = (uint32_t)last; /* Now we were told. */
         for (uint32_t k = 1; k <= (uint32_t)last; k++)
             model_transaction(w, k, &s);
         snprintf(sql, sizeof sql, "select id, n, v from t where w = %u", w);
@@ -403,9 +522,8 @@ static void examine(void *context)
                 break;
             if (n != (s.rows[i].there ? s.rows[i].n : -1))
                 verdict(PARTIAL, "writer %u: by its key, row %u has n = %" PRId64, w, i, n);
-            if (s.rows[i].there && number(conn, &n, "select count(*) from t where n = %" PRId64 " and id = %u", s.rows[i].n, w * IDS + i) &&
-                n != 1)
-                verdict(PARTIAL, "writer %u: row %u is found %" PRId64 " times by n", w, i, n);
+            if (s.rows[i].there)
+                with[s.rows[i].n]++;
         }
         if (!number(conn, &there, "select count(*) from bulk where w = %u", w) ||
             !number(conn, &last, "select coalesce(sum(i), 0) from bulk where w = %u", w))
@@ -416,9 +534,14 @@ static void examine(void *context)
             break;
         if (there != (s.extra != 0))
             verdict(PARTIAL, "writer %u: its table should %sbe there", w, s.extra ? "" : "not ");
-        else if (there && number(conn, &last, "select count(*) from own%u", w) && last != s.extra)
-            verdict(PARTIAL, "writer %u: its table has %" PRId64 " rows", w, last);
+        else if (there)
+            compare_own(conn, w, &s);
     }
+    for (int64_t n = 0; n < NUMBERS && whole && look.verdict == FINE; n++)
+        if (number(conn, &there, "select count(*) from t where n = %" PRId64, n) && there != with[n])
+            verdict(PARTIAL, "by the index of n, %" PRId64 " is there %" PRId64 " times, not %" PRId64, n, there, with[n]);
+    if (whole && look.verdict == FINE && number(conn, &there, "select count(*) from t where n < 0 or n >= %d or n is null", NUMBERS) && there)
+        verdict(PARTIAL, "rows that nobody committed");
     if (kdk_check(db, &problems, NULL, NULL) || problems)
         verdict(DAMAGED, "the check finds %" PRId64 " problems", problems);
     /* Life goes on. */
@@ -435,6 +558,7 @@ out:
 
 static struct {
     uint64_t cuts, lost, partial, damaged, runs, calls, again;
+    uint64_t calls_again, next_again; /* Mutating calls of the longest look at what is left; the next of them to be cut at. */
     uint64_t trace;
     struct counts counts;
     unsigned breaks;
@@ -479,8 +603,9 @@ static bool run_workload(struct sim *sim, uint64_t seed, uint64_t n)
     total.runs++;
     total.trace = hash_combine(total.trace, sim_trace_hash(sim));
     if (world.failed || sim_last_error(sim, NULL) != KDK_OK) {
-        fprintf(stderr, "kodiak-sim: seed %" PRIu64 ", cut %" PRIu64 ": the workload failed: %s\n", seed, n,
-                world.failed ? world.why : "deadlock");
+        if (total.verbose || total.damaged < 3)
+            fprintf(stderr, "kodiak-sim: seed %" PRIu64 ", cut %" PRIu64 ": the workload failed: %s\n", seed, n,
+                    world.failed ? world.why : "deadlock");
         total.damaged++;
     }
     return !ended;
@@ -496,19 +621,33 @@ static void inspect(struct sim *sim, uint64_t seed, uint64_t n, uint32_t draw_nu
     if (sim_fork(sim, random, &disk, &err))
         die("fork", &err);
     sim_reboot(disk);
+    uint32_t acknowledged[WRITERS];
+    memcpy(acknowledged, world.acknowledged, sizeof acknowledged);
     for (uint32_t attempt = 0;; attempt++) {
         memset(&look, 0, sizeof look);
-        sim_cut_at(disk, attempt < 2 && draw(&random) % 3 == 0 ? 1 + draw(&random) % 12 : 0);
+        /* Every other draw is cut again: at each call of the looking in turn, or anywhere, or when it is over. */
+        uint64_t again = attempt == 0 && draw_number % 2 ? 1 + total.next_again++ % (total.calls_again + 1) : 0;
+        if (attempt == 1 && draw(&random) % 4 == 0)
+            again = 1 + draw(&random) % (total.calls_again + 1);
+        sim_cut_at(disk, again);
         sim_memory_begin();
         if (sim_run(disk, examine, NULL)) {
+            const uint64_t calls = sim_calls_mutating(disk);
             if (sim_last_error(disk, NULL) != KDK_OK)
                 verdict(DAMAGED, "deadlock while looking");
+            if (calls > total.calls_again)
+                total.calls_again = calls;
+            if (look.verdict == FINE && again) {
+                sim_reboot(disk);
+                continue;
+            }
             break;
         }
         sim_memory_reap();
         sim_reboot(disk);
         total.again++;
     }
+    memcpy(world.acknowledged, acknowledged, sizeof acknowledged);
     total.cuts++;
     total.lost += look.verdict == LOST;
     total.partial += look.verdict == PARTIAL;
@@ -590,11 +729,11 @@ int main(int argc, char **argv)
     }
     if (stats) {
         const struct counts *c = &total.counts;
-        printf("runs %" PRIu64 ", mutating calls of whole runs %" PRIu64 ", cuts during recovery %" PRIu64 "\n", total.runs, total.calls,
-               total.again);
+        printf("runs %" PRIu64 ", mutating calls of whole runs %" PRIu64 ", cuts during recovery %" PRIu64 " (at each of %" PRIu64 " calls in turn)\n", total.runs,
+               total.calls, total.again, total.calls_again);
         printf("inserts %" PRIu64 ", updates %" PRIu64 ", deletes %" PRIu64 ", bulk %" PRIu64 ", schema changes %" PRIu64 ", commits %" PRIu64
-               ", rollbacks %" PRIu64 ", checkpoints %" PRIu64 ", freezes %" PRIu64 "\n",
-               c->inserts, c->updates, c->deletes, c->bulk, c->ddl, c->commits, c->rollbacks, c->checkpoints, c->freezes);
+               ", rollbacks %" PRIu64 ", checkpoints %" PRIu64 ", freezes %" PRIu64 ", reads %" PRIu64 "\n",
+               c->inserts, c->updates, c->deletes, c->bulk, c->ddl, c->commits, c->rollbacks, c->checkpoints, c->freezes, c->reads);
         printf("trace %016" PRIx64 "\n", total.trace);
     }
     printf("cuts %" PRIu64 ", lost %" PRIu64 ", partial %" PRIu64 ", damaged %" PRIu64 "\n", total.cuts, total.lost, total.partial,

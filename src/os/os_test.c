@@ -440,7 +440,7 @@ static void sync_holding_flush(void)
     sync_holding(&high);
 }
 
-TEST(sync, ranks_are_enforced)
+TEST(sync, invariant_34_ranks_are_enforced)
 {
     latch_init(&low, OS_RANK_TXN);
     latch_init(&high, OS_RANK_TREE);

@@ -798,7 +798,7 @@ static struct work work_of(struct sim *sim)
     return work;
 }
 
-TEST(sim, the_same_seed_has_the_same_history)
+TEST(sim, invariant_33_the_same_seed_has_the_same_history)
 {
     uint64_t traces[50], orders[50];
     size_t different = 0;

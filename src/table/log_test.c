@@ -406,7 +406,7 @@ static bool cut_at(uint64_t seed, uint64_t n)
     return ended;
 }
 
-TEST(log, survives_power_cuts)
+TEST(log, invariant_11_survives_power_cuts)
 {
     for (uint64_t seed = 1; seed <= 12; seed++)
         for (uint64_t n = 1; !cut_at(seed, n); n++) {
@@ -468,7 +468,7 @@ TEST(log, survives_failing_allocations)
 }
 
 /* Row ids of what was rolled back, or never committed, do not come again. */
-TEST(log, row_ids_are_never_used_twice)
+TEST(log, invariant_05_row_ids_are_never_used_twice)
 {
     static struct world w;
     rowid last = 0, id;

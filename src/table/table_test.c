@@ -168,7 +168,7 @@ TEST(table, a_snapshot_stays_while_others_write)
     fixture_close(&f);
 }
 
-TEST(table, a_statement_does_not_see_itself)
+TEST(table, invariant_08_a_statement_does_not_see_itself)
 {
     struct fixture f;
     fixture_open(&f);
@@ -198,7 +198,7 @@ TEST(table, a_statement_does_not_see_itself)
 }
 
 /* Rows and entries as before, by a deep look at records, headers, flags, and index items. */
-TEST(table, rollback_leaves_no_trace)
+TEST(table, invariant_19_rollback_leaves_no_trace)
 {
     struct fixture f;
     fixture_open(&f);
@@ -418,7 +418,7 @@ TEST(table, deleted_rows_give_their_memory_back)
 }
 
 /* Chain length <= live snapshots + 1, apart from the few that are left alone; memory does not grow under a snapshot held for ever. */
-TEST(table, chains_are_pruned_to_what_snapshots_need)
+TEST(table, invariant_22_chains_are_pruned_to_what_snapshots_need)
 {
     struct fixture f;
     struct mem_stats before, after;

@@ -42,7 +42,7 @@ static void run_model(uint64_t seed, uint32_t keys, bool dense, uint32_t value_b
     keyspace_deinit(&space);
 }
 
-TEST(btree, random_batches_equal_a_model)
+TEST(btree, invariant_29_random_batches_equal_a_model)
 {
     for (uint64_t seed = 1; seed <= KDK_PICK(6, 40); seed++)
         run_model(seed, KDK_PICK(3000, 400), seed % 3 == 0, seed % 2 ? 100 : 4 * TREE_PAGE_BYTES, 60);

@@ -321,7 +321,7 @@ TEST(pagestore, every_flipped_byte_is_found_or_harmless)
 }
 
 /* The disk loses a write and keeps what was there: a right page, with a right checksum, and too old. */
-TEST(pagestore, lost_writes_are_found)
+TEST(pagestore, invariant_18_lost_writes_are_found)
 {
     struct history h;
     struct err err = {0};
@@ -369,7 +369,7 @@ static uint64_t oldest_fixed(void *context)
     return *(uint64_t *)context;
 }
 
-TEST(pagestore, pinned_generations_stay)
+TEST(pagestore, invariant_04_pinned_generations_stay)
 {
     struct history h;
     struct err err = {0};

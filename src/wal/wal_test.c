@@ -362,7 +362,7 @@ TEST(wal, tests_see_missing_syncs)
 /* -------------------------------------------------------------------- damage ---- */
 
 /* A log of three groups and one that vouches, all bits of which are turned over, one at a time. */
-TEST(wal, damage_is_found_at_every_bit)
+TEST(wal, invariant_14_damage_is_found_at_every_bit)
 {
     struct world w;
     uint64_t end;
@@ -528,7 +528,7 @@ TEST(wal, a_lost_extent_is_damage)
     world_free(&w);
 }
 
-TEST(wal, commits_are_appended_in_the_order_of_timestamps)
+TEST(wal, invariant_12_commits_are_appended_in_the_order_of_timestamps)
 {
     struct world w;
     struct wal_batch *batch;

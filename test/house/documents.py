@@ -98,6 +98,23 @@ def errors(files):
         yield f"docs/errors.md: {name} {state} is {'missing' if (name, state) in known else 'not in include/kodiak_status.h'}"
 
 
+INVARIANT = re.compile(r"^\| (\d+a?) \| (.*) \| `([\w./-]+)` \|$", re.M)
+INVARIANT_TEST = re.compile(r"^TEST\(\w+, (invariant_0?(\d+a?)_\w+)\)", re.M)
+
+
+def invariants(files):
+    """The table of test/README.md names a test (or a script) for each invariant, and each test so named stands in it."""
+    tests = {match.group(1): match.group(2) for path, text in files.items() if path.endswith("_test.c") for match in INVARIANT_TEST.finditer(text)}
+    listed = {name: number for number, _, name in INVARIANT.findall(files.get("test/README.md", ""))}
+    for name, number in sorted(listed.items()):
+        if name.startswith("invariant_") and tests.get(name) != number:
+            yield f"test/README.md: invariant {number}: no test is called {name}"
+        elif not name.startswith("invariant_") and "test/" + name not in files:
+            yield f"test/README.md: invariant {number}: there is no test/{name}"
+    for name in sorted(set(tests) - set(listed)):
+        yield f"test/README.md: {name} is not in the table of invariants"
+
+
 RULES = [
     ("links lead somewhere", links, {"src/README.md": "[a](gone.c)"}, {"src/README.md": "[a](a.c)", "src/a.c": ""}),
     ("paths in documents", paths, {"README.md": "see `src/wal/gone.c`", "src/wal/a.c": ""},
@@ -109,4 +126,6 @@ RULES = [
     ("docs/errors.md has every status", errors,
      {"include/kodiak_status.h": 'X(IO, "58030", "x")', "docs/errors.md": "| `KDK_IO` | 58031 | x |"},
      {"include/kodiak_status.h": 'X(IO, "58030", "x")', "docs/errors.md": "| `KDK_IO` | 58030 | x |"}),
+    ("invariants have tests", invariants, {"test/README.md": "| 2 | what | `invariant_02_is_so` |", "src/a/a_test.c": "TEST(a, invariant_03_is_so)\n"},
+     {"test/README.md": "| 2 | what | `invariant_02_is_so` |\n| 25 | what | `a.py` |", "test/a.py": "", "src/a/a_test.c": "TEST(a, invariant_02_is_so)\n"}),
 ]
