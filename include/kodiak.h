@@ -17,6 +17,8 @@
  *          last failed call are on the connection.
  * Threads  A database may be used by any thread. A connection and its statements belong to one thread at a time; only kdk_interrupt()
  *          may be called from another. Any number of connections may be open at once, and they do not wait for each other.
+ * NULL     as a handle is KDK_MISUSE, or nothing (0, "", NULL) from what returns no status: a program that missed an error comes to no harm by it. As any other
+ *          argument it is KDK_MISUSE unless said otherwise. A handle that was freed must not be used.
  * Memory   Handles are opaque. What a call returns as `const` belongs to the handle it came from.
  * Text     is UTF-8. Columns are numbered from 0, parameters from 1, as in SQLite.
  */
@@ -140,7 +142,7 @@ KDK_API kdk_status kdk_prepare(kdk_conn *conn, const char *sql, int64_t bytes, k
 KDK_API void kdk_stmt_free(kdk_stmt *stmt);
 
 KDK_API uint32_t kdk_param_count(const kdk_stmt *stmt);
-/* Values are converted to the parameter's type at the next step (22P02, 22003 ... there). Text and bytes are copied. Bindings stay until they are bound anew. KDK_UNDEFINED_PARAMETER for a number
+/* Values are converted to the parameter's type at the next step (22P02, 22003 ... there). Text and bytes are copied; text that is NULL binds NULL. Bindings stay until they are bound anew. KDK_UNDEFINED_PARAMETER for a number
  * that the statement does not have, and at the step for one that was never bound. */
 KDK_API kdk_status kdk_bind_null(kdk_stmt *stmt, uint32_t param);
 KDK_API kdk_status kdk_bind_bool(kdk_stmt *stmt, uint32_t param, bool value);

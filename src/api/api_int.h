@@ -161,12 +161,14 @@ void conn_block_failed(struct kdk_conn *conn);
 kdk_status conn_begin(struct kdk_conn *conn, bool read_only, struct err *err);
 /* Keeps the error on the connection; sql is what its position counts in. */
 kdk_status conn_fail(struct kdk_conn *conn, kdk_status status, const char *sql, size_t bytes);
+kdk_status conn_misuse(struct kdk_conn *conn); /* KDK_MISUSE: a NULL where something must be. */
 void conn_drop_prepared(struct kdk_conn *conn, const char *name); /* NULL: all */
 
 kdk_status stmt_new(struct kdk_conn *conn, const char *sql, size_t bytes, const struct ltype *types, uint32_t type_count,
                     struct kdk_stmt **out, struct err *err);
 /* kdk_step() with the error in `err`. */
 kdk_status stmt_step(struct kdk_stmt *stmt, bool *row, struct err *err);
+bool stmt_gives_rows(const struct kdk_stmt *stmt); /* SELECT, INSERT, UPDATE, DELETE: run by exec. */
 kdk_status stmt_bind_plan(struct kdk_stmt *stmt, struct err *err);
 void stmt_exec_env(struct kdk_stmt *stmt, struct exec_env *out);
 void stmt_bind_env(struct kdk_stmt *stmt, struct bind_env *out);

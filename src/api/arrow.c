@@ -7,7 +7,10 @@
 
 struct result_stream {
     struct kdk_stmt *stmt;
+    bool begun; /* The first step was made. */
+    bool row;   /* It gave a row, which is still to be handed out. */
     bool ended;
+    kdk_status failed;
 };
 
 static int errno_of(kdk_status status)
@@ -15,11 +18,24 @@ static int errno_of(kdk_status status)
     return status == KDK_NOMEM ? ENOMEM : status == KDK_UNSUPPORTED ? ENOSYS : status == KDK_INTERRUPTED ? ECANCELED : EIO;
 }
 
+/* The run begins before its schema is given: by then the statement is bound, and stays so until the run's end. */
+static kdk_status begin(struct result_stream *r)
+{
+    if (!r->begun) {
+        r->begun = true;
+        r->failed = kdk_step(r->stmt, &r->row);
+        r->ended = !r->row;
+    }
+    return r->failed;
+}
+
 static int stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out)
 {
     struct result_stream *r = stream->private_data;
     struct kdk_stmt *stmt = r->stmt;
-    kdk_status status = format_export_schema(stmt->bound->columns, stmt->bound->column_count, out, &stmt->conn->err);
+    kdk_status status = begin(r);
+    if (status == KDK_OK)
+        status = format_export_schema(stmt->bound->columns, stmt->bound->column_count, out, &stmt->conn->err);
     return status == KDK_OK ? 0 : errno_of(status);
 }
 
@@ -37,9 +53,13 @@ static int stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
 
     arena_init(&arena);
     memset(out, 0, sizeof *out);
+    TRY(begin(r));
     if (r->ended)
         goto out;
-    TRY(kdk_step(stmt, &row));
+    row = r->row;
+    r->row = false;
+    if (!row)
+        TRY(kdk_step(stmt, &row));
     if (!row) {
         r->ended = true;
         goto out;
@@ -65,8 +85,10 @@ static int stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
     TRY(format_export_batch(stmt->bound->columns, stmt->bound->column_count, &one, out, err));
 out:
     arena_deinit(&arena);
-    if (status != KDK_OK)
+    if (status != KDK_OK) {
+        r->failed = status;
         r->ended = true;
+    }
     return status == KDK_OK ? 0 : errno_of(status);
 }
 
@@ -86,11 +108,15 @@ static void stream_release(struct ArrowArrayStream *stream)
 
 KDK_API kdk_status kdk_stmt_arrow(kdk_stmt *stmt, struct ArrowArrayStream *out)
 {
-    struct kdk_conn *conn = stmt->conn;
     struct result_stream *r;
 
+    if (!stmt)
+        return KDK_MISUSE;
+    struct kdk_conn *conn = stmt->conn;
     err_clear(&conn->err);
-    if (!stmt->bound || !stmt->bound->root || stmt->bound->ddl || stmt->bound->copy || stmt->inner)
+    if (!out)
+        return conn_misuse(conn);
+    if (stmt->bound ? !stmt->bound->root || stmt->bound->ddl || stmt->bound->copy || stmt->inner : !stmt_gives_rows(stmt))
         return conn_fail(conn, err_set(&conn->err, KDK_UNSUPPORTED, "this kind of statement does not give an Arrow stream"),
                          NULL, 0);
     kdk_reset(stmt);
@@ -139,14 +165,19 @@ out:
 KDK_API kdk_status kdk_insert_arrow(kdk_conn *conn, const char *table, struct ArrowArrayStream *in, uint64_t *rows)
 {
     kdk_status status = KDK_OK;
-    struct err *err = &conn->err;
     struct buf sql = {0};
     kdk_stmt *stmt = NULL;
     bool row;
 
-    err_clear(err);
     if (rows)
         *rows = 0;
+    if (!conn || !table || !in) {
+        if (in && in->release)
+            in->release(in);
+        return conn ? conn_misuse(conn) : KDK_MISUSE;
+    }
+    struct err *err = &conn->err;
+    err_clear(err);
     if (conn->running)
         TRY(err_set(err, KDK_MISUSE, "another statement of this connection is still giving rows"));
     TRY(arrow_import_stream(in, &conn->arrow_in, err));

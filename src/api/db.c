@@ -307,13 +307,16 @@ static void tell(kdk_error *error, kdk_status status, const struct err *err)
 KDK_API kdk_status kdk_open(const char *path, const kdk_options *options, kdk_db **db, kdk_error *error)
 {
     struct err err = {0};
-    kdk_status status = db_open(path, options, db, &err);
+    kdk_status status =
+        path && db ? db_open(path, options, db, &err) : err_set(&err, KDK_MISUSE, "the path and the place for the handle must be given");
     tell(error, status, &err);
     return status;
 }
 
 KDK_API const char *kdk_open_notice(const kdk_db *db)
 {
+    if (!db)
+        return NULL;
     return db->notice.len ? db->notice.data : NULL;
 }
 
@@ -341,6 +344,8 @@ KDK_API kdk_status kdk_close_error(kdk_db *db, kdk_error *error)
 
 KDK_API kdk_status kdk_check(kdk_db *db, int64_t *problems, void (*report)(void *context, const char *line), void *context)
 {
+    if (!db || !problems)
+        return KDK_MISUSE;
     struct err err = {0};
     uint64_t found = 0;
     kdk_status status = store_check(db->store, report, context, &found, &err);
@@ -375,6 +380,8 @@ static kdk_status one_file(void *context, const struct store_file *file, struct 
 
 KDK_API kdk_status kdk_files(kdk_db *db, bool (*each)(void *context, const kdk_file *file), void *context)
 {
+    if (!db || !each)
+        return KDK_MISUSE;
     kdk_status status = KDK_OK;
     struct err room = {0}, *err = &room;
     struct catalog_session session = {0};
@@ -395,8 +402,12 @@ out:
 
 KDK_API kdk_status kdk_connect(kdk_db *db, kdk_conn **out)
 {
-    struct kdk_conn *conn = MEM_NEW(struct kdk_conn);
-    if (!conn)
+    struct kdk_conn *conn;
+    if (out)
+        *out = NULL;
+    if (!db || !out)
+        return KDK_MISUSE;
+    if (!(conn = MEM_NEW(struct kdk_conn)))
         return KDK_NOMEM;
     conn->db = db;
     atomic_fetch_add_explicit(&db->connections, 1, memory_order_acq_rel);
@@ -500,42 +511,50 @@ kdk_status conn_fail(struct kdk_conn *conn, kdk_status status, const char *sql, 
 
 KDK_API const char *kdk_errmsg(const kdk_conn *conn)
 {
-    return conn->err.message;
+    return conn ? conn->err.message : "there is no connection";
 }
 
 KDK_API const char *kdk_sqlstate(const kdk_conn *conn)
 {
+    if (!conn)
+        return status_sqlstate(KDK_MISUSE);
     return conn->err.status == KDK_OK ? "" : status_sqlstate(conn->err.status);
 }
 
 KDK_API const char *kdk_errdetail(const kdk_conn *conn)
 {
-    return conn->err.detail;
+    return conn ? conn->err.detail : "";
 }
 
 KDK_API const char *kdk_errhint(const kdk_conn *conn)
 {
-    return conn->err.hint;
+    return conn ? conn->err.hint : "";
 }
 
 KDK_API const char *kdk_errcontext(const kdk_conn *conn)
 {
-    return conn->err.chain;
+    return conn ? conn->err.chain : "";
 }
 
 KDK_API void kdk_errposition(const kdk_conn *conn, uint32_t *line, uint32_t *column)
 {
-    *line = conn->err_line;
-    *column = conn->err_column;
+    *line = conn ? conn->err_line : 0;
+    *column = conn ? conn->err_column : 0;
 }
 
 KDK_API void kdk_interrupt(kdk_conn *conn)
 {
+    if (!conn)
+        return;
     atomic_store_explicit(&conn->cancel, 1, memory_order_release);
 }
 
 KDK_API bool kdk_in_transaction(const kdk_conn *conn, bool *failed)
 {
+    if (failed)
+        *failed = false;
+    if (!conn)
+        return false;
     if (failed)
         *failed = conn->failed;
     return conn->block;
@@ -543,6 +562,8 @@ KDK_API bool kdk_in_transaction(const kdk_conn *conn, bool *failed)
 
 KDK_API void kdk_on_notice(kdk_conn *conn, void (*notice)(void *context, const char *text), void *context)
 {
+    if (!conn)
+        return;
     conn->notice = notice;
     conn->notice_context = context;
 }
@@ -550,17 +571,23 @@ KDK_API void kdk_on_notice(kdk_conn *conn, void (*notice)(void *context, const c
 KDK_API void kdk_on_progress(kdk_conn *conn, void (*progress)(void *context, uint64_t done, uint64_t total, const char *unit),
                              void *context)
 {
+    if (!conn)
+        return;
     conn->progress = progress;
     conn->progress_context = context;
 }
 
 KDK_API void kdk_set_copy_io(kdk_conn *conn, const kdk_copy_io *io)
 {
+    if (!conn)
+        return;
     conn->copy_io = io ? *io : (kdk_copy_io){0};
 }
 
 KDK_API size_t kdk_statement_length(const char *sql, size_t bytes)
 {
+    if (!sql)
+        return 0;
     struct sql_extent extent;
     return sql_split(sql, bytes, 0, &extent) == SQL_SPLIT_STATEMENT ? extent.end : 0;
 }

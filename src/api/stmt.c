@@ -155,6 +155,11 @@ static bool is_query(const struct ast_stmt *ast)
            ast->kind == AST_STMT_DELETE;
 }
 
+bool stmt_gives_rows(const struct kdk_stmt *stmt)
+{
+    return is_query(stmt->ast);
+}
+
 kdk_status stmt_bind_plan(struct kdk_stmt *stmt, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -298,6 +303,12 @@ static kdk_status stmt_end(struct kdk_stmt *stmt, bool ok, struct err *err)
     return status;
 }
 
+/* A NULL where something must be. */
+kdk_status conn_misuse(struct kdk_conn *conn)
+{
+    return conn_fail(conn, err_set(&conn->err, KDK_MISUSE, "an argument that must be given is NULL"), NULL, 0);
+}
+
 KDK_API void kdk_stmt_free(kdk_stmt *stmt)
 {
     if (!stmt)
@@ -326,12 +337,17 @@ KDK_API void kdk_stmt_free(kdk_stmt *stmt)
 
 KDK_API kdk_status kdk_prepare(kdk_conn *conn, const char *sql, int64_t bytes, kdk_stmt **out, const char **tail)
 {
-    size_t length = bytes < 0 ? strlen(sql) : (size_t)bytes;
     struct sql_extent extent;
     kdk_status status;
 
+    if (out)
+        *out = NULL;
+    if (!conn)
+        return KDK_MISUSE;
     err_clear(&conn->err);
-    *out = NULL;
+    if (!sql || !out)
+        return conn_misuse(conn);
+    size_t length = bytes < 0 ? strlen(sql) : (size_t)bytes;
     enum sql_split split = sql_split(sql, length, 0, &extent);
     if (tail)
         *tail = sql + (split == SQL_SPLIT_EMPTY ? length : extent.end);
@@ -348,13 +364,19 @@ KDK_API kdk_status kdk_prepare(kdk_conn *conn, const char *sql, int64_t bytes, k
 
 KDK_API uint32_t kdk_param_count(const kdk_stmt *stmt)
 {
+    if (!stmt)
+        return 0;
     return stmt->param_count;
 }
 
 static kdk_status put_binding(kdk_stmt *stmt, uint32_t param, struct binding value, const void *data)
 {
+    if (!stmt)
+        return KDK_MISUSE;
     struct kdk_conn *conn = stmt->conn;
     err_clear(&conn->err);
+    if (!data && value.bytes)
+        return conn_misuse(conn);
     if (param == 0 || param > stmt->param_count)
         return conn_fail(conn, err_set(&conn->err, KDK_UNDEFINED_PARAMETER, "there is no parameter $%u", param), NULL, 0);
     if (data) {
@@ -391,12 +413,14 @@ KDK_API kdk_status kdk_bind_double(kdk_stmt *stmt, uint32_t param, double value)
 
 KDK_API kdk_status kdk_bind_text(kdk_stmt *stmt, uint32_t param, const char *text, int64_t bytes)
 {
+    if (!text)
+        return kdk_bind_null(stmt, param);
     return put_binding(stmt, param, (struct binding){.kind = BOUND_TEXT, .bytes = bytes < 0 ? strlen(text) : (size_t)bytes}, text);
 }
 
 KDK_API kdk_status kdk_bind_blob(kdk_stmt *stmt, uint32_t param, const void *data, size_t bytes)
 {
-    return put_binding(stmt, param, (struct binding){.kind = BOUND_BLOB, .bytes = bytes}, data ? data : "");
+    return put_binding(stmt, param, (struct binding){.kind = BOUND_BLOB, .bytes = bytes}, data || bytes ? data : "");
 }
 
 /* The bound values as what the statement's parameters are. */
@@ -626,6 +650,10 @@ kdk_status stmt_step(struct kdk_stmt *stmt, bool *row, struct err *err)
 
 KDK_API kdk_status kdk_step(kdk_stmt *stmt, bool *row)
 {
+    if (!stmt)
+        return KDK_MISUSE;
+    if (!row)
+        return conn_misuse(stmt->conn);
     struct kdk_conn *conn = stmt->conn;
     kdk_status status = stmt_step(stmt, row, &conn->err);
     return status == KDK_OK ? KDK_OK : conn_fail(conn, status, stmt->sql, stmt->sql_bytes);
@@ -633,6 +661,8 @@ KDK_API kdk_status kdk_step(kdk_stmt *stmt, bool *row)
 
 KDK_API void kdk_reset(kdk_stmt *stmt)
 {
+    if (!stmt)
+        return;
     struct err err = {0};
     bool writes = stmt->conn->txn && txn_has_writes(stmt->conn->txn);
     /* A read that is ended early has nothing to lose; a write is undone. */
@@ -642,10 +672,14 @@ KDK_API void kdk_reset(kdk_stmt *stmt)
 KDK_API kdk_status kdk_exec(kdk_conn *conn, const char *sql, int64_t bytes)
 {
     kdk_status status = KDK_OK;
-    size_t length = bytes < 0 ? strlen(sql) : (size_t)bytes, at = 0;
     struct sql_extent extent;
 
+    if (!conn)
+        return KDK_MISUSE;
     err_clear(&conn->err);
+    if (!sql)
+        return conn_misuse(conn);
+    size_t length = bytes < 0 ? strlen(sql) : (size_t)bytes, at = 0;
     while (status == KDK_OK && sql_split(sql, length, at, &extent) != SQL_SPLIT_EMPTY) {
         kdk_stmt *stmt = NULL;
         bool row = true;
@@ -667,6 +701,10 @@ KDK_API kdk_status kdk_exec(kdk_conn *conn, const char *sql, int64_t bytes)
 /* Where a statement's columns are described. */
 static const struct relcol *columns_of(const kdk_stmt *stmt, uint32_t *count)
 {
+    if (!stmt) {
+        *count = 0;
+        return NULL;
+    }
     if (stmt->inner)
         return columns_of(stmt->inner, count);
     if (stmt->line_columns) {
@@ -685,10 +723,10 @@ static struct datum cell(const kdk_stmt *stmt, uint32_t column, struct ltype *ty
 {
     uint32_t count;
     const struct relcol *columns = columns_of(stmt, &count);
-    const kdk_stmt *of = stmt->inner ? stmt->inner : stmt;
     *type = LTYPE(UNKNOWN);
     if (column >= count)
         return DATUM_NULL;
+    const kdk_stmt *of = stmt->inner ? stmt->inner : stmt;
     *type = columns[column].type;
     if (of->row)
         return of->row[column];
@@ -820,24 +858,30 @@ KDK_API const void *kdk_column_blob(kdk_stmt *stmt, uint32_t column, size_t *byt
 {
     struct ltype type;
     struct datum d = cell(stmt, column, &type);
-    *bytes = 0;
+    if (bytes)
+        *bytes = 0;
     if (d.null || !ltype_is_string(type) || result_columns(stmt, kdk_column_count(stmt), NULL) != KDK_OK)
         return NULL;
     struct buf *copy = &stmt->texts[column];
     buf_clear(copy);
     if (buf_reserve(copy, d.s.len + 1) != KDK_OK || buf_add(copy, str_data(&d.s), d.s.len) != KDK_OK)
         return NULL;
-    *bytes = d.s.len;
+    if (bytes)
+        *bytes = d.s.len;
     return copy->data;
 }
 
 KDK_API uint64_t kdk_affected(const kdk_stmt *stmt)
 {
+    if (!stmt)
+        return 0;
     return stmt->inner ? stmt->inner->affected : stmt->affected;
 }
 
 KDK_API const char *kdk_command_tag(const kdk_stmt *stmt)
 {
+    if (!stmt)
+        return "";
     return stmt->inner && !stmt->tag[0] ? stmt->inner->tag : stmt->tag;
 }
 

@@ -525,6 +525,94 @@ TEST(api, arrow_streams_are_inserted_as_rows_are)
     teardown(&f);
 }
 
+/* A stream's schema is that of its rows, whatever became of the table since the statement was prepared. */
+TEST(api, arrow_schemas_follow_the_schema)
+{
+    struct fixture f;
+    uint64_t n;
+    kdk_stmt *stmt;
+    kdk_conn *other = NULL;
+    struct ArrowArrayStream stream = {0};
+    if (!setup(&f, "create table t (a int); insert into t values (1); create table wide (a int, b text); create table narrow (a int)"))
+        return;
+    stmt = prepared(&f, "select * from t");
+    CHECK_EQ(kdk_connect(f.db, &other), KDK_OK);
+    CHECK_EQ(kdk_exec(other, "alter table t add column b text default 'new'", -1), KDK_OK);
+    CHECK_EQ(kdk_stmt_arrow(stmt, &stream), KDK_OK);
+    CHECK_EQ(kdk_insert_arrow(other, "wide", &stream, &n), KDK_OK);
+    CHECK_STR(ask(&f, "select * from wide"), "1,new");
+    /* What is gone is an error of the stream, and no end of the statement. */
+    CHECK_EQ(kdk_exec(other, "drop table t", -1), KDK_OK);
+    CHECK_EQ(kdk_stmt_arrow(stmt, &stream), KDK_OK);
+    CHECK_EQ(kdk_insert_arrow(other, "wide", &stream, &n), KDK_IO);
+    CHECK(strstr(kdk_errmsg(other), "relation \"t\" does not exist") != NULL);
+    CHECK_EQ(kdk_exec(other, "create table t as select 7 as a", -1), KDK_OK);
+    CHECK_EQ(kdk_stmt_arrow(stmt, &stream), KDK_OK);
+    CHECK_EQ(kdk_insert_arrow(other, "narrow", &stream, &n), KDK_OK);
+    CHECK_STR(ask(&f, "select * from narrow"), "7");
+    CHECK_STR(rows_of(&f, stmt), "7");
+    kdk_stmt_free(stmt);
+    kdk_disconnect(other);
+    teardown(&f);
+}
+
+/* NULL where a handle was expected ends nobody's process. */
+TEST(api, null_is_misuse)
+{
+    struct fixture f;
+    struct ArrowArrayStream stream = {0};
+    kdk_stmt *stmt = NULL;
+    kdk_conn *conn = NULL;
+    kdk_db *db = NULL;
+    kdk_error error;
+    bool row;
+    if (!setup(&f, "create table t (a int, b text)"))
+        return;
+    CHECK_EQ(kdk_open(NULL, NULL, &db, &error), KDK_MISUSE);
+    CHECK_EQ(kdk_open(":memory:", NULL, NULL, NULL), KDK_MISUSE);
+    CHECK_EQ(kdk_connect(NULL, &conn), KDK_MISUSE);
+    CHECK_EQ(kdk_connect(f.db, NULL), KDK_MISUSE);
+    CHECK_EQ(kdk_close_error(f.db, &error), KDK_BUSY);
+    CHECK_STR(error.message, "1 connection of the database is still open");
+    CHECK_EQ(kdk_check(f.db, NULL, NULL, NULL), KDK_MISUSE);
+    CHECK_EQ(kdk_files(NULL, NULL, NULL), KDK_MISUSE);
+    CHECK(!kdk_open_notice(NULL));
+    CHECK_EQ(kdk_exec(NULL, "select 1", -1), KDK_MISUSE);
+    CHECK_EQ(kdk_exec(f.conn, NULL, -1), KDK_MISUSE);
+    CHECK_STR(kdk_sqlstate(f.conn), "HY010");
+    CHECK_EQ(kdk_prepare(NULL, "select 1", -1, &stmt, NULL), KDK_MISUSE);
+    CHECK_EQ(kdk_prepare(f.conn, NULL, -1, &stmt, NULL), KDK_MISUSE);
+    CHECK_EQ(kdk_prepare(f.conn, "select 1", -1, NULL, NULL), KDK_MISUSE);
+    CHECK_STR(kdk_sqlstate(NULL), "HY010");
+    CHECK(kdk_errmsg(NULL) && kdk_errdetail(NULL) && kdk_errhint(NULL) && kdk_errcontext(NULL));
+    kdk_interrupt(NULL);
+    kdk_reset(NULL);
+    kdk_on_notice(NULL, NULL, NULL);
+    kdk_on_progress(NULL, NULL, NULL);
+    kdk_set_copy_io(NULL, NULL);
+    CHECK(!kdk_in_transaction(NULL, NULL));
+    CHECK_EQ(kdk_step(NULL, &row), KDK_MISUSE);
+    CHECK_EQ(kdk_bind_int64(NULL, 1, 1), KDK_MISUSE);
+    CHECK_EQ(kdk_bind_text(NULL, 1, NULL, -1), KDK_MISUSE);
+    CHECK_EQ(kdk_param_count(NULL) + kdk_column_count(NULL) + kdk_affected(NULL), 0);
+    CHECK_STR(kdk_command_tag(NULL), "");
+    CHECK(!kdk_column_text(NULL, 0, NULL) && !kdk_column_blob(NULL, 0, NULL) && !kdk_column_name(NULL, 0) && kdk_column_null(NULL, 0));
+    CHECK_EQ(kdk_column_int64(NULL, 0), 0);
+    CHECK_EQ(kdk_stmt_arrow(NULL, &stream), KDK_MISUSE);
+    CHECK_EQ(kdk_insert_arrow(f.conn, "t", NULL, NULL), KDK_MISUSE);
+    CHECK_EQ(kdk_insert_arrow(f.conn, NULL, &stream, NULL), KDK_MISUSE);
+    CHECK_EQ(kdk_statement_length(NULL, 7), 0);
+    /* Text that is NULL is the value NULL. */
+    stmt = prepared(&f, "select $1::text is null, $2::bytea");
+    CHECK_EQ(kdk_step(stmt, NULL), KDK_MISUSE);
+    CHECK_EQ(kdk_bind_text(stmt, 1, NULL, -1), KDK_OK);
+    CHECK_EQ(kdk_bind_blob(stmt, 2, NULL, 3), KDK_MISUSE);
+    CHECK_EQ(kdk_bind_blob(stmt, 2, NULL, 0), KDK_OK);
+    CHECK_STR(rows_of(&f, stmt), "t,\\x");
+    kdk_stmt_free(stmt);
+    teardown(&f);
+}
+
 /* A statement freed in the midst of its rows ends as kdk_reset() ends it: the block goes on. */
 TEST(api, freeing_a_statement_early_fails_no_block)
 {
