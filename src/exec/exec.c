@@ -344,6 +344,8 @@ static kdk_status pipeline_run(struct exec *exec, struct pipeline *p, struct err
     if (p->serial || exec->worker_count == 1 || !exec->env.sched)
         return pipeline_run_serial(exec, p, err);
     task_group_init(&group, exec->env.sched, TASK_NORMAL, exec->worker_count, exec->env.eval.cancel);
+    group.tick = exec->env.tick;
+    group.tick_context = exec->env.tick_context;
     for (uint32_t i = 0; i < exec->worker_count; i++) {
         tasks[i] = (struct pipeline_task){.exec = exec, .pipeline = p, .worker = &exec->workers[i]};
         tasks[i].task.run = pipeline_task_run;

@@ -90,11 +90,9 @@ static enum fill fill_from_fd(struct input *in)
             in->error = ENOMEM;
             return FILL_FAILED;
         }
+        if (!interrupt_wait(in->fd))
+            return got ? FILLED : FILL_INTERRUPTED;
         n = read(in->fd, in->text.data + in->text.len, READ_BYTES);
-        if (n < 0 && errno == EINTR && got)
-            return FILLED;
-        if (n < 0 && errno == EINTR && interrupt_pending())
-            return FILL_INTERRUPTED;
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {

@@ -218,6 +218,8 @@ void interrupt_target(kdk_conn *conn);
 /* Was there a SIGINT since the last call? */
 bool interrupt_taken(void);
 bool interrupt_pending(void);
+/* Waits until `fd` can be read (true) or a signal is pending (false), whichever thread it came to and however short before. */
+bool interrupt_wait(int fd);
 
 void progress_install(struct shell *sh);
 void progress_clear(void);

@@ -1,6 +1,7 @@
 /* terminal.c - lines from a person: libedit, prompts, history, completion.
  *
- * libedit gets its characters from read_wide() below, so that Ctrl-C ends the line for sure: a handler without SA_RESTART makes read() return.
+ * libedit gets its characters from read_wide() below, so that Ctrl-C ends the line for sure. It would show the prompt first and then set the terminal to give
+ * single characters: what was typed in between (Ctrl-D above all) would be lost, so that is set before.
  *
  * History is kept in $KODIAK_HISTORY, else $XDG_STATE_HOME/kodiak/history, else ~/.kodiak_history. A statement of several lines is one entry.
  */
@@ -49,13 +50,13 @@ static int read_wide(EditLine *el, wchar_t *out)
     el_get(el, EL_CLIENTDATA, &t);
     for (;;) {
         char c;
-        ssize_t n = read(STDIN_FILENO, &c, 1);
-        if (n < 0 && errno == EINTR) {
-            if (!interrupt_pending())
-                continue;
+        if (!interrupt_wait(STDIN_FILENO)) {
             t->interrupted = true;
             return 0;
         }
+        ssize_t n = read(STDIN_FILENO, &c, 1);
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n <= 0)
             return (int)n;
         size_t used = mbrtowc(out, &c, 1, &t->decoding);
@@ -233,6 +234,7 @@ int terminal_line(struct terminal *t, int prompt, const char **line)
     t->prompt = prompt;
     t->interrupted = false;
     fflush(stdout);
+    el_set(t->el, EL_PREP_TERM, 1);
     *line = el_gets(t->el, &n);
     if (t->interrupted) {
         printf("^C\n");

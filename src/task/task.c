@@ -426,8 +426,13 @@ kdk_status task_group_wait(struct task_group *group, struct err *err)
         } else {
             group->parked = true;
             cond_wait_ns(&group->changed, &sched->latch,
-                         group->interrupt ? INTERRUPT_NS : OS_FOREVER);
+                         group->interrupt || group->tick ? INTERRUPT_NS : OS_FOREVER);
             group->parked = false;
+            if (group->tick) {
+                latch_release(&sched->latch);
+                group->tick(group->tick_context);
+                latch_acquire(&sched->latch);
+            }
         }
     }
     group->waited = false;

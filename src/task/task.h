@@ -64,6 +64,8 @@ struct task_group {
     const _Atomic uint32_t *interrupt;  /* Immutable. */
     enum task_priority priority;        /* Immutable. */
     uint32_t threads_max;               /* Immutable. */
+    void (*tick)(void *context);        /* Who waits calls it every 10 ms, holding nothing, while others work. Set before the wait; NULL: not. */
+    void *tick_context;
     _Atomic uint32_t cancelled;
     _Atomic uint32_t ready_count;       /* Of `ready`; written under the latch. */
     _Atomic uint32_t outstanding;       /* Tasks not done; written under the latch. */
