@@ -126,7 +126,7 @@ def quick(everything):
         ("arrow", ["release"], "test/tools/arrow_copy.c", lambda: [
             Job("arrow readers", python("python/arrow_readers.py", venv=True))]),
         ("shell", ["release", "asan"], SHELL, lambda: [
-            Job(f"shell {b}", python("shell/run.py", "--kodiak", shell(b), *(["--pipes"] if b == "asan" else []), venv=True)) for b in ("release", "asan")]),
+            Job(f"shell {b}", python("shell/run.py", "--kodiak", shell(b), venv=True)) for b in ("release", "asan")]),
         ("slt", ["release"], SHELL, lambda: slt_jobs("release", ("hot",), 1, "memory")
          + slt_jobs("release", STORAGES[1:], 1, "disk")),
         ("slt-slow", ["tiny", "asan"], SHELL, lambda: slt_jobs("tiny", ("mixed",), part, "disk")

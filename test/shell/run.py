@@ -493,15 +493,12 @@ def test_interrupt(k, tally):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--kodiak", default="build/release/kodiak")
-    parser.add_argument("--pipes", action="store_true", help="leave out the tests at a terminal")
     parser.add_argument("word", nargs="*")
     args = parser.parse_args()
     tally = kdk.Tally()
     kodiak = Kodiak(args.kodiak)
     for name, test in list(globals().items()):
         if name.startswith("test_") and inspect.isfunction(test) and (not args.word or any(w in name for w in args.word)):
-            if args.pipes and "Terminal(" in inspect.getsource(test):
-                continue
             try:
                 test(kodiak, tally)
             except Exception as error:  # One broken test must not hide the others.
