@@ -57,13 +57,11 @@ kdk_status manifest_read(struct os_file *file, struct manifest *newest,
     *damaged = false;
     TRY_MEM(slots = mem_zalloc(2 * MANIFEST_SLOT_BYTES));
     TRY(os_read(file, 0, slots, 2 * MANIFEST_SLOT_BYTES, &got, err));
-    bool written = false;
     for (uint32_t k = 0; k < 2; k++) {
         const uint8_t *slot = slots + k * MANIFEST_SLOT_BYTES;
         bool some = false;
         for (uint32_t i = 0; i < MANIFEST_SLOT_BYTES && !some; i++)
             some = slot[i] != 0;
-        written |= some;
         if (!decode(slot, k, &found[k])) {
             *damaged |= some;
             continue;
@@ -78,8 +76,8 @@ kdk_status manifest_read(struct os_file *file, struct manifest *newest,
     const uint32_t best = found[1].sequence > found[0].sequence;
     *newest = found[best];
     *older = found[!best];
-    /* The first manifest of all is written before anything commits: damage to it alone is no loss. */
-    if (written && !newest->sequence)
+    /* The file has its name only when the first manifest is in it: one without any has lost it. */
+    if (!newest->sequence)
         TRY(err_set(err, KDK_CORRUPT, "%s: neither slot is valid (offsets 0 and %u)",
                     os_file_path(file), MANIFEST_SLOT_BYTES));
 out:

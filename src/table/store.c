@@ -28,6 +28,44 @@ out:
     return status;
 }
 
+/* What a database has in its directory before its MANIFEST is there; and what file systems put into theirs. */
+static kdk_status is_ours(void *context, const char *name, struct err *err)
+{
+    static const char *const ours[] = {"LOCK", "MANIFEST", "MANIFEST.new", "wal", "blocks", "trees", "runs", "tmp", "lost+found", ".", ".."};
+    char **foreign = context;
+    (void)err;
+    for (size_t i = 0; i < COUNT_OF(ours); i++)
+        if (strcmp(name, ours[i]) == 0)
+            return KDK_OK;
+    if (!*foreign && !(*foreign = mem_strdup(name)))
+        return err_nomem(err);
+    return KDK_OK;
+}
+
+/* A folder of somebody's files does not become a database by a slip of the fingers. */
+static kdk_status refuse_foreign(const struct store_options *options, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct buf path = {0};
+    enum os_kind kind;
+    char *foreign = NULL;
+    (void)buf_printf(&path, "%s/MANIFEST", options->dir);
+    TRY(buf_status(&path, err));
+    TRY(os_kind(options->os, path.data, &kind, err));
+    if (kind != OS_MISSING)
+        goto out;
+    TRY(os_list(options->os, options->dir, is_ours, &foreign, err));
+    if (foreign) {
+        status = err_set(err, KDK_WRONG_OBJECT_TYPE, "\"%s\" is not a database", options->dir);
+        err_detail(err, "It has no MANIFEST, and other files: \"%s\".", foreign);
+        err_hint(err, "A new database is made in a folder that is empty, or not there yet.");
+    }
+out:
+    mem_free(foreign);
+    buf_deinit(&path);
+    return status;
+}
+
 static kdk_status directory_make(const struct store_options *options, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -39,6 +77,8 @@ static kdk_status directory_make(const struct store_options *options, struct err
         if (!options->create)
             TRY(err_set(err, KDK_UNDEFINED_FILE, "database \"%s\" does not exist", options->dir));
         TRY(os_mkdir(options->os, options->dir, err));
+    } else {
+        TRY(refuse_foreign(options, err));
     }
     if (!options->read_only)
         TRY(sync_parent(options->os, options->dir, err));

@@ -16,8 +16,6 @@ struct life {
     struct os *os;
     enum bad bad;
     uint32_t table;
-    const char *flip;
-    uint64_t flip_at;
     struct sim *sim;
 };
 
@@ -150,5 +148,74 @@ TEST(damaged, what_writers_alone_need_does_not_keep_readers_out)
         CHECK_EQ(sim_flip(life.sim, files[i], 9, 1, &err), KDK_OK);
     for (int i = 0; i < 2; i++)
         CHECK(sim_run(life.sim, look, &life));
+    sim_free(life.sim);
+}
+
+static void refused(void *context)
+{
+    const char *want = context;
+    kdk_db *db = NULL;
+    kdk_error error = {0};
+    CHECK(kdk_open("/db", NULL, &db, &error) != KDK_OK);
+    if (!CHECK(strstr(error.message, want) != NULL))
+        check_str(error.message, want, "kdk_open", __FILE__, __LINE__);
+}
+
+static void cut_manifest(void *context)
+{
+    struct life *life = context;
+    struct os_file *file = NULL;
+    CHECK_EQ(os_open(life->os, "/db/MANIFEST", OS_READ | OS_WRITE, &file, NULL), KDK_OK);
+    CHECK_EQ(os_truncate(file, 0, NULL), KDK_OK);
+    os_close(file);
+}
+
+/* Without it nothing tells what is valid: neither an empty database nor what the log happens to hold still. */
+TEST(damaged, an_empty_manifest_is_refused)
+{
+    static char want[] = "/db/MANIFEST: neither slot is valid";
+    struct sim_options options = {.seed = 3, .quiet = true};
+    struct life life = {0};
+    struct err err = {0};
+    CHECK_EQ(sim_new(&options, &life.sim, &err), KDK_OK);
+    life.os = sim_os(life.sim);
+    CHECK(sim_run(life.sim, make, &life));
+    CHECK(sim_run(life.sim, cut_manifest, &life));
+    for (int i = 0; i < 2; i++)
+        CHECK(sim_run(life.sim, refused, want));
+    sim_free(life.sim);
+}
+
+static void put_letter(void *context)
+{
+    struct life *life = context;
+    struct os_file *file = NULL;
+    CHECK_EQ(os_mkdir(life->os, "/db", NULL), KDK_OK);
+    CHECK_EQ(os_open(life->os, "/db/letter.txt", OS_WRITE | OS_CREATE, &file, NULL), KDK_OK);
+    os_close(file);
+}
+
+static size_t names;
+static kdk_status count_name(void *context, const char *name, struct err *err)
+{
+    (void)context;
+    (void)err;
+    names += *name != '.';
+    return KDK_OK;
+}
+
+TEST(damaged, a_folder_of_other_files_becomes_no_database)
+{
+    static char want[] = "\"/db\" is not a database: It has no MANIFEST, and other files: \"letter.txt\".";
+    struct sim_options options = {.seed = 3, .quiet = true};
+    struct life life = {0};
+    struct err err = {0};
+    CHECK_EQ(sim_new(&options, &life.sim, &err), KDK_OK);
+    life.os = sim_os(life.sim);
+    CHECK(sim_run(life.sim, put_letter, &life));
+    CHECK(sim_run(life.sim, refused, want));
+    names = 0;
+    CHECK_EQ(os_list(life.os, "/db", count_name, NULL, &err), KDK_OK);
+    CHECK_EQ(names, 1);
     sim_free(life.sim);
 }
