@@ -38,7 +38,9 @@ static kdk_conn *connected(struct world *w)
 static bool open_world(struct world *w)
 {
     kdk_error error = {0};
-    kdk_options options = {.size = sizeof options, .threads = 1, .settings = w->settings};
+    /* What is behind the first batch of large inserts makes files of their own. */
+    static const char *const usual[] = {"bulk_load_rows=1", NULL};
+    kdk_options options = {.size = sizeof options, .threads = 1, .settings = w->settings ? w->settings : usual};
     w->db = NULL;
     if (!CHECK_EQ(kdk_open("/db", &options, &w->db, &error), KDK_OK))
         return check_str(error.message, "", "kdk_open", __FILE__, __LINE__);
