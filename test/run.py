@@ -164,6 +164,7 @@ def slow():
         ("tsan", ["tsan"], "src/*/*_test.c", lambda: unit_jobs("tsan")),
         ("tpch-sf1", ["release"], SHELL, lambda: [
             Job("tpch SF1", python("tpch.py", "--kodiak", shell(), "--sf", "1", venv=True), seconds=7200)]),
+        ("flip-whole", ["release"], SHELL, lambda: [Job("flip whole", python("flip.py", "--kodiak", shell(), "--whole"), seconds=7200)]),
         ("mutants", ["debug"], "test/mutants.tsv", lambda: [Job("mutants", ["test/mutants.sh"], seconds=7200)]),
     ]
 
