@@ -39,7 +39,12 @@ static kdk_status status_of(int error)
     switch (error) {
     case ENOSPC:
     case EDQUOT:
+    case EFBIG: /* A limit of the process's files. */
         return KDK_FULL;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return KDK_PRIVILEGE;
     case ENOENT:
         return KDK_UNDEFINED_FILE;
     case EEXIST:

@@ -39,6 +39,7 @@ void interrupt_install(void)
     /* Who stops reading our output gets no more of it, and the database is closed as always. */
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGXFSZ, &action, NULL); /* A limit on files is an error like a full disk. */
 }
 
 void interrupt_target(kdk_conn *conn)

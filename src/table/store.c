@@ -98,6 +98,11 @@ static kdk_status directory_lock(struct store *store, const struct store_options
     buf_printf(&path, "%s/LOCK", options->dir);
     TRY(buf_status(&path, err));
     status = os_open(options->os, path.data, options->read_only ? OS_WRITE : OS_WRITE | OS_CREATE, &file, err);
+    if (status == KDK_PRIVILEGE && options->read_only) {
+        /* Somebody else's, or on a medium that is not written: a lock that readers share keeps writers out. */
+        err_clear(err);
+        status = os_open(options->os, path.data, OS_READ, &file, err);
+    }
     if (status == KDK_UNDEFINED_FILE && options->read_only) {
         /* A copy without its lock: nobody owns it. */
         err_clear(err);

@@ -63,6 +63,29 @@ def test_copy_out(k, tally):
     same(tally, (err, code), ("ERROR 58P01: could not open file \"/nowhere/x.csv\" for writing: No such file or directory\n", 1), "no such folder")
 
 
+def test_limits_and_permissions(k, tally):
+    with kdk.scratch() as folder:
+        path = os.path.join(folder, "d.kdk")
+        _, err, code = k.run(path, "-c", "create table t (a int, s text); insert into t select g, 'a text of some length ' || g from generate_series(1, 1000) g")
+        same(tally, (err, code), ("", 0), "made")
+        done = subprocess.run(["sh", "-c", 'ulimit -f 1000; exec "$@"', "sh", k.argv[0], path, "-c",
+                               "create table u as select g, 'a text of some length ' || g as s from generate_series(1, 300000) g"],
+                              capture_output=True, text=True, timeout=120)
+        tally.check(done.returncode == 1 and "disk full" in done.stderr, f"a limit on files: {done}")
+        same(tally, k.run(path, "--format", "csv", "--no-header", "-c", "select count(*) from t")[0], "1000\n", "and nothing lost")
+        if os.geteuid() == 0:
+            return  # Nothing is forbidden to root.
+        for root, folders, files in os.walk(path, topdown=False):
+            for name in files:
+                os.chmod(os.path.join(root, name), 0o444)
+            os.chmod(root, 0o555)
+        _, err, code = k.run(path, "-c", "select 1")
+        tally.check(code == 1 and err.startswith("ERROR 42501: could not open"), f"no permission: {err}")
+        same(tally, k.run(path, "--read-only", "--format", "csv", "--no-header", "-c", "select count(*) from t"), ("1000\n", "", 0), "yet it can be read")
+        for root, folders, files in os.walk(path):
+            os.chmod(root, 0o755)
+
+
 def test_json(k, tally):
     want = [{"id": 1, "t": "x,y", "n": 1.5, "z": None, "b": True}, {"id": 22, "t": 'say "hi"', "n": -2.25, "z": "", "b": False}]
     out, _, code = k.run("--format", "json", "-c", ROWS)
