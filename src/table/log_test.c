@@ -390,6 +390,7 @@ static bool cut_at(uint64_t seed, uint64_t n)
             CHECK_EQ(sim_last_error(w.sim, &w.err), KDK_OK);
             sim_memory_reap();
         } else {
+            mem_track_end(); /* What follows may have real threads, of which the tracker knows nothing. */
             CHECK_EQ(w.stopped, KDK_OK);
         }
         if (life == 0)

@@ -302,6 +302,8 @@ static bool cut_at(uint64_t seed, uint64_t n, uint64_t release_every)
         if (!all) {
             CHECK_EQ(sim_last_error(w.sim, NULL), KDK_OK);
             sim_memory_reap();
+        } else {
+            mem_track_end();
         }
         if (life == 0)
             ended = all;
