@@ -784,6 +784,61 @@ TEST(transactions, invariant_20a_at_most_one_row_has_a_unique_key)
         run_parts(&w, seed, (const os_thread_fn[]){fight_for_keys, keys_after}, 2);
 }
 
+/* Rows behind the first batch of a large statement go into files of its own, with sorted runs for its keys: they obey as others do. */
+static void load_what_is_refused(void *context)
+{
+    enum { MANY = 3 * BATCH_ROWS };
+    struct world *w = context;
+    if (!open_world(w))
+        return;
+    DO(w->conn, "create table l (id integer primary key, code integer not null, name text)");
+    DO(w->conn, "create unique index l_code on l (code); create index l_name on l (name)");
+    DO(w->conn, "insert into l values (%d, -1, 'there')", MANY - 3);
+    static const struct {
+        const char *columns;
+        kdk_status status;
+    } refused[] = {
+        {"g, g, 'its id is there'", KDK_UNIQUE},
+        {"case when g > %d then -g else -g - 100000 end, case when g > %d then 7777777 else g end, 'a code twice in the load'", KDK_UNIQUE},
+        {"-g, case when g = %d then -1 else g end, 'its code is there, before %d'", KDK_UNIQUE},
+        {"-g, case when g >= %d then null else g end, 'no code, from %d on'", KDK_NOT_NULL},
+        {"-g, 1000 / (%d - g), 'fails late, at %d'", KDK_DIVISION_BY_ZERO},
+    };
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        char columns[256];
+        snprintf(columns, sizeof columns, refused[i].columns, MANY - 4, MANY - 4);
+        CHECK_EQ(try_sql(w->conn, "insert into l select %s from generate_series(1, %d) as s (g)", columns, MANY), refused[i].status);
+        CHECK_EQ(number(w->conn, "select count(*) from l"), 1);
+        CHECK_EQ(number(w->conn, "select count(*) from l where name > 'a'"), 1);
+        CHECK_EQ(problems(w, true), 0);
+    }
+    DO(w->conn, "insert into l select -g, g, 'loaded' from generate_series(1, %d) as s (g)", MANY);
+    CHECK_EQ(number(w->conn, "select count(*) from l"), MANY + 1);
+    CHECK_EQ(number(w->conn, "select id from l where code = %d", MANY - 1), 1 - MANY);
+    CHECK_EQ(try_sql(w->conn, "insert into l values (%d, 0, 'again')", 1 - MANY), KDK_UNIQUE);
+    DO(w->conn, "delete from l where id = %d; insert into l values (%d, %d, 'after')", 1 - MANY, 1 - MANY, MANY - 1);
+    CHECK_EQ(number(w->conn, "select count(*) from l"), MANY + 1);
+    CHECK_EQ(problems(w, true), 0);
+    power_off(w);
+}
+
+static void loads_after(void *context)
+{
+    struct world *w = context;
+    if (!open_world(w))
+        return;
+    CHECK_EQ(number(w->conn, "select count(*) from l"), number(w->conn, "select count(distinct code) from l"));
+    CHECK_EQ(number(w->conn, "select count(*) from l where name = 'loaded'"), 3 * BATCH_ROWS - 1);
+    CHECK_EQ(problems(w, true), 0);
+    close_world(w);
+}
+
+TEST(transactions, a_load_that_is_refused_leaves_no_trace)
+{
+    static struct world w;
+    run_parts(&w, 21, (const os_thread_fn[]){load_what_is_refused, loads_after}, 2);
+}
+
 /* -------------------------------------------------------------------- catalog ---- */
 
 static void bind_at_snapshot(void *context)
