@@ -20,25 +20,39 @@
 /* ----------------------------------------------------------------- settings ---- */
 
 /* X(ID, name, default, kind, description). Values are kept as text; numbers are checked when set. */
-#define SETTINGS(X)                                                                                        \
-    X(APPLICATION_NAME, "application_name", "", TEXT, "Name of the program, for views.")                   \
-    X(BULK_LOAD_ROWS, "bulk_load_rows", "0", COUNT, "Rows of a statement from which on they go into files of their own; 0: 16384.") \
-    X(CHECKPOINT_LOG_BYTES, "checkpoint_log_bytes", "268435456", BYTES, "Log that starts a checkpoint.")   \
-    X(CLIENT_ENCODING, "client_encoding", "UTF8", FIXED, "Always UTF8.")                                   \
-    X(DATESTYLE, "datestyle", "ISO, MDY", FIXED, "How dates are printed and read.")                        \
-    X(DEFAULT_ISOLATION, "default_transaction_isolation", "repeatable read", FIXED, "Isolation of new transactions.") \
-    X(INTEGER_DATETIMES, "integer_datetimes", "on", FIXED, "Timestamps are integers.")                     \
-    X(MEMORY_LIMIT, "memory_limit", "0", BYTES, "Memory for rows, caches and operators; 0: 60 % of the machine's.") \
-    X(OPTIMIZER, "optimizer", "on", BOOL, "Off: plans as written, to compare results.")                    \
-    X(SEARCH_PATH, "search_path", "public", TEXT, "Schemas of names without one.")                         \
-    X(SERVER_ENCODING, "server_encoding", "UTF8", FIXED, "Always UTF8.")                                   \
-    X(SERVER_VERSION, "server_version", "15.0", FIXED, "PostgreSQL's version whose dialect this is.")      \
-    X(STANDARD_STRINGS, "standard_conforming_strings", "on", FIXED, "Backslashes are plain in '...'.")     \
-    X(THREADS, "threads", "0", COUNT, "Workers of one statement; 0: the machine's processors.")            \
-    X(TIMEZONE, "timezone", "UTC", FIXED, "Always UTC.")                                                   \
-    X(TRANSACTION_ISOLATION, "transaction_isolation", "repeatable read", FIXED, "Isolation of the transaction.")
+#define SETTINGS(X)                                                                        \
+    X(APPLICATION_NAME, "application_name", "", TEXT, "Name of the program, for views.")   \
+    X(BULK_LOAD_ROWS, "bulk_load_rows", "0", COUNT,                                        \
+      "Rows of a statement from which on they go into files of their own; 0: 16384.")      \
+    X(CHECKPOINT_LOG_BYTES, "checkpoint_log_bytes", "268435456", BYTES,                    \
+      "Log that starts a checkpoint.")                                                     \
+    X(CLIENT_ENCODING, "client_encoding", "UTF8", FIXED, "Always UTF8.")                   \
+    X(DATESTYLE, "datestyle", "ISO, MDY", FIXED, "How dates are printed and read.")        \
+    X(DEFAULT_ISOLATION, "default_transaction_isolation", "repeatable read", FIXED,        \
+      "Isolation of new transactions.")                                                    \
+    X(INTEGER_DATETIMES, "integer_datetimes", "on", FIXED, "Timestamps are integers.")     \
+    X(MEMORY_LIMIT, "memory_limit", "0", BYTES,                                            \
+      "Memory for rows, caches and operators; 0: 60 % of the machine's.")                  \
+    X(OPTIMIZER, "optimizer", "on", BOOL, "Off: plans as written, to compare results.")    \
+    X(SEARCH_PATH, "search_path", "public", TEXT, "Schemas of names without one.")         \
+    X(SERVER_ENCODING, "server_encoding", "UTF8", FIXED, "Always UTF8.")                   \
+    X(SERVER_VERSION, "server_version", "15.0", FIXED,                                     \
+      "PostgreSQL's version whose dialect this is.")                                       \
+    X(STANDARD_STRINGS, "standard_conforming_strings", "on", FIXED,                        \
+      "Backslashes are plain in '...'.")                                                   \
+    X(THREADS, "threads", "0", COUNT,                                                      \
+      "Workers of one statement; 0: the machine's processors.")                            \
+    X(TIMEZONE, "timezone", "UTC", FIXED, "Always UTC.")                                   \
+    X(TRANSACTION_ISOLATION, "transaction_isolation", "repeatable read", FIXED,            \
+      "Isolation of the transaction.")
 
-enum setting_kind { SETTING_TEXT, SETTING_BYTES, SETTING_COUNT, SETTING_BOOL, SETTING_FIXED };
+enum setting_kind {
+    SETTING_TEXT,
+    SETTING_BYTES,
+    SETTING_COUNT,
+    SETTING_BOOL,
+    SETTING_FIXED
+};
 enum setting_id {
 #define SETTING_ENUM(ID, NAME, DEFAULT, KIND, ABOUT) SET_##ID,
     SETTINGS(SETTING_ENUM)
@@ -61,8 +75,9 @@ struct kdk_db {
     struct store *store;
     struct catalog *catalog;
     uint32_t threads;
-    char *settings[SETTING_COUNT_OF]; /* Given at open; NULL: the default. Immutable after open. */
-    struct buf notice;                /* What open found. */
+    char *settings
+        [SETTING_COUNT_OF]; /* Given at open; NULL: the default. Immutable after open. */
+    struct buf notice;      /* What open found. */
     _Atomic uint32_t connections;
 };
 
@@ -77,17 +92,17 @@ struct kdk_conn {
     struct kdk_db *db;
     struct err err;
     uint32_t err_line, err_column;
-    struct txn *txn;        /* Running, or NULL. */
-    bool block;             /* Between BEGIN and its end. */
-    bool failed;            /* The block has failed; `txn` may be NULL then. */
-    bool was_read_only;     /* The transaction that failed: for AND CHAIN. */
+    struct txn *txn;    /* Running, or NULL. */
+    bool block;         /* Between BEGIN and its end. */
+    bool failed;        /* The block has failed; `txn` may be NULL then. */
+    bool was_read_only; /* The transaction that failed: for AND CHAIN. */
     struct catalog_session session;
     char *settings[SETTING_COUNT_OF]; /* NULL: the database's. */
     struct strmap prepared;           /* struct prepared by name */
     struct kdk_stmt *stmts;           /* All of this connection. */
     struct kdk_stmt *running;         /* The one that has a run open, or NULL. */
     _Atomic uint32_t cancel;
-    int64_t now_us;                   /* Start of the transaction. */
+    int64_t now_us; /* Start of the transaction. */
     void (*notice)(void *context, const char *text);
     void *notice_context;
     void (*progress)(void *context, uint64_t done, uint64_t total, const char *unit);
@@ -97,7 +112,15 @@ struct kdk_conn {
     struct arrow_stream *arrow_in; /* Of kdk_insert_arrow(), while it runs. */
 };
 
-enum bind_kind { BOUND_NOTHING, BOUND_NULL, BOUND_BOOL, BOUND_INT, BOUND_DOUBLE, BOUND_TEXT, BOUND_BLOB };
+enum bind_kind {
+    BOUND_NOTHING,
+    BOUND_NULL,
+    BOUND_BOOL,
+    BOUND_INT,
+    BOUND_DOUBLE,
+    BOUND_TEXT,
+    BOUND_BLOB
+};
 struct binding {
     enum bind_kind kind;
     int64_t i;
@@ -116,7 +139,7 @@ struct kdk_stmt {
     /* Bound and planned; made anew when the catalog has changed. */
     struct arena plan_arena;
     struct bound_stmt *bound;
-    uint64_t version; /* Of the catalog, 0: not bound */
+    uint64_t version;            /* Of the catalog, 0: not bound */
     const struct catver *catver; /* What the tree points into; owned reference. */
     struct rowprog *rowprog;
     /* Parameters */
@@ -147,7 +170,8 @@ struct kdk_stmt {
 /* ------------------------------------------------------------------ between files ---- */
 
 const char *conn_setting(struct kdk_conn *conn, enum setting_id id);
-kdk_status conn_set(struct kdk_conn *conn, const char *name, const char *value, struct err *err); /* value NULL: reset */
+kdk_status conn_set(struct kdk_conn *conn, const char *name, const char *value,
+                    struct err *err); /* value NULL: reset */
 kdk_status setting_find(const char *name, enum setting_id *id, struct err *err);
 kdk_status setting_check(enum setting_id id, const char *value, struct err *err);
 uint32_t conn_threads(struct kdk_conn *conn);
@@ -160,15 +184,19 @@ void conn_rollback(struct kdk_conn *conn);
 void conn_block_failed(struct kdk_conn *conn);
 kdk_status conn_begin(struct kdk_conn *conn, bool read_only, struct err *err);
 /* Keeps the error on the connection; sql is what its position counts in. */
-kdk_status conn_fail(struct kdk_conn *conn, kdk_status status, const char *sql, size_t bytes);
-kdk_status conn_misuse(struct kdk_conn *conn); /* KDK_MISUSE: a NULL where something must be. */
+kdk_status conn_fail(struct kdk_conn *conn, kdk_status status, const char *sql,
+                     size_t bytes);
+kdk_status
+conn_misuse(struct kdk_conn *conn); /* KDK_MISUSE: a NULL where something must be. */
 void conn_drop_prepared(struct kdk_conn *conn, const char *name); /* NULL: all */
 
-kdk_status stmt_new(struct kdk_conn *conn, const char *sql, size_t bytes, const struct ltype *types, uint32_t type_count,
-                    struct kdk_stmt **out, struct err *err);
+kdk_status stmt_new(struct kdk_conn *conn, const char *sql, size_t bytes,
+                    const struct ltype *types, uint32_t type_count, struct kdk_stmt **out,
+                    struct err *err);
 /* kdk_step() with the error in `err`. */
 kdk_status stmt_step(struct kdk_stmt *stmt, bool *row, struct err *err);
-bool stmt_gives_rows(const struct kdk_stmt *stmt); /* SELECT, INSERT, UPDATE, DELETE: run by exec. */
+bool stmt_gives_rows(
+    const struct kdk_stmt *stmt); /* SELECT, INSERT, UPDATE, DELETE: run by exec. */
 kdk_status stmt_bind_plan(struct kdk_stmt *stmt, struct err *err);
 void stmt_exec_env(struct kdk_stmt *stmt, struct exec_env *out);
 void stmt_bind_env(struct kdk_stmt *stmt, struct bind_env *out);
@@ -176,6 +204,7 @@ void stmt_bind_env(struct kdk_stmt *stmt, struct bind_env *out);
 kdk_status utility_run(struct kdk_stmt *stmt, struct err *err);
 /* Adds a row of `width` text cells to the statement's own rows. NULL cells are NULL. */
 kdk_status stmt_line(struct kdk_stmt *stmt, const char *const *cells, struct err *err);
-kdk_status stmt_line_columns(struct kdk_stmt *stmt, const char *const *names, uint32_t width, struct err *err);
+kdk_status stmt_line_columns(struct kdk_stmt *stmt, const char *const *names,
+                             uint32_t width, struct err *err);
 
 #endif

@@ -15,7 +15,10 @@ struct result_stream {
 
 static int errno_of(kdk_status status)
 {
-    return status == KDK_NOMEM ? ENOMEM : status == KDK_UNSUPPORTED ? ENOSYS : status == KDK_INTERRUPTED ? ECANCELED : EIO;
+    return status == KDK_NOMEM         ? ENOMEM
+           : status == KDK_UNSUPPORTED ? ENOSYS
+           : status == KDK_INTERRUPTED ? ECANCELED
+                                       : EIO;
 }
 
 /* The run begins before its schema is given: by then the statement is bound, and stays so until the run's end. */
@@ -35,7 +38,8 @@ static int stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *ou
     struct kdk_stmt *stmt = r->stmt;
     kdk_status status = begin(r);
     if (status == KDK_OK)
-        status = format_export_schema(stmt->bound->columns, stmt->bound->column_count, out, &stmt->conn->err);
+        status = format_export_schema(stmt->bound->columns, stmt->bound->column_count, out,
+                                      &stmt->conn->err);
     return status == KDK_OK ? 0 : errno_of(status);
 }
 
@@ -65,7 +69,8 @@ static int stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
         goto out;
     }
     if (stmt->batch) {
-        TRY(format_export_batch(stmt->bound->columns, stmt->bound->column_count, stmt->batch, out, err));
+        TRY(format_export_batch(stmt->bound->columns, stmt->bound->column_count,
+                                stmt->batch, out, err));
         stmt->returned += stmt->batch->sel.count - 1;
         stmt->batch_row = stmt->batch->sel.count - 1;
         goto out;
@@ -82,7 +87,8 @@ static int stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
             vec_put(&one.columns[c], 0, &stmt->row[c], 1);
     }
     batch_all(&one, 1);
-    TRY(format_export_batch(stmt->bound->columns, stmt->bound->column_count, &one, out, err));
+    TRY(format_export_batch(stmt->bound->columns, stmt->bound->column_count, &one, out,
+                            err));
 out:
     arena_deinit(&arena);
     if (status != KDK_OK) {
@@ -116,16 +122,23 @@ KDK_API kdk_status kdk_stmt_arrow(kdk_stmt *stmt, struct ArrowArrayStream *out)
     err_clear(&conn->err);
     if (!out)
         return conn_misuse(conn);
-    if (stmt->bound ? !stmt->bound->root || stmt->bound->ddl || stmt->bound->copy || stmt->inner : !stmt_gives_rows(stmt))
-        return conn_fail(conn, err_set(&conn->err, KDK_UNSUPPORTED, "this kind of statement does not give an Arrow stream"),
+    if (stmt->bound
+            ? !stmt->bound->root || stmt->bound->ddl || stmt->bound->copy || stmt->inner
+            : !stmt_gives_rows(stmt))
+        return conn_fail(conn,
+                         err_set(&conn->err, KDK_UNSUPPORTED,
+                                 "this kind of statement does not give an Arrow stream"),
                          NULL, 0);
     kdk_reset(stmt);
     r = MEM_NEW(struct result_stream);
     if (!r)
         return conn_fail(conn, err_nomem(&conn->err), NULL, 0);
     r->stmt = stmt;
-    *out = (struct ArrowArrayStream){.get_schema = stream_schema, .get_next = stream_next, .get_last_error = stream_error,
-                                     .release = stream_release, .private_data = r};
+    *out = (struct ArrowArrayStream){.get_schema = stream_schema,
+                                     .get_next = stream_next,
+                                     .get_last_error = stream_error,
+                                     .release = stream_release,
+                                     .private_data = r};
     return KDK_OK;
 }
 
@@ -141,7 +154,9 @@ static kdk_status add_name(struct buf *sql, const char *name, size_t bytes, stru
 }
 
 /* The statement that it is: COPY's rules for columns, defaults, constraints and conversions are an INSERT's, and its input is batches. */
-static kdk_status insert_sql(const char *table, const char *dot, const struct arrow_schema *schema, struct buf *sql, struct err *err)
+static kdk_status insert_sql(const char *table, const char *dot,
+                             const struct arrow_schema *schema, struct buf *sql,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     buf_clear(sql);
@@ -154,15 +169,18 @@ static kdk_status insert_sql(const char *table, const char *dot, const struct ar
     TRY(add_name(sql, table, strlen(table), err));
     for (size_t i = 0; i < schema->child_count; i++) {
         (void)buf_add_str(sql, i ? ", " : " (");
-        TRY(add_name(sql, schema->children[i]->name, strlen(schema->children[i]->name), err));
+        TRY(add_name(sql, schema->children[i]->name, strlen(schema->children[i]->name),
+                     err));
     }
-    (void)buf_add_str(sql, schema->child_count ? ") from stdin with (format arrow)" : " from stdin with (format arrow)");
+    (void)buf_add_str(sql, schema->child_count ? ") from stdin with (format arrow)"
+                                               : " from stdin with (format arrow)");
     TRY(buf_status(sql, err));
 out:
     return status;
 }
 
-KDK_API kdk_status kdk_insert_arrow(kdk_conn *conn, const char *table, struct ArrowArrayStream *in, uint64_t *rows)
+KDK_API kdk_status kdk_insert_arrow(kdk_conn *conn, const char *table,
+                                    struct ArrowArrayStream *in, uint64_t *rows)
 {
     kdk_status status = KDK_OK;
     struct buf sql = {0};
@@ -179,7 +197,8 @@ KDK_API kdk_status kdk_insert_arrow(kdk_conn *conn, const char *table, struct Ar
     struct err *err = &conn->err;
     err_clear(err);
     if (conn->running)
-        TRY(err_set(err, KDK_MISUSE, "another statement of this connection is still giving rows"));
+        TRY(err_set(err, KDK_MISUSE,
+                    "another statement of this connection is still giving rows"));
     TRY(arrow_import_stream(in, &conn->arrow_in, err));
     TRY(insert_sql(table, NULL, conn->arrow_in->schema, &sql, err));
     status = stmt_new(conn, sql.data, sql.len, NULL, 0, &stmt, err);

@@ -20,7 +20,8 @@ KDK_API const char *kdk_version(void)
 static bool same_name(const char *a, const char *b)
 {
     for (; *a && *b; a++, b++) {
-        char x = *a >= 'A' && *a <= 'Z' ? (char)(*a + 32) : *a, y = *b >= 'A' && *b <= 'Z' ? (char)(*b + 32) : *b;
+        char x = *a >= 'A' && *a <= 'Z' ? (char)(*a + 32) : *a,
+             y = *b >= 'A' && *b <= 'Z' ? (char)(*b + 32) : *b;
         if (x != y)
             return false;
     }
@@ -34,7 +35,8 @@ kdk_status setting_find(const char *name, enum setting_id *id, struct err *err)
             *id = (enum setting_id)i;
             return KDK_OK;
         }
-    return err_set(err, KDK_UNDEFINED_OBJECT, "unrecognized configuration parameter \"%s\"", name);
+    return err_set(err, KDK_UNDEFINED_OBJECT, "unrecognized configuration parameter \"%s\"",
+                   name);
 }
 
 /* "64", "64kB", "2 GB". False when it is no number of bytes. */
@@ -43,12 +45,14 @@ static bool read_bytes(const char *text, uint64_t *out)
     static const struct {
         const char *unit;
         uint32_t shift;
-    } units[] = {{"", 0}, {"b", 0}, {"kb", 10}, {"mb", 20}, {"gb", 30}, {"tb", 40}, {"kib", 10}, {"mib", 20}, {"gib", 30}};
+    } units[] = {{"", 0},    {"b", 0},    {"kb", 10},  {"mb", 20}, {"gb", 30},
+                 {"tb", 40}, {"kib", 10}, {"mib", 20}, {"gib", 30}};
     uint64_t n = 0;
     if (*text < '0' || *text > '9')
         return false;
     for (; *text >= '0' && *text <= '9'; text++)
-        if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, (uint64_t)(*text - '0'), &n))
+        if (__builtin_mul_overflow(n, 10, &n) ||
+            __builtin_add_overflow(n, (uint64_t)(*text - '0'), &n))
             return false;
     while (*text == ' ')
         text++;
@@ -64,7 +68,9 @@ static bool read_bytes(const char *text, uint64_t *out)
 
 static bool read_bool(const char *text, bool *out)
 {
-    static const char *const yes[] = {"on", "true", "yes", "1"}, *const no[] = {"off", "false", "no", "0"};
+    static const char *const yes[] = {"on", "true", "yes", "1"}, *const no[] = {"off",
+                                                                                "false",
+                                                                                "no", "0"};
     for (size_t i = 0; i < COUNT_OF(yes); i++)
         if (same_name(text, yes[i]) || same_name(text, no[i])) {
             *out = same_name(text, yes[i]);
@@ -90,21 +96,32 @@ kdk_status setting_check(enum setting_id id, const char *value, struct err *err)
         ok = read_bool(value, &b);
         break;
     case SETTING_FIXED:
-        ok = same_name(value, settings[id].initial) || (id == SET_CLIENT_ENCODING && same_name(value, "utf-8")) ||
-             (id == SET_DATESTYLE && (same_name(value, "iso") || same_name(value, "iso, dmy") || same_name(value, "mdy")));
+        ok = same_name(value, settings[id].initial) ||
+             (id == SET_CLIENT_ENCODING && same_name(value, "utf-8")) ||
+             (id == SET_DATESTYLE &&
+              (same_name(value, "iso") || same_name(value, "iso, dmy") ||
+               same_name(value, "mdy")));
         if (!ok)
-            return err_set(err, KDK_UNSUPPORTED, "parameter \"%s\" cannot be changed to \"%s\"", settings[id].name, value);
+            return err_set(err, KDK_UNSUPPORTED,
+                           "parameter \"%s\" cannot be changed to \"%s\"",
+                           settings[id].name, value);
         break;
     }
-    return ok ? KDK_OK : err_set(err, KDK_BAD_PARAMETER, "invalid value for parameter \"%s\": \"%s\"", settings[id].name, value);
+    return ok ? KDK_OK
+              : err_set(err, KDK_BAD_PARAMETER,
+                        "invalid value for parameter \"%s\": \"%s\"", settings[id].name,
+                        value);
 }
 
 const char *conn_setting(struct kdk_conn *conn, enum setting_id id)
 {
-    return conn->settings[id] ? conn->settings[id] : conn->db->settings[id] ? conn->db->settings[id] : settings[id].initial;
+    return conn->settings[id]       ? conn->settings[id]
+           : conn->db->settings[id] ? conn->db->settings[id]
+                                    : settings[id].initial;
 }
 
-kdk_status conn_set(struct kdk_conn *conn, const char *name, const char *value, struct err *err)
+kdk_status conn_set(struct kdk_conn *conn, const char *name, const char *value,
+                    struct err *err)
 {
     kdk_status status = KDK_OK;
     enum setting_id id;
@@ -160,7 +177,8 @@ static kdk_status db_settings(struct kdk_db *db, const char *const *list, struct
         char name[64];
         enum setting_id id;
         if (!equals || (size_t)(equals - *list) >= sizeof name)
-            TRY(err_set(err, KDK_BAD_PARAMETER, "settings are given as name=value, not \"%s\"", *list));
+            TRY(err_set(err, KDK_BAD_PARAMETER,
+                        "settings are given as name=value, not \"%s\"", *list));
         memcpy(name, *list, (size_t)(equals - *list));
         name[equals - *list] = '\0';
         TRY(setting_find(name, &id, err));
@@ -188,8 +206,9 @@ static void db_close_store(struct kdk_db *db)
 }
 
 /* One attempt. *damage: what the log's end was cut for, if report->damaged. */
-static kdk_status db_open_once(struct kdk_db *db, const struct store_options *options, struct store_report *report,
-                               struct err *damage, struct err *err)
+static kdk_status db_open_once(struct kdk_db *db, const struct store_options *options,
+                               struct store_report *report, struct err *damage,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     struct err found = {0};
@@ -211,7 +230,8 @@ static kdk_status db_open_once(struct kdk_db *db, const struct store_options *op
 
 /* What is damaged is opened for reading, if that can be: first without the commits that the log cannot give any more, then without what
  * writers alone need. The notice tells of the first damage; the error, if nothing helps, too. */
-static kdk_status db_open_damaged_or_not(struct kdk_db *db, struct store_options *options, struct store_report *report, struct err *err)
+static kdk_status db_open_damaged_or_not(struct kdk_db *db, struct store_options *options,
+                                         struct store_report *report, struct err *err)
 {
     kdk_status status;
     struct err damage = {0}, again = {0};
@@ -219,7 +239,8 @@ static kdk_status db_open_damaged_or_not(struct kdk_db *db, struct store_options
 
     status = db_open_once(db, options, report, &damage, err);
     while (status == KDK_CORRUPT) {
-        if (report->replay_failed && (!options->replay_before || report->replay_failed < options->replay_before)) {
+        if (report->replay_failed &&
+            (!options->replay_before || report->replay_failed < options->replay_before)) {
             options->replay_before = report->replay_failed;
             cut = true;
         } else if (!options->read_only) {
@@ -235,15 +256,17 @@ static kdk_status db_open_damaged_or_not(struct kdk_db *db, struct store_options
             *err = again;
     }
     if (status == KDK_OK && damage.status) {
-        status = buf_printf(&db->notice, "the database is damaged and open read-only%s: %s%s%s",
-                            cut || report->damaged ? " at its last good commit" : "", damage.message, damage.detail[0] ? ": " : "",
-                            damage.detail);
+        status =
+            buf_printf(&db->notice, "the database is damaged and open read-only%s: %s%s%s",
+                       cut || report->damaged ? " at its last good commit" : "",
+                       damage.message, damage.detail[0] ? ": " : "", damage.detail);
         err_clear(err);
     }
     return status;
 }
 
-static kdk_status db_open(const char *path, const kdk_options *options, kdk_db **out, struct err *err)
+static kdk_status db_open(const char *path, const kdk_options *options, kdk_db **out,
+                          struct err *err)
 {
     kdk_status status = KDK_OK;
     struct kdk_db *db = NULL;
@@ -277,11 +300,15 @@ static kdk_status db_open(const char *path, const kdk_options *options, kdk_db *
     store.bulk_load_rows = db_number(db, SET_BULK_LOAD_ROWS);
     TRY(db_open_damaged_or_not(db, &store, &report, err));
     if (report.log_bytes_cut)
-        TRY(buf_printf(&db->notice, "%s%llu bytes of a torn write were cut from the end of the log, at position %llu",
+        TRY(buf_printf(&db->notice,
+                       "%s%llu bytes of a torn write were cut from the end of the log, at "
+                       "position %llu",
                        db->notice.len ? "; " : "", (unsigned long long)report.log_bytes_cut,
                        (unsigned long long)report.log_cut_lsn));
     if (report.slot_lost)
-        TRY(buf_printf(&db->notice, "%sone slot of the MANIFEST could not be read (a torn write, or damage); the database was opened from the other one",
+        TRY(buf_printf(&db->notice,
+                       "%sone slot of the MANIFEST could not be read (a torn write, or "
+                       "damage); the database was opened from the other one",
                        db->notice.len ? "; " : ""));
     *out = db;
     db = NULL;
@@ -300,15 +327,19 @@ static void tell(kdk_error *error, kdk_status status, const struct err *err)
     error->status = status;
     snprintf(error->sqlstate, sizeof error->sqlstate, "%s", status_sqlstate(status));
     if (status != KDK_OK)
-        snprintf(error->message, sizeof error->message, "%s%s%s", err->message[0] ? err->message : status_text(status),
+        snprintf(error->message, sizeof error->message, "%s%s%s",
+                 err->message[0] ? err->message : status_text(status),
                  err->detail[0] ? ": " : "", err->detail);
 }
 
-KDK_API kdk_status kdk_open(const char *path, const kdk_options *options, kdk_db **db, kdk_error *error)
+KDK_API kdk_status kdk_open(const char *path, const kdk_options *options, kdk_db **db,
+                            kdk_error *error)
 {
     struct err err = {0};
     kdk_status status =
-        path && db ? db_open(path, options, db, &err) : err_set(&err, KDK_MISUSE, "the path and the place for the handle must be given");
+        path && db ? db_open(path, options, db, &err)
+                   : err_set(&err, KDK_MISUSE,
+                             "the path and the place for the handle must be given");
     tell(error, status, &err);
     return status;
 }
@@ -331,7 +362,8 @@ KDK_API kdk_status kdk_close_error(kdk_db *db, kdk_error *error)
     struct err err = {0};
     uint32_t open = db ? atomic_load_explicit(&db->connections, memory_order_acquire) : 0;
     if (open) {
-        status = err_set(&err, KDK_BUSY, "%u connection%s of the database %s still open", open, open == 1 ? "" : "s", open == 1 ? "is" : "are");
+        status = err_set(&err, KDK_BUSY, "%u connection%s of the database %s still open",
+                         open, open == 1 ? "" : "s", open == 1 ? "is" : "are");
     } else if (db) {
         catalog_close(db->catalog);
         db->catalog = NULL;
@@ -342,7 +374,8 @@ KDK_API kdk_status kdk_close_error(kdk_db *db, kdk_error *error)
     return status;
 }
 
-KDK_API kdk_status kdk_check(kdk_db *db, int64_t *problems, void (*report)(void *context, const char *line), void *context)
+KDK_API kdk_status kdk_check(kdk_db *db, int64_t *problems,
+                             void (*report)(void *context, const char *line), void *context)
 {
     if (!db || !problems)
         return KDK_MISUSE;
@@ -364,7 +397,8 @@ static kdk_status one_file(void *context, const struct store_file *file, struct 
 {
     struct files_walk *walk = context;
     char name[2 * IDENTIFIER_BYTES_MAX + 32] = "";
-    const struct ctable *table = file->is_log ? NULL : catver_table_by_id(walk->version, file->table);
+    const struct ctable *table =
+        file->is_log ? NULL : catver_table_by_id(walk->version, file->table);
     (void)err;
     if (walk->stopped)
         return KDK_OK;
@@ -372,13 +406,20 @@ static kdk_status one_file(void *context, const struct store_file *file, struct 
         snprintf(name, sizeof name, "%s.%s", table->schema, table->name);
     else if (!file->is_log)
         snprintf(name, sizeof name, "(dropped table %u)", file->table);
-    walk->stopped = !walk->each(walk->context, &(kdk_file){.path = file->path, .table = file->is_log ? NULL : name,
-                                                           .bytes = file->bytes, .rows = file->rows, .strips = file->strips,
-                                                           .hidden = file->hidden, .is_log = file->is_log, .live = file->live});
+    walk->stopped =
+        !walk->each(walk->context, &(kdk_file){.path = file->path,
+                                               .table = file->is_log ? NULL : name,
+                                               .bytes = file->bytes,
+                                               .rows = file->rows,
+                                               .strips = file->strips,
+                                               .hidden = file->hidden,
+                                               .is_log = file->is_log,
+                                               .live = file->live});
     return KDK_OK;
 }
 
-KDK_API kdk_status kdk_files(kdk_db *db, bool (*each)(void *context, const kdk_file *file), void *context)
+KDK_API kdk_status kdk_files(kdk_db *db, bool (*each)(void *context, const kdk_file *file),
+                             void *context)
 {
     if (!db || !each)
         return KDK_MISUSE;
@@ -455,7 +496,8 @@ KDK_API void kdk_disconnect(kdk_conn *conn)
 kdk_status conn_begin(struct kdk_conn *conn, bool read_only, struct err *err)
 {
     conn->now_us = os_wall_us(conn->db->os);
-    return txn_begin(store_txnman(conn->db->store), TXN_SNAPSHOT, read_only, &conn->txn, err);
+    return txn_begin(store_txnman(conn->db->store), TXN_SNAPSHOT, read_only, &conn->txn,
+                     err);
 }
 
 kdk_status conn_commit(struct kdk_conn *conn, struct err *err)
@@ -489,7 +531,8 @@ void conn_block_failed(struct kdk_conn *conn)
     conn->block = conn->failed = true;
 }
 
-kdk_status conn_fail(struct kdk_conn *conn, kdk_status status, const char *sql, size_t bytes)
+kdk_status conn_fail(struct kdk_conn *conn, kdk_status status, const char *sql,
+                     size_t bytes)
 {
     conn->err_line = conn->err_column = 0;
     if (!conn->err.message[0]) /* A buffer that could not grow knows of no error context. */
@@ -560,7 +603,8 @@ KDK_API bool kdk_in_transaction(const kdk_conn *conn, bool *failed)
     return conn->block;
 }
 
-KDK_API void kdk_on_notice(kdk_conn *conn, void (*notice)(void *context, const char *text), void *context)
+KDK_API void kdk_on_notice(kdk_conn *conn, void (*notice)(void *context, const char *text),
+                           void *context)
 {
     if (!conn)
         return;
@@ -568,7 +612,9 @@ KDK_API void kdk_on_notice(kdk_conn *conn, void (*notice)(void *context, const c
     conn->notice_context = context;
 }
 
-KDK_API void kdk_on_progress(kdk_conn *conn, void (*progress)(void *context, uint64_t done, uint64_t total, const char *unit),
+KDK_API void kdk_on_progress(kdk_conn *conn,
+                             void (*progress)(void *context, uint64_t done, uint64_t total,
+                                              const char *unit),
                              void *context)
 {
     if (!conn)

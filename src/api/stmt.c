@@ -21,10 +21,12 @@ static const char *env_setting(void *context, const char *name)
 
 static void env_notice(void *context, const char *sqlstate, const char *message)
 {
-    conn_notice(context, sqlstate[0] == '0' && sqlstate[1] == '1' ? "WARNING" : "NOTICE", message);
+    conn_notice(context, sqlstate[0] == '0' && sqlstate[1] == '1' ? "WARNING" : "NOTICE",
+                message);
 }
 
-static kdk_status env_file(void *context, const char *path, const struct ast_options *options, struct arena *arena,
+static kdk_status env_file(void *context, const char *path,
+                           const struct ast_options *options, struct arena *arena,
                            struct bind_file *out, struct err *err)
 {
     struct kdk_conn *conn = context;
@@ -90,16 +92,21 @@ static double plan_table_rows(void *context, const struct ctable *table)
     return table->store ? (double)table_row_count(table->store) : 1000;
 }
 
-static double plan_column_distinct(void *context, const struct ctable *table, uint32_t column)
+static double plan_column_distinct(void *context, const struct ctable *table,
+                                   uint32_t column)
 {
     (void)context;
-    return table->store ? (double)table_column_distinct(table->store, table->columns[column].id) : 0;
+    return table->store
+               ? (double)table_column_distinct(table->store, table->columns[column].id)
+               : 0;
 }
 
-static bool plan_column_bounds(void *context, const struct ctable *table, uint32_t column, int128 *lo, int128 *hi)
+static bool plan_column_bounds(void *context, const struct ctable *table, uint32_t column,
+                               int128 *lo, int128 *hi)
 {
     (void)context;
-    return table->store && table_column_bounds(table->store, table->columns[column].id, lo, hi);
+    return table->store &&
+           table_column_bounds(table->store, table->columns[column].id, lo, hi);
 }
 
 /* ------------------------------------------------------------------- preparing ---- */
@@ -151,8 +158,8 @@ static bool is_bound(const struct ast_stmt *ast)
 
 static bool is_query(const struct ast_stmt *ast)
 {
-    return ast->kind == AST_STMT_QUERY || ast->kind == AST_STMT_INSERT || ast->kind == AST_STMT_UPDATE ||
-           ast->kind == AST_STMT_DELETE;
+    return ast->kind == AST_STMT_QUERY || ast->kind == AST_STMT_INSERT ||
+           ast->kind == AST_STMT_UPDATE || ast->kind == AST_STMT_DELETE;
 }
 
 bool stmt_gives_rows(const struct kdk_stmt *stmt)
@@ -166,8 +173,11 @@ kdk_status stmt_bind_plan(struct kdk_stmt *stmt, struct err *err)
     struct kdk_conn *conn = stmt->conn;
     struct bind_env bind;
     struct eval_env fold = {.setting = env_setting, .context = conn};
-    struct plan_env plan = {.eval = &fold, .fold = eval_fold, .table_rows = plan_table_rows,
-                            .column_distinct = plan_column_distinct, .column_bounds = plan_column_bounds};
+    struct plan_env plan = {.eval = &fold,
+                            .fold = eval_fold,
+                            .table_rows = plan_table_rows,
+                            .column_distinct = plan_column_distinct,
+                            .column_bounds = plan_column_bounds};
 
     if (stmt->bound && stmt->version == catver_number(conn->session.version))
         goto out;
@@ -206,8 +216,9 @@ out:
     return status;
 }
 
-kdk_status stmt_new(struct kdk_conn *conn, const char *sql, size_t bytes, const struct ltype *types, uint32_t type_count,
-                    struct kdk_stmt **out, struct err *err)
+kdk_status stmt_new(struct kdk_conn *conn, const char *sql, size_t bytes,
+                    const struct ltype *types, uint32_t type_count, struct kdk_stmt **out,
+                    struct err *err)
 {
     kdk_status status = KDK_OK;
     struct kdk_stmt *stmt = NULL;
@@ -306,7 +317,9 @@ static kdk_status stmt_end(struct kdk_stmt *stmt, bool ok, struct err *err)
 /* A NULL where something must be. */
 kdk_status conn_misuse(struct kdk_conn *conn)
 {
-    return conn_fail(conn, err_set(&conn->err, KDK_MISUSE, "an argument that must be given is NULL"), NULL, 0);
+    return conn_fail(
+        conn, err_set(&conn->err, KDK_MISUSE, "an argument that must be given is NULL"),
+        NULL, 0);
 }
 
 KDK_API void kdk_stmt_free(kdk_stmt *stmt)
@@ -335,7 +348,8 @@ KDK_API void kdk_stmt_free(kdk_stmt *stmt)
     mem_free(stmt);
 }
 
-KDK_API kdk_status kdk_prepare(kdk_conn *conn, const char *sql, int64_t bytes, kdk_stmt **out, const char **tail)
+KDK_API kdk_status kdk_prepare(kdk_conn *conn, const char *sql, int64_t bytes,
+                               kdk_stmt **out, const char **tail)
 {
     struct sql_extent extent;
     kdk_status status;
@@ -369,7 +383,8 @@ KDK_API uint32_t kdk_param_count(const kdk_stmt *stmt)
     return stmt->param_count;
 }
 
-static kdk_status put_binding(kdk_stmt *stmt, uint32_t param, struct binding value, const void *data)
+static kdk_status put_binding(kdk_stmt *stmt, uint32_t param, struct binding value,
+                              const void *data)
 {
     if (!stmt)
         return KDK_MISUSE;
@@ -378,7 +393,10 @@ static kdk_status put_binding(kdk_stmt *stmt, uint32_t param, struct binding val
     if (!data && value.bytes)
         return conn_misuse(conn);
     if (param == 0 || param > stmt->param_count)
-        return conn_fail(conn, err_set(&conn->err, KDK_UNDEFINED_PARAMETER, "there is no parameter $%u", param), NULL, 0);
+        return conn_fail(conn,
+                         err_set(&conn->err, KDK_UNDEFINED_PARAMETER,
+                                 "there is no parameter $%u", param),
+                         NULL, 0);
     if (data) {
         value.data = mem_alloc(value.bytes + 1);
         if (!value.data)
@@ -408,19 +426,26 @@ KDK_API kdk_status kdk_bind_int64(kdk_stmt *stmt, uint32_t param, int64_t value)
 
 KDK_API kdk_status kdk_bind_double(kdk_stmt *stmt, uint32_t param, double value)
 {
-    return put_binding(stmt, param, (struct binding){.kind = BOUND_DOUBLE, .f = value}, NULL);
+    return put_binding(stmt, param, (struct binding){.kind = BOUND_DOUBLE, .f = value},
+                       NULL);
 }
 
-KDK_API kdk_status kdk_bind_text(kdk_stmt *stmt, uint32_t param, const char *text, int64_t bytes)
+KDK_API kdk_status kdk_bind_text(kdk_stmt *stmt, uint32_t param, const char *text,
+                                 int64_t bytes)
 {
     if (!text)
         return kdk_bind_null(stmt, param);
-    return put_binding(stmt, param, (struct binding){.kind = BOUND_TEXT, .bytes = bytes < 0 ? strlen(text) : (size_t)bytes}, text);
+    return put_binding(stmt, param,
+                       (struct binding){.kind = BOUND_TEXT,
+                                        .bytes = bytes < 0 ? strlen(text) : (size_t)bytes},
+                       text);
 }
 
-KDK_API kdk_status kdk_bind_blob(kdk_stmt *stmt, uint32_t param, const void *data, size_t bytes)
+KDK_API kdk_status kdk_bind_blob(kdk_stmt *stmt, uint32_t param, const void *data,
+                                 size_t bytes)
 {
-    return put_binding(stmt, param, (struct binding){.kind = BOUND_BLOB, .bytes = bytes}, data || bytes ? data : "");
+    return put_binding(stmt, param, (struct binding){.kind = BOUND_BLOB, .bytes = bytes},
+                       data || bytes ? data : "");
 }
 
 /* The bound values as what the statement's parameters are. */
@@ -430,12 +455,15 @@ static kdk_status params_convert(struct kdk_stmt *stmt, struct err *err)
     arena_reset(&stmt->run_arena);
     for (uint32_t i = 0; i < stmt->param_count; i++) {
         const struct binding *b = &stmt->bindings[i];
-        struct ltype type = stmt->bound && i < stmt->bound->param_count ? stmt->bound->param_types[i] : LTYPE(TEXT);
+        struct ltype type = stmt->bound && i < stmt->bound->param_count
+                                ? stmt->bound->param_types[i]
+                                : LTYPE(TEXT);
         struct datum in = {0};
         struct ltype from = type;
         switch (b->kind) {
         case BOUND_NOTHING:
-            TRY(err_set(err, KDK_UNDEFINED_PARAMETER, "there is no value for parameter $%u", i + 1));
+            TRY(err_set(err, KDK_UNDEFINED_PARAMETER, "there is no value for parameter $%u",
+                        i + 1));
             continue;
         case BOUND_NULL:
             stmt->params[i] = DATUM_NULL;
@@ -453,7 +481,8 @@ static kdk_status params_convert(struct kdk_stmt *stmt, struct err *err)
             from = LTYPE(DOUBLE);
             break;
         case BOUND_TEXT:
-            TRY(datum_parse(type, b->data, b->bytes, &stmt->run_arena, &stmt->params[i], err));
+            TRY(datum_parse(type, b->data, b->bytes, &stmt->run_arena, &stmt->params[i],
+                            err));
             continue;
         case BOUND_BLOB:
             in.s = str_of(b->data, b->bytes);
@@ -463,10 +492,12 @@ static kdk_status params_convert(struct kdk_stmt *stmt, struct err *err)
         if (ltype_equal(from, type))
             stmt->params[i] = in;
         else if (!cast_allowed(from, type, CAST_EXPLICIT))
-            TRY(err_set(err, KDK_TYPE_MISMATCH, "parameter $%u is of type %s, the value bound to it is not", i + 1,
+            TRY(err_set(err, KDK_TYPE_MISMATCH,
+                        "parameter $%u is of type %s, the value bound to it is not", i + 1,
                         ltype_id_name(type.id)));
         else
-            TRY(eval_cast(from, type, CAST_ASSIGNMENT, &in, &stmt->run_arena, &stmt->params[i], err));
+            TRY(eval_cast(from, type, CAST_ASSIGNMENT, &in, &stmt->run_arena,
+                          &stmt->params[i], err));
     }
 out:
     return status;
@@ -517,11 +548,14 @@ static kdk_status stmt_start(struct kdk_stmt *stmt, struct err *err)
     struct exec_env env;
 
     if (conn->running && conn->running != stmt)
-        return err_set(err, KDK_MISUSE, "another statement of this connection is still giving rows");
-    if (conn->failed && !(ast->kind == AST_STMT_TRANSACTION && (ast->transaction->kind == AST_TXN_ROLLBACK ||
-                                                                ast->transaction->kind == AST_TXN_COMMIT)))
+        return err_set(err, KDK_MISUSE,
+                       "another statement of this connection is still giving rows");
+    if (conn->failed && !(ast->kind == AST_STMT_TRANSACTION &&
+                          (ast->transaction->kind == AST_TXN_ROLLBACK ||
+                           ast->transaction->kind == AST_TXN_COMMIT)))
         return err_set(err, KDK_IN_FAILED_TXN,
-                       "current transaction is aborted, commands ignored until end of transaction block");
+                       "current transaction is aborted, commands ignored until end of "
+                       "transaction block");
     atomic_store_explicit(&conn->cancel, 0, memory_order_release);
     stmt->affected = stmt->returned = 0;
     stmt->tag[0] = '\0';
@@ -529,8 +563,9 @@ static kdk_status stmt_start(struct kdk_stmt *stmt, struct err *err)
     conn->running = stmt;
     if (conn->progress)
         conn->progress_ns = os_now_ns(conn->db->os);
-    if (ast->kind == AST_STMT_TRANSACTION || ast->kind == AST_STMT_CHECKPOINT || ast->kind == AST_STMT_SET ||
-        ast->kind == AST_STMT_SHOW || ast->kind == AST_STMT_DEALLOCATE) {
+    if (ast->kind == AST_STMT_TRANSACTION || ast->kind == AST_STMT_CHECKPOINT ||
+        ast->kind == AST_STMT_SET || ast->kind == AST_STMT_SHOW ||
+        ast->kind == AST_STMT_DEALLOCATE) {
         TRY(utility_run(stmt, err));
         goto out;
     }
@@ -545,7 +580,8 @@ static kdk_status stmt_start(struct kdk_stmt *stmt, struct err *err)
         TRY(stmt_bind_plan(stmt, err));
         TRY(params_convert(stmt, err));
         if (conn->txn->read_only && !stmt->bound->read_only)
-            TRY(err_set(err, KDK_READ_ONLY, "cannot execute this statement in a read-only transaction"));
+            TRY(err_set(err, KDK_READ_ONLY,
+                        "cannot execute this statement in a read-only transaction"));
     }
     if (!is_query(ast)) {
         TRY(utility_run(stmt, err));
@@ -571,9 +607,10 @@ static kdk_status next_row(struct kdk_stmt *stmt, bool *row, struct err *err)
     if (stmt->inner) {
         TRY(next_row(stmt->inner, row, err));
         if (!*row)
-            stmt->inner->affected = stmt->inner->exec         ? exec_affected(stmt->inner->exec)
-                                    : stmt->inner->use_rowprog ? rowprog_affected(stmt->inner->rowprog)
-                                                               : stmt->inner->affected;
+            stmt->inner->affected = stmt->inner->exec ? exec_affected(stmt->inner->exec)
+                                    : stmt->inner->use_rowprog
+                                        ? rowprog_affected(stmt->inner->rowprog)
+                                        : stmt->inner->affected;
         stmt->inner->returned += *row;
         goto out;
     }
@@ -599,7 +636,9 @@ static kdk_status next_row(struct kdk_stmt *stmt, bool *row, struct err *err)
     if (stmt->line_next < stmt->line_count) {
         for (uint32_t c = 0; c < stmt->line_width; c++) {
             const struct buf *cell = &stmt->lines[stmt->line_next * stmt->line_width + c];
-            stmt->line_row[c] = cell->data ? (struct datum){.s = str_of(cell->data, cell->len)} : DATUM_NULL;
+            stmt->line_row[c] = cell->data
+                                    ? (struct datum){.s = str_of(cell->data, cell->len)}
+                                    : DATUM_NULL;
         }
         stmt->line_next++;
         stmt->row = stmt->line_row;
@@ -630,12 +669,13 @@ kdk_status stmt_step(struct kdk_stmt *stmt, bool *row, struct err *err)
             bool implicit = stmt->implicit;
             set_tag(stmt);
             status = stmt_end(stmt, true, err);
-            if (status == KDK_OK || status != KDK_SERIALIZATION || !implicit || stmt->returned)
+            if (status == KDK_OK || status != KDK_SERIALIZATION || !implicit ||
+                stmt->returned)
                 return status;
         }
         /* A conflict in a statement of its own that has shown nothing yet: again, once the other is done. */
-        bool again = status == KDK_SERIALIZATION && stmt->implicit && !stmt->returned && attempt < STATEMENT_RETRIES &&
-                     stmt->ast->kind != AST_STMT_COPY;
+        bool again = status == KDK_SERIALIZATION && stmt->implicit && !stmt->returned &&
+                     attempt < STATEMENT_RETRIES && stmt->ast->kind != AST_STMT_COPY;
         if (again && conn->txn)
             conflict = conn->txn->conflict;
         struct err ignored = {0};
@@ -683,7 +723,8 @@ KDK_API kdk_status kdk_exec(kdk_conn *conn, const char *sql, int64_t bytes)
     while (status == KDK_OK && sql_split(sql, length, at, &extent) != SQL_SPLIT_EMPTY) {
         kdk_stmt *stmt = NULL;
         bool row = true;
-        status = stmt_new(conn, sql + extent.start, extent.end - extent.start, NULL, 0, &stmt, &conn->err);
+        status = stmt_new(conn, sql + extent.start, extent.end - extent.start, NULL, 0,
+                          &stmt, &conn->err);
         if (status != KDK_OK)
             conn_block_failed(conn);
         while (status == KDK_OK && stmt && row)
@@ -731,7 +772,8 @@ static struct datum cell(const kdk_stmt *stmt, uint32_t column, struct ltype *ty
     if (of->row)
         return of->row[column];
     if (of->batch && of->batch_row < of->batch->sel.count)
-        return vec_get(&of->batch->columns[column], SEL_ROW(&of->batch->sel, of->batch_row));
+        return vec_get(&of->batch->columns[column],
+                       SEL_ROW(&of->batch->sel, of->batch_row));
     return DATUM_NULL;
 }
 
@@ -808,7 +850,8 @@ KDK_API int64_t kdk_column_int64(const kdk_stmt *stmt, uint32_t column)
     struct datum d = cell(stmt, column, &type);
     if (d.null)
         return 0;
-    if (type.id == LT_BOOLEAN || ltype_is_integer(type) || type.id == LT_DATE || type.id == LT_TIMESTAMP)
+    if (type.id == LT_BOOLEAN || ltype_is_integer(type) || type.id == LT_DATE ||
+        type.id == LT_TIMESTAMP)
         return d.i;
     if (type.id == LT_NUMERIC) {
         for (uint8_t s = 0; s < type.scale; s++)
@@ -860,11 +903,13 @@ KDK_API const void *kdk_column_blob(kdk_stmt *stmt, uint32_t column, size_t *byt
     struct datum d = cell(stmt, column, &type);
     if (bytes)
         *bytes = 0;
-    if (d.null || !ltype_is_string(type) || result_columns(stmt, kdk_column_count(stmt), NULL) != KDK_OK)
+    if (d.null || !ltype_is_string(type) ||
+        result_columns(stmt, kdk_column_count(stmt), NULL) != KDK_OK)
         return NULL;
     struct buf *copy = &stmt->texts[column];
     buf_clear(copy);
-    if (buf_reserve(copy, d.s.len + 1) != KDK_OK || buf_add(copy, str_data(&d.s), d.s.len) != KDK_OK)
+    if (buf_reserve(copy, d.s.len + 1) != KDK_OK ||
+        buf_add(copy, str_data(&d.s), d.s.len) != KDK_OK)
         return NULL;
     if (bytes)
         *bytes = d.s.len;
@@ -885,7 +930,8 @@ KDK_API const char *kdk_command_tag(const kdk_stmt *stmt)
     return stmt->inner && !stmt->tag[0] ? stmt->inner->tag : stmt->tag;
 }
 
-kdk_status stmt_line_columns(struct kdk_stmt *stmt, const char *const *names, uint32_t width, struct err *err)
+kdk_status stmt_line_columns(struct kdk_stmt *stmt, const char *const *names,
+                             uint32_t width, struct err *err)
 {
     kdk_status status = KDK_OK;
     TRY_MEM(stmt->line_columns = ARENA_ARRAY(&stmt->ast_arena, struct relcol, width));
@@ -900,13 +946,15 @@ out:
 kdk_status stmt_line(struct kdk_stmt *stmt, const char *const *cells, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct buf *grown = mem_realloc(stmt->lines, (size_t)(stmt->line_count + 1) * stmt->line_width * sizeof *grown);
+    struct buf *grown = mem_realloc(stmt->lines, (size_t)(stmt->line_count + 1) *
+                                                     stmt->line_width * sizeof *grown);
     TRY_MEM(grown);
     stmt->lines = grown;
     struct buf *row = grown + (size_t)stmt->line_count++ * stmt->line_width;
     memset(row, 0, stmt->line_width * sizeof *row);
     for (uint32_t i = 0; i < stmt->line_width; i++)
-        if (cells[i] && (buf_reserve(&row[i], 1) != KDK_OK || buf_add_str(&row[i], cells[i]) != KDK_OK))
+        if (cells[i] &&
+            (buf_reserve(&row[i], 1) != KDK_OK || buf_add_str(&row[i], cells[i]) != KDK_OK))
             TRY(err_nomem(err));
 out:
     return status;

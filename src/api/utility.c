@@ -18,11 +18,13 @@ static kdk_status run_transaction(struct kdk_stmt *stmt, struct err *err)
     const struct ast_transaction *t = stmt->ast->transaction;
     bool failed = conn->failed;
 
-    if (t->isolation == AST_ISOLATION_SERIALIZABLE || t->isolation == AST_ISOLATION_READ_COMMITTED ||
+    if (t->isolation == AST_ISOLATION_SERIALIZABLE ||
+        t->isolation == AST_ISOLATION_READ_COMMITTED ||
         t->isolation == AST_ISOLATION_READ_UNCOMMITTED) {
         err_hint(err, "Transactions run at REPEATABLE READ, which is snapshot isolation.");
         status = err_set(err, KDK_UNSUPPORTED, "isolation level %s is not supported yet",
-                         t->isolation == AST_ISOLATION_SERIALIZABLE ? "SERIALIZABLE" : "READ COMMITTED");
+                         t->isolation == AST_ISOLATION_SERIALIZABLE ? "SERIALIZABLE"
+                                                                    : "READ COMMITTED");
         err_hint(err, "Transactions run at REPEATABLE READ, which is snapshot isolation.");
         goto out;
     }
@@ -38,7 +40,8 @@ static kdk_status run_transaction(struct kdk_stmt *stmt, struct err *err)
         break;
     case AST_TXN_COMMIT:
     case AST_TXN_ROLLBACK: {
-        bool commit = t->kind == AST_TXN_COMMIT && !failed, read_only = conn->txn ? conn->txn->read_only : conn->was_read_only;
+        bool commit = t->kind == AST_TXN_COMMIT && !failed,
+             read_only = conn->txn ? conn->txn->read_only : conn->was_read_only;
         tag(stmt, commit ? "COMMIT" : "ROLLBACK");
         if (!conn->block) {
             conn_notice(conn, "WARNING", "there is no transaction in progress");
@@ -57,11 +60,13 @@ static kdk_status run_transaction(struct kdk_stmt *stmt, struct err *err)
     case AST_TXN_SET:
         tag(stmt, "SET");
         if (!conn->block) {
-            conn_notice(conn, "WARNING", "SET TRANSACTION can only be used in transaction blocks");
+            conn_notice(conn, "WARNING",
+                        "SET TRANSACTION can only be used in transaction blocks");
             break;
         }
         if (t->read_only == 0 && conn->txn->read_only && conn->txn->has_snapshot)
-            TRY(err_set(err, KDK_ACTIVE_TXN, "transaction read-write mode must be set before any query"));
+            TRY(err_set(err, KDK_ACTIVE_TXN,
+                        "transaction read-write mode must be set before any query"));
         if (t->read_only >= 0)
             conn->txn->read_only = t->read_only == 1;
         break;
@@ -71,7 +76,8 @@ static kdk_status run_transaction(struct kdk_stmt *stmt, struct err *err)
         TRY(err_set(err, KDK_UNSUPPORTED, "savepoints are not supported yet"));
         break;
     case AST_TXN_SET_SESSION:
-        TRY(err_set(err, KDK_UNSUPPORTED, "SET SESSION CHARACTERISTICS is not supported yet"));
+        TRY(err_set(err, KDK_UNSUPPORTED,
+                    "SET SESSION CHARACTERISTICS is not supported yet"));
         break;
     }
 out:
@@ -112,7 +118,8 @@ static kdk_status run_set(struct kdk_stmt *stmt, struct err *err)
             break;
         default:
             err_at(err, v->at);
-            TRY(err_set(err, KDK_BAD_PARAMETER, "invalid value for parameter \"%s\"", set->name.text));
+            TRY(err_set(err, KDK_BAD_PARAMETER, "invalid value for parameter \"%s\"",
+                        set->name.text));
         }
     }
     status = conn_set(conn, set->name.text, set->values.count ? value.data : NULL, err);
@@ -136,7 +143,8 @@ static kdk_status run_show(struct kdk_stmt *stmt, struct err *err)
             err_at(err, show->name.at);
             goto out;
         }
-        const char *names[] = {settings[id].name}, *cells[] = {conn_setting(stmt->conn, id)};
+        const char *names[] = {settings[id].name},
+                   *cells[] = {conn_setting(stmt->conn, id)};
         TRY(stmt_line_columns(stmt, names, 1, err));
         TRY(stmt_line(stmt, cells, err));
         goto out;
@@ -144,7 +152,9 @@ static kdk_status run_show(struct kdk_stmt *stmt, struct err *err)
     static const char *const names[] = {"name", "setting", "description"};
     TRY(stmt_line_columns(stmt, names, 3, err));
     for (uint32_t i = 0; i < SETTING_COUNT_OF; i++) {
-        const char *cells[] = {settings[i].name, conn_setting(stmt->conn, (enum setting_id)i), settings[i].about};
+        const char *cells[] = {settings[i].name,
+                               conn_setting(stmt->conn, (enum setting_id)i),
+                               settings[i].about};
         TRY(stmt_line(stmt, cells, err));
     }
 out:
@@ -163,7 +173,8 @@ static kdk_status run_prepare(struct kdk_stmt *stmt, struct err *err)
 
     tag(stmt, "PREPARE");
     if (strmap_get(&conn->prepared, p->name.text, p->name.bytes))
-        TRY(err_set(err, KDK_DUPLICATE_STATEMENT, "prepared statement \"%s\" already exists", p->name.text));
+        TRY(err_set(err, KDK_DUPLICATE_STATEMENT,
+                    "prepared statement \"%s\" already exists", p->name.text));
     TRY_MEM(made = MEM_NEW(struct prepared));
     TRY_MEM(made->types = MEM_ARRAY(struct ltype, p->type_count + 1));
     made->type_count = p->type_count;
@@ -199,23 +210,30 @@ static kdk_status run_execute(struct kdk_stmt *stmt, struct err *err)
     kdk_status status = KDK_OK;
     struct kdk_conn *conn = stmt->conn;
     const struct ast_execute *e = stmt->ast->execute;
-    const struct prepared *prepared = strmap_get(&conn->prepared, e->name.text, e->name.bytes);
+    const struct prepared *prepared =
+        strmap_get(&conn->prepared, e->name.text, e->name.bytes);
     struct kdk_stmt *inner;
     struct bind_env bind;
     struct exec_env env;
     struct eval_row none = {0};
 
     if (!prepared)
-        TRY(err_set(err, KDK_UNDEFINED_STATEMENT, "prepared statement \"%s\" does not exist", e->name.text));
+        TRY(err_set(err, KDK_UNDEFINED_STATEMENT,
+                    "prepared statement \"%s\" does not exist", e->name.text));
     kdk_stmt_free(stmt->inner);
     stmt->inner = NULL;
-    TRY(stmt_new(conn, prepared->sql, strlen(prepared->sql), prepared->types, prepared->type_count, &stmt->inner, err));
+    TRY(stmt_new(conn, prepared->sql, strlen(prepared->sql), prepared->types,
+                 prepared->type_count, &stmt->inner, err));
     inner = stmt->inner;
     if (!inner->bound || !inner->bound->root)
-        TRY(err_set(err, KDK_UNSUPPORTED, "EXECUTE of this kind of statement is not supported yet"));
+        TRY(err_set(err, KDK_UNSUPPORTED,
+                    "EXECUTE of this kind of statement is not supported yet"));
     if (e->args.count != inner->param_count) {
-        status = err_set(err, KDK_SYNTAX, "wrong number of parameters for prepared statement \"%s\"", e->name.text);
-        err_detail(err, "Expected %u parameters but got %u.", inner->param_count, e->args.count);
+        status = err_set(err, KDK_SYNTAX,
+                         "wrong number of parameters for prepared statement \"%s\"",
+                         e->name.text);
+        err_detail(err, "Expected %u parameters but got %u.", inner->param_count,
+                   e->args.count);
         goto out;
     }
     stmt_bind_env(stmt, &bind);
@@ -223,11 +241,14 @@ static kdk_status run_execute(struct kdk_stmt *stmt, struct err *err)
     arena_reset(&inner->run_arena);
     for (uint32_t i = 0; i < e->args.count; i++) {
         struct expr *value;
-        TRY(sql_bind_value(e->args.items[i], &bind, inner->bound->param_types[i], &inner->run_arena, &value, err));
-        TRY(eval_scalar(value, &none, &env.eval, &inner->run_arena, &inner->params[i], err));
+        TRY(sql_bind_value(e->args.items[i], &bind, inner->bound->param_types[i],
+                           &inner->run_arena, &value, err));
+        TRY(eval_scalar(value, &none, &env.eval, &inner->run_arena, &inner->params[i],
+                        err));
     }
     if (conn->txn->read_only && !inner->bound->read_only)
-        TRY(err_set(err, KDK_READ_ONLY, "cannot execute this statement in a read-only transaction"));
+        TRY(err_set(err, KDK_READ_ONLY,
+                    "cannot execute this statement in a read-only transaction"));
     env.eval.params = inner->params;
     env.eval.param_count = inner->param_count;
     if (inner->rowprog) {
@@ -250,8 +271,9 @@ static bool option_on(const struct ast_option *option, bool *on)
     if (option->star || option->list || option->values.count > 1)
         return false;
     if (option->values.count)
-        text = option->values.items[0]->kind == AST_NUMBER ? option->values.items[0]->number.text
-                                                           : option->values.items[0]->string.text;
+        text = option->values.items[0]->kind == AST_NUMBER
+                   ? option->values.items[0]->number.text
+                   : option->values.items[0]->string.text;
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         if (strcmp(text, texts[i]) == 0) {
             *on = i >= COUNT_OF(texts) / 2;
@@ -282,12 +304,14 @@ static kdk_status run_explain(struct kdk_stmt *stmt, struct err *err)
                                                     : NULL;
         err_at(err, option->name.at);
         if (!what)
-            TRY(err_set(err, KDK_UNSUPPORTED, "EXPLAIN option \"%s\" is not supported yet", name));
+            TRY(err_set(err, KDK_UNSUPPORTED, "EXPLAIN option \"%s\" is not supported yet",
+                        name));
         if (!option_on(option, what))
             TRY(err_set(err, KDK_SYNTAX, "%s requires a Boolean value", name));
     }
     if (!stmt->bound->root || stmt->bound->ddl || stmt->bound->copy)
-        TRY(err_set(err, KDK_UNSUPPORTED, "EXPLAIN of this kind of statement is not supported yet"));
+        TRY(err_set(err, KDK_UNSUPPORTED,
+                    "EXPLAIN of this kind of statement is not supported yet"));
     stmt_exec_env(stmt, &env);
     uint64_t start = os_now_ns(env.os);
     if (explain->analyze) {
@@ -300,7 +324,8 @@ static kdk_status run_explain(struct kdk_stmt *stmt, struct err *err)
     }
     TRY(exec_explain(stmt->bound, exec, &show, &text, err));
     if (explain->analyze && summary)
-        TRY(buf_printf(&text, "Execution Time: %.3f ms\n", (double)(os_now_ns(env.os) - start) / 1e6));
+        TRY(buf_printf(&text, "Execution Time: %.3f ms\n",
+                       (double)(os_now_ns(env.os) - start) / 1e6));
     for (char *line = text.data; line && *line;) {
         char *end = strchr(line, '\n');
         *end = '\0';
@@ -331,7 +356,9 @@ static kdk_status run_copy(struct kdk_stmt *stmt, struct err *err)
     kdk_status status = KDK_OK;
     struct kdk_conn *conn = stmt->conn;
     const struct bound_copy *copy = stmt->bound->copy;
-    struct copy_io io = {conn->copy_io.read, conn->copy_io.write, conn->copy_io.context, copy_progress, conn, &conn->arrow_in};
+    struct copy_io io = {
+        conn->copy_io.read, conn->copy_io.write, conn->copy_io.context, copy_progress, conn,
+        &conn->arrow_in};
     bool stream = conn->arrow_in != NULL;
     struct exec_env env;
 
@@ -340,7 +367,8 @@ static kdk_status run_copy(struct kdk_stmt *stmt, struct err *err)
         TRY(copy_to(copy, stmt->bound, &env, &io, &stmt->affected, err));
     else
         TRY(copy_from(copy, &env, &io, &stmt->affected, err));
-    snprintf(stmt->tag, sizeof stmt->tag, stream ? "INSERT 0 %llu" : "COPY %llu", (unsigned long long)stmt->affected);
+    snprintf(stmt->tag, sizeof stmt->tag, stream ? "INSERT 0 %llu" : "COPY %llu",
+             (unsigned long long)stmt->affected);
 out:
     return status;
 }
@@ -356,7 +384,8 @@ static kdk_status run_checkpoint(struct kdk_stmt *stmt, struct err *err)
 
     tag(stmt, "CHECKPOINT");
     if (conn->block)
-        TRY(err_set(err, KDK_ACTIVE_TXN, "CHECKPOINT cannot run inside a transaction block"));
+        TRY(err_set(err, KDK_ACTIVE_TXN,
+                    "CHECKPOINT cannot run inside a transaction block"));
     if (c->name.count) {
         /* The name is looked up as any statement's; the checkpoint itself is no part of a transaction. */
         TRY(conn_begin(conn, true, err));
@@ -375,11 +404,16 @@ out:
 
 static const char *ddl_tag(const struct ast_stmt *ast, const struct bound_ddl *ddl)
 {
-    static const char *const create[] = {"CREATE TABLE", "CREATE VIEW", "CREATE INDEX", "CREATE SCHEMA"};
-    static const char *const drop[] = {[AST_OBJECT_TABLE] = "DROP TABLE", [AST_OBJECT_VIEW] = "DROP VIEW",
-                                       [AST_OBJECT_INDEX] = "DROP INDEX", [AST_OBJECT_SCHEMA] = "DROP SCHEMA"};
-    static const char *const alter[] = {[AST_OBJECT_TABLE] = "ALTER TABLE", [AST_OBJECT_VIEW] = "ALTER VIEW",
-                                        [AST_OBJECT_INDEX] = "ALTER INDEX", [AST_OBJECT_SCHEMA] = "ALTER SCHEMA"};
+    static const char *const create[] = {"CREATE TABLE", "CREATE VIEW", "CREATE INDEX",
+                                         "CREATE SCHEMA"};
+    static const char *const drop[] = {[AST_OBJECT_TABLE] = "DROP TABLE",
+                                       [AST_OBJECT_VIEW] = "DROP VIEW",
+                                       [AST_OBJECT_INDEX] = "DROP INDEX",
+                                       [AST_OBJECT_SCHEMA] = "DROP SCHEMA"};
+    static const char *const alter[] = {[AST_OBJECT_TABLE] = "ALTER TABLE",
+                                        [AST_OBJECT_VIEW] = "ALTER VIEW",
+                                        [AST_OBJECT_INDEX] = "ALTER INDEX",
+                                        [AST_OBJECT_SCHEMA] = "ALTER SCHEMA"};
     (void)ddl;
     if (ast->kind >= AST_STMT_CREATE_TABLE && ast->kind <= AST_STMT_CREATE_SCHEMA)
         return create[ast->kind - AST_STMT_CREATE_TABLE];
@@ -414,7 +448,8 @@ static kdk_status run_ddl(struct kdk_stmt *stmt, struct err *err)
     plan.fold = eval_fold;
     TRY(ddl_run(&env, stmt->bound, &stmt->affected, err));
     if (stmt->ast->kind == AST_STMT_CREATE_TABLE && stmt->ast->create_table->as)
-        snprintf(stmt->tag, sizeof stmt->tag, "SELECT %llu", (unsigned long long)stmt->affected);
+        snprintf(stmt->tag, sizeof stmt->tag, "SELECT %llu",
+                 (unsigned long long)stmt->affected);
     else
         tag(stmt, ddl_tag(stmt->ast, stmt->bound->ddl));
     /* What was carried out is not carried out again with the same names resolved: the next run binds anew. */
@@ -440,7 +475,8 @@ kdk_status utility_run(struct kdk_stmt *stmt, struct err *err)
         const struct ast_deallocate *d = stmt->ast->deallocate;
         tag(stmt, d->name.text ? "DEALLOCATE" : "DEALLOCATE ALL");
         if (d->name.text && !strmap_get(&stmt->conn->prepared, d->name.text, d->name.bytes))
-            return err_set(err, KDK_UNDEFINED_STATEMENT, "prepared statement \"%s\" does not exist", d->name.text);
+            return err_set(err, KDK_UNDEFINED_STATEMENT,
+                           "prepared statement \"%s\" does not exist", d->name.text);
         conn_drop_prepared(stmt->conn, d->name.text);
         return KDK_OK;
     }

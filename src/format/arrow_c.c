@@ -3,7 +3,8 @@
 
 #include "base/mem.h"
 
-kdk_status format_export_schema(const struct relcol *columns, uint32_t count, struct ArrowSchema *out, struct err *err)
+kdk_status format_export_schema(const struct relcol *columns, uint32_t count,
+                                struct ArrowSchema *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_schema *schema = NULL;
@@ -15,7 +16,8 @@ out:
     return status;
 }
 
-kdk_status format_export_batch(const struct relcol *columns, uint32_t count, const struct batch *batch, struct ArrowArray *out,
+kdk_status format_export_batch(const struct relcol *columns, uint32_t count,
+                               const struct batch *batch, struct ArrowArray *out,
                                struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -31,7 +33,8 @@ out:
     return status;
 }
 
-kdk_status format_import_schema(const struct ArrowSchema *in, struct arena *arena, struct relcol **columns, uint32_t *count, struct err *err)
+kdk_status format_import_schema(const struct ArrowSchema *in, struct arena *arena,
+                                struct relcol **columns, uint32_t *count, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_schema *schema = NULL;
@@ -39,7 +42,8 @@ kdk_status format_import_schema(const struct ArrowSchema *in, struct arena *aren
 
     TRY(arrow_import_schema(in, &schema, err));
     if (schema->type != ARROW_STRUCT || schema->dictionary)
-        TRY(err_set(err, KDK_BAD_PARAMETER, "an Arrow schema of rows is a struct, not %s", arrow_type_name(schema->type)));
+        TRY(err_set(err, KDK_BAD_PARAMETER, "an Arrow schema of rows is a struct, not %s",
+                    arrow_type_name(schema->type)));
     if (schema->child_count > TABLE_COLUMNS_MAX)
         TRY(err_set(err, KDK_TOO_MANY_COLUMNS, "more than %d columns", TABLE_COLUMNS_MAX));
     TRY_MEM(cols = ARENA_ARRAY(arena, struct relcol, schema->child_count + 1));
@@ -89,8 +93,9 @@ static bool any_null(const struct ArrowArray *array, int64_t from, uint32_t rows
     return false;
 }
 
-kdk_status format_import_batch(const struct ArrowSchema *in_schema, const struct ArrowArray *in, uint64_t from, uint32_t rows, struct batch *out,
-                               struct err *err)
+kdk_status format_import_batch(const struct ArrowSchema *in_schema,
+                               const struct ArrowArray *in, uint64_t from, uint32_t rows,
+                               struct batch *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_schema *schema = NULL;
@@ -100,28 +105,37 @@ kdk_status format_import_batch(const struct ArrowSchema *in_schema, const struct
 
     batch_unpin(out);
     TRY(arrow_import_schema(in_schema, &schema, err));
-    if (!in->release || in->length < 0 || in->offset < 0 || from > (uint64_t)in->length || rows > (uint64_t)in->length - from ||
-        rows > BATCH_ROWS || in->n_children < 0 || (uint64_t)in->n_children != schema->child_count ||
+    if (!in->release || in->length < 0 || in->offset < 0 || from > (uint64_t)in->length ||
+        rows > (uint64_t)in->length - from || rows > BATCH_ROWS || in->n_children < 0 ||
+        (uint64_t)in->n_children != schema->child_count ||
         schema->child_count != out->column_count)
-        TRY(err_set(err, KDK_BAD_PARAMETER, "the Arrow array is not one of this schema, or has no such rows"));
+        TRY(err_set(err, KDK_BAD_PARAMETER,
+                    "the Arrow array is not one of this schema, or has no such rows"));
     if (in->null_count && any_null(in, (int64_t)from, rows))
-        TRY(err_set(err, KDK_UNSUPPORTED, "Arrow records that are NULL as a whole are not supported"));
+        TRY(err_set(err, KDK_UNSUPPORTED,
+                    "Arrow records that are NULL as a whole are not supported"));
     TRY_MEM(window = MEM_NEW(struct window));
     TRY_MEM(window->children = MEM_ARRAY(struct ArrowArray, schema->child_count + 1));
     TRY_MEM(window->pointers = MEM_ARRAY(struct ArrowArray *, schema->child_count + 1));
     static const void *no_buffers[1];
-    slice = (struct ArrowArray){.length = rows, .n_buffers = 1, .buffers = no_buffers, .n_children = in->n_children};
+    slice = (struct ArrowArray){.length = rows,
+                                .n_buffers = 1,
+                                .buffers = no_buffers,
+                                .n_children = in->n_children};
     for (size_t i = 0; i < schema->child_count; i++) {
         const struct ArrowArray *child = in->children[i];
         /* A child is seen through its parent's offset. */
         const int64_t skip = in->offset + (int64_t)from;
         if (!child || child->length < skip || child->length - skip < rows)
-            TRY(err_set(err, KDK_BAD_PARAMETER, "column \"%s\" of the Arrow array has too few rows", schema->children[i]->name));
+            TRY(err_set(err, KDK_BAD_PARAMETER,
+                        "column \"%s\" of the Arrow array has too few rows",
+                        schema->children[i]->name));
         window->children[i] = *child;
         window->children[i].offset += skip;
         window->children[i].length = rows;
         if (child->null_count)
-            window->children[i].null_count = schema->children[i]->type == ARROW_NULL ? (int64_t)rows : -1;
+            window->children[i].null_count =
+                schema->children[i]->type == ARROW_NULL ? (int64_t)rows : -1;
         window->children[i].release = window_keep;
         window->pointers[i] = &window->children[i];
     }
@@ -131,14 +145,16 @@ kdk_status format_import_batch(const struct ArrowSchema *in_schema, const struct
     window = NULL;
     TRY(arrow_import_array(&slice, schema, &array, err));
     for (size_t i = 0; i < schema->child_count; i++)
-        TRY(arrow_to_vec(schema->children[i], array->children[i], 0, rows, &out->columns[i], err));
+        TRY(arrow_to_vec(schema->children[i], array->children[i], 0, rows, &out->columns[i],
+                         err));
     batch_all(out, rows);
     out->unpin = unpin;
     out->pinned = array;
     array = NULL;
 out:
     if (status != KDK_OK && from)
-        err_while(err, "reading an Arrow array from row %llu on", (unsigned long long)from + 1);
+        err_while(err, "reading an Arrow array from row %llu on",
+                  (unsigned long long)from + 1);
     if (window) {
         mem_free(window->children);
         mem_free(window->pointers);

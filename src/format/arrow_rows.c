@@ -3,7 +3,8 @@
 
 #include "base/mem.h"
 
-static kdk_status stream_read(void *context, void *into, size_t bytes, size_t *got, struct err *err)
+static kdk_status stream_read(void *context, void *into, size_t bytes, size_t *got,
+                              struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_rows *rows = context;
@@ -23,7 +24,8 @@ out:
     return status;
 }
 
-kdk_status arrow_rows_open(struct arrow_rows *rows, struct os *os, const char *path, struct err *err)
+kdk_status arrow_rows_open(struct arrow_rows *rows, struct os *os, const char *path,
+                           struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_source source;
@@ -42,11 +44,16 @@ kdk_status arrow_rows_open(struct arrow_rows *rows, struct os *os, const char *p
             rows->schema = arrow_file_schema(rows->file);
             goto out;
         }
-        rows->head_at = got; /* After the magic a file is a stream, with a footer that is not needed. */
+        rows->head_at =
+            got; /* After the magic a file is a stream, with a footer that is not needed. */
     }
     if (got >= 4 && memcmp(rows->head, "FEA1", 4) == 0)
-        TRY(err_set(err, KDK_UNSUPPORTED, "\"%s\" is a Feather file of version 1, which is not supported; version 2 is", rows->name));
-    TRY(arrow_ipc_stream_open(&(struct arrow_input){stream_read, rows->name, rows}, &rows->stream, err));
+        TRY(err_set(
+            err, KDK_UNSUPPORTED,
+            "\"%s\" is a Feather file of version 1, which is not supported; version 2 is",
+            rows->name));
+    TRY(arrow_ipc_stream_open(&(struct arrow_input){stream_read, rows->name, rows},
+                              &rows->stream, err));
     rows->schema = rows->stream->schema;
 out:
     if (status != KDK_OK)
@@ -74,7 +81,8 @@ static void unpin(void *array)
     arrow_array_unref(array);
 }
 
-kdk_status arrow_rows_next(struct arrow_rows *rows, struct batch *batch, bool *more, struct err *err)
+kdk_status arrow_rows_next(struct arrow_rows *rows, struct batch *batch, bool *more,
+                           struct err *err)
 {
     kdk_status status = KDK_OK;
     static const uint32_t none[1];
@@ -90,7 +98,9 @@ kdk_status arrow_rows_next(struct arrow_rows *rows, struct batch *batch, bool *m
             if (rows->next >= arrow_file_batch_count(rows->file))
                 goto out;
             rows->narrow = true;
-            TRY(arrow_file_read(rows->file, rows->next, rows->columns ? rows->columns : none, rows->column_count, &rows->array, NULL, err));
+            TRY(arrow_file_read(rows->file, rows->next,
+                                rows->columns ? rows->columns : none, rows->column_count,
+                                &rows->array, NULL, err));
             rows->next++;
             rows->in.at = rows->in.total * rows->next / arrow_file_batch_count(rows->file);
         } else {
@@ -104,7 +114,8 @@ kdk_status arrow_rows_next(struct arrow_rows *rows, struct batch *batch, bool *m
     for (uint32_t i = 0; i < rows->column_count; i++) {
         const uint32_t c = rows->columns[i];
         const struct arrow_array *column = rows->array->children[rows->narrow ? i : c];
-        TRY(arrow_to_vec(rows->schema->children[c], column, rows->array->offset + rows->at, n, &batch->columns[i], err));
+        TRY(arrow_to_vec(rows->schema->children[c], column, rows->array->offset + rows->at,
+                         n, &batch->columns[i], err));
     }
     batch_all(batch, n);
     batch->unpin = unpin;
@@ -116,7 +127,8 @@ kdk_status arrow_rows_next(struct arrow_rows *rows, struct batch *batch, bool *m
     *more = true;
 out:
     if (status != KDK_OK && !rows->host)
-        err_while(err, "reading \"%s\" after row %llu", rows->name, (unsigned long long)rows->row);
+        err_while(err, "reading \"%s\" after row %llu", rows->name,
+                  (unsigned long long)rows->row);
     return status;
 }
 

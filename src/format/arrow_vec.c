@@ -14,7 +14,8 @@
 
 /* ------------------------------------------------------------------- types ---- */
 
-kdk_status arrow_ltype(const struct arrow_schema *column, struct ltype *out, struct err *err)
+kdk_status arrow_ltype(const struct arrow_schema *column, struct ltype *out,
+                       struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct arrow_schema *values = column->dictionary ? column->dictionary : column;
@@ -94,8 +95,9 @@ kdk_status arrow_ltype(const struct arrow_schema *column, struct ltype *out, str
     }
     TRY(arrow_schema_print(values, &name, err));
     TRY(buf_status(&name, err));
-    status = err_set(err, KDK_UNSUPPORTED, "column \"%s\" has the Arrow type %s, which is not supported", column->name,
-                     name.data ? name.data : "");
+    status = err_set(err, KDK_UNSUPPORTED,
+                     "column \"%s\" has the Arrow type %s, which is not supported",
+                     column->name, name.data ? name.data : "");
 out:
     buf_deinit(&name);
     return status;
@@ -116,9 +118,11 @@ static float half_to_float(uint16_t h)
     return h & 0x8000 ? -v : v;
 }
 
-static kdk_status out_of_range(const struct arrow_schema *column, kdk_status status, const char *what, int64_t row, struct err *err)
+static kdk_status out_of_range(const struct arrow_schema *column, kdk_status status,
+                               const char *what, int64_t row, struct err *err)
 {
-    return err_set(err, status, "%s out of range in column \"%s\", row %lld", what, column->name, (long long)row + 1);
+    return err_set(err, status, "%s out of range in column \"%s\", row %lld", what,
+                   column->name, (long long)row + 1);
 }
 
 /* One value of a valid slot; *ok false: out of range. */
@@ -147,10 +151,11 @@ struct reading {
     const uint64_t *validity;
 };
 
-#define EACH(R, ROW, SLOT)                                                                     \
-    for (uint32_t ROW = 0; ROW < (R)->rows; ROW++)                                             \
-        if (!(R)->validity || bit_get((R)->validity, ROW))                                     \
-            for (int64_t SLOT = (R)->slots ? (R)->slots[ROW] : (R)->from + ROW, once_ = 1; once_; once_ = 0)
+#define EACH(R, ROW, SLOT)                                                                 \
+    for (uint32_t ROW = 0; ROW < (R)->rows; ROW++)                                         \
+        if (!(R)->validity || bit_get((R)->validity, ROW))                                 \
+            for (int64_t SLOT = (R)->slots ? (R)->slots[ROW] : (R)->from + ROW, once_ = 1; \
+                 once_; once_ = 0)
 
 /* Values as they are: one copy. */
 static bool copy_plain(const struct reading *r, struct vec *out)
@@ -162,11 +167,11 @@ static bool copy_plain(const struct reading *r, struct vec *out)
     return true;
 }
 
-#define COPY_AS(FROM, TO)                                                                      \
-    do {                                                                                       \
-        const FROM *in_ = (const FROM *)r->a->buffers[1]->data + r->a->offset;                 \
-        EACH(r, row, slot)                                                                     \
-        ((TO *)out->data)[row] = (TO)in_[slot];                                                \
+#define COPY_AS(FROM, TO)                                                                  \
+    do {                                                                                   \
+        const FROM *in_ = (const FROM *)r->a->buffers[1]->data + r->a->offset;             \
+        EACH(r, row, slot)                                                                 \
+        ((TO *)out->data)[row] = (TO)in_[slot];                                            \
     } while (0)
 
 static kdk_status read_decimals(const struct reading *r, struct vec *out, struct err *err)
@@ -199,17 +204,21 @@ static kdk_status read_times(const struct reading *r, struct vec *out, struct er
             int64_t v = *(const int64_t *)arrow_fixed(r->a, 8, slot);
             ((int64_t *)out->data)[row] = timestamp_of(r->s->unit, v, &ok);
             if (!ok)
-                return out_of_range(r->column, KDK_DATETIME_RANGE, "timestamp", r->from + row, err);
+                return out_of_range(r->column, KDK_DATETIME_RANGE, "timestamp",
+                                    r->from + row, err);
         } else {
             int64_t days;
             if (r->s->type == ARROW_DATE32) {
                 days = *(const int32_t *)arrow_fixed(r->a, 4, slot);
             } else {
-                const int64_t ms = *(const int64_t *)arrow_fixed(r->a, 8, slot), per_day = US_PER_DAY / 1000;
+                const int64_t ms = *(const int64_t *)arrow_fixed(r->a, 8, slot),
+                              per_day = US_PER_DAY / 1000;
                 days = ms / per_day - (ms % per_day < 0);
             }
-            if ((days < DATE_MIN || days > DATE_MAX) && (r->s->type == ARROW_DATE64 || date_finite(days)))
-                return out_of_range(r->column, KDK_DATETIME_RANGE, "date", r->from + row, err);
+            if ((days < DATE_MIN || days > DATE_MAX) &&
+                (r->s->type == ARROW_DATE64 || date_finite(days)))
+                return out_of_range(r->column, KDK_DATETIME_RANGE, "date", r->from + row,
+                                    err);
             ((int32_t *)out->data)[row] = (int32_t)days;
         }
     }
@@ -224,9 +233,13 @@ static kdk_status read_strings(const struct reading *r, struct vec *out, struct 
         size_t bytes;
         const char *data = (const char *)arrow_bytes(r->s, r->a, slot, &bytes);
         if (bytes > VALUE_BYTES_MAX)
-            return err_set(err, KDK_LIMIT, "a value of column \"%s\" has more than %u bytes", r->column->name, VALUE_BYTES_MAX);
+            return err_set(err, KDK_LIMIT,
+                           "a value of column \"%s\" has more than %u bytes",
+                           r->column->name, VALUE_BYTES_MAX);
         if (text && memchr(data, 0, bytes)) /* A character to Arrow, but none to SQL. */
-            return err_set(err, KDK_BAD_ENCODING, "invalid byte sequence for encoding \"UTF8\": 0x00 in column \"%s\", row %lld",
+            return err_set(err, KDK_BAD_ENCODING,
+                           "invalid byte sequence for encoding \"UTF8\": 0x00 in column "
+                           "\"%s\", row %lld",
                            r->column->name, (long long)r->from + row + 1);
         ((struct str *)out->data)[row] = str_of(data, bytes);
     }
@@ -278,7 +291,8 @@ static kdk_status read_values(const struct reading *r, struct vec *out, struct e
         return KDK_OK;
     case ARROW_FLOAT16:
         EACH(r, row, slot)
-        ((float *)out->data)[row] = half_to_float(*(const uint16_t *)arrow_fixed(r->a, 2, slot));
+        ((float *)out->data)[row] =
+            half_to_float(*(const uint16_t *)arrow_fixed(r->a, 2, slot));
         return KDK_OK;
     case ARROW_DECIMAL32:
     case ARROW_DECIMAL64:
@@ -318,11 +332,12 @@ static kdk_status read_values(const struct reading *r, struct vec *out, struct e
     return err_set(err, KDK_INTERNAL, "column \"%s\" was not refused", r->column->name);
 }
 
-kdk_status arrow_to_vec(const struct arrow_schema *column, const struct arrow_array *array, int64_t from, uint32_t rows, struct vec *out,
-                        struct err *err)
+kdk_status arrow_to_vec(const struct arrow_schema *column, const struct arrow_array *array,
+                        int64_t from, uint32_t rows, struct vec *out, struct err *err)
 {
     int64_t slots[BATCH_ROWS];
-    struct reading r = {.column = column, .s = column, .a = array, .from = from, .rows = rows};
+    struct reading r = {
+        .column = column, .s = column, .a = array, .from = from, .rows = rows};
     const enum vwidth width = ltype_width(out->type);
 
     vec_reset(out, width);
@@ -334,7 +349,8 @@ kdk_status arrow_to_vec(const struct arrow_schema *column, const struct arrow_ar
         if (column->type == ARROW_NULL)
             memset(out->validity, 0, bits_words(rows) * sizeof(uint64_t));
         else if (array->buffers[0])
-            bits_copy(out->validity, array->buffers[0]->data, (size_t)(array->offset + from), rows);
+            bits_copy(out->validity, array->buffers[0]->data,
+                      (size_t)(array->offset + from), rows);
     }
     if (column->dictionary) {
         r.s = column->dictionary;
@@ -342,7 +358,8 @@ kdk_status arrow_to_vec(const struct arrow_schema *column, const struct arrow_ar
         r.slots = slots;
         for (uint32_t i = 0; i < rows; i++) {
             slots[i] = arrow_index(column, array, from + i);
-            if (slots[i] >= 0 && arrow_is_valid(r.a, slots[i]) && column->dictionary->type != ARROW_NULL)
+            if (slots[i] >= 0 && arrow_is_valid(r.a, slots[i]) &&
+                column->dictionary->type != ARROW_NULL)
                 continue;
             vec_set_null(out, i, rows);
         }
@@ -395,7 +412,8 @@ static enum arrow_type plain_type(struct ltype type)
     return ARROW_TYPE_COUNT;
 }
 
-kdk_status columns_to_arrow(const struct relcol *columns, uint32_t count, struct arrow_schema **out, struct err *err)
+kdk_status columns_to_arrow(const struct relcol *columns, uint32_t count,
+                            struct arrow_schema **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_schema *schema = NULL, *child;
@@ -406,8 +424,10 @@ kdk_status columns_to_arrow(const struct relcol *columns, uint32_t count, struct
         const struct ltype type = columns[i].type;
         enum arrow_type plain = plain_type(type);
         if (plain == ARROW_TYPE_COUNT)
-            TRY(err_set(err, KDK_UNSUPPORTED, "type %s has no Arrow form yet", ltype_id_name(type.id)));
-        TRY(arrow_schema_add_new(schema, plain, columns[i].name ? columns[i].name : "", &child, err));
+            TRY(err_set(err, KDK_UNSUPPORTED, "type %s has no Arrow form yet",
+                        ltype_id_name(type.id)));
+        TRY(arrow_schema_add_new(schema, plain, columns[i].name ? columns[i].name : "",
+                                 &child, err));
         if (plain == ARROW_TIMESTAMP)
             child->unit = ARROW_MICROSECOND;
         if (plain == ARROW_DECIMAL128) {
@@ -431,7 +451,9 @@ static uint32_t padding_of(struct ltype type, const struct str *s)
     return have < type.length ? type.length - (uint32_t)have : 0;
 }
 
-static kdk_status write_strings(struct ltype type, const struct vec *v, const struct sel *sel, struct arrow_array *array, struct err *err)
+static kdk_status write_strings(struct ltype type, const struct vec *v,
+                                const struct sel *sel, struct arrow_array *array,
+                                struct err *err)
 {
     kdk_status status = KDK_OK;
     uint64_t total = 0;
@@ -494,7 +516,9 @@ static void write_value(enum vwidth width, void *data, uint32_t k, const struct 
     }
 }
 
-static kdk_status vec_to_arrow(struct ltype type, const struct vec *v, const struct sel *sel, struct arrow_array **out, struct err *err)
+static kdk_status vec_to_arrow(struct ltype type, const struct vec *v,
+                               const struct sel *sel, struct arrow_array **out,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_array *array = NULL;
@@ -521,10 +545,12 @@ static kdk_status vec_to_arrow(struct ltype type, const struct vec *v, const str
     if (width == W_STR) {
         TRY(write_strings(type, v, sel, array, err));
     } else {
-        size_t bytes = width == W_BIT ? (sel->count + 7) / 8 : sel->count * (size_t)vwidth_bytes(width);
+        size_t bytes = width == W_BIT ? (sel->count + 7) / 8
+                                      : sel->count * (size_t)vwidth_bytes(width);
         TRY(arrow_buffer_new(bytes, &array->buffers[1], err));
         void *data = array->buffers[1]->data;
-        if (v->form == VF_FLAT && v->width == width && width != W_BIT && !sel->rows && bytes) {
+        if (v->form == VF_FLAT && v->width == width && width != W_BIT && !sel->rows &&
+            bytes) {
             memcpy(data, v->data, bytes);
         } else if (bytes) {
             memset(data, 0, bytes);
@@ -543,7 +569,9 @@ out:
     return status;
 }
 
-kdk_status batch_to_arrow(const struct relcol *columns, uint32_t count, const struct batch *batch, struct arrow_array **out, struct err *err)
+kdk_status batch_to_arrow(const struct relcol *columns, uint32_t count,
+                          const struct batch *batch, struct arrow_array **out,
+                          struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_array *array = NULL;

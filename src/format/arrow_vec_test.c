@@ -10,11 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct ltype all_types[] = {LTYPE(BOOLEAN), LTYPE(TINYINT), LTYPE(SMALLINT), LTYPE(INTEGER), LTYPE(BIGINT), LTYPE_NUM(38, 0),
-                                         LTYPE_NUM(12, 4), LTYPE(REAL), LTYPE(DOUBLE), LTYPE(TEXT), LTYPE(BYTEA), LTYPE(DATE), LTYPE(TIMESTAMP)};
+static const struct ltype all_types[] = {
+    LTYPE(BOOLEAN),   LTYPE(TINYINT),   LTYPE(SMALLINT), LTYPE(INTEGER), LTYPE(BIGINT),
+    LTYPE_NUM(38, 0), LTYPE_NUM(12, 4), LTYPE(REAL),     LTYPE(DOUBLE),  LTYPE(TEXT),
+    LTYPE(BYTEA),     LTYPE(DATE),      LTYPE(TIMESTAMP)};
 #define ALL COUNT_OF(all_types)
 
-static struct datum random_value(struct test_random *r, struct ltype type, struct arena *arena)
+static struct datum random_value(struct test_random *r, struct ltype type,
+                                 struct arena *arena)
 {
     struct datum d;
     memset(&d, 0, sizeof d);
@@ -44,10 +47,15 @@ static struct datum random_value(struct test_random *r, struct ltype type, struc
         d.f = test_double(r);
         break;
     case LT_DATE:
-        d.i = test_random(r) % 8 == 0 ? DATE_NEG_INF : test_random(r) % 8 == 0 ? DATE_POS_INF : DATE_MIN + (int64_t)(test_random(r) % 2147483493u);
+        d.i = test_random(r) % 8 == 0 ? DATE_NEG_INF
+              : test_random(r) % 8 == 0
+                  ? DATE_POS_INF
+                  : DATE_MIN + (int64_t)(test_random(r) % 2147483493u);
         break;
     case LT_TIMESTAMP:
-        d.i = test_random(r) % 8 == 0 ? TIMESTAMP_NEG_INF : test_random(r) % 8 == 0 ? TIMESTAMP_POS_INF : test_integer(r, 56);
+        d.i = test_random(r) % 8 == 0   ? TIMESTAMP_NEG_INF
+              : test_random(r) % 8 == 0 ? TIMESTAMP_POS_INF
+                                        : test_integer(r, 56);
         break;
     default:
         d.s = test_str(r, type.id == LT_BYTEA, arena);
@@ -60,7 +68,8 @@ static struct datum random_value(struct test_random *r, struct ltype type, struc
 }
 
 /* A vector of any form over some values; the narrow widths where the values allow. */
-static void random_vec(struct test_random *r, struct ltype type, uint32_t rows, struct arena *arena, struct vec *v)
+static void random_vec(struct test_random *r, struct ltype type, uint32_t rows,
+                       struct arena *arena, struct vec *v)
 {
     struct err err = {0};
     const uint64_t form = test_random(r) % 4;
@@ -92,7 +101,8 @@ static void random_vec(struct test_random *r, struct ltype type, uint32_t rows, 
         }
         return;
     }
-    const bool narrow = form == 2 && (ltype_is_integer(type) || type.id == LT_NUMERIC || type.id == LT_DATE);
+    const bool narrow = form == 2 && (ltype_is_integer(type) || type.id == LT_NUMERIC ||
+                                      type.id == LT_DATE);
     if (narrow)
         vec_reset(v, W_8);
     for (uint32_t i = 0; i < rows; i++) {
@@ -130,7 +140,8 @@ TEST(arrow_vec, batches_of_all_types_and_forms_survive_export_and_import)
 
         for (uint32_t i = 0; i < ALL; i++) {
             char name[4] = {'c', (char)('a' + i), 0, 0};
-            columns[i] = (struct relcol){.type = all_types[i], .name = arena_strdup(&arena, name)};
+            columns[i] =
+                (struct relcol){.type = all_types[i], .name = arena_strdup(&arena, name)};
         }
         CHECK_EQ(batch_init(&batch, all_types, ALL, &arena, &err), KDK_OK);
         for (uint32_t i = 0; i < ALL; i++)
@@ -157,20 +168,26 @@ TEST(arrow_vec, batches_of_all_types_and_forms_survive_export_and_import)
         }
         CHECK_EQ(batch_init(&back, types, ALL, &arena, &err), KDK_OK);
         for (uint32_t from = 0; from < batch.sel.count;) {
-            const uint32_t wanted = 1 + (uint32_t)(test_random(&r) % 500), n = MIN(wanted, batch.sel.count - from);
-            if (!CHECK_EQ(format_import_batch(&schema, &array, from, n, &back, &err), KDK_OK))
+            const uint32_t wanted = 1 + (uint32_t)(test_random(&r) % 500),
+                           n = MIN(wanted, batch.sel.count - from);
+            if (!CHECK_EQ(format_import_batch(&schema, &array, from, n, &back, &err),
+                          KDK_OK))
                 CHECK_STR(err.message, "");
             CHECK_EQ(back.count, n);
             for (uint32_t i = 0; i < ALL; i++) {
                 for (uint32_t k = 0; k < n; k++) {
-                    struct datum want = vec_get(&batch.columns[i], SEL_ROW(&batch.sel, from + k)), got = vec_get(&back.columns[i], k);
-                    if (!CHECK_EQ(got.null, want.null) || (!want.null && !CHECK_EQ(datum_compare(types[i], &got, &want), 0)))
+                    struct datum want = vec_get(&batch.columns[i],
+                                                SEL_ROW(&batch.sel, from + k)),
+                                 got = vec_get(&back.columns[i], k);
+                    if (!CHECK_EQ(got.null, want.null) ||
+                        (!want.null && !CHECK_EQ(datum_compare(types[i], &got, &want), 0)))
                         return;
                 }
             }
             from += n;
         }
-        CHECK_EQ(format_import_batch(&schema, &array, batch.sel.count, 1, &back, &err), KDK_BAD_PARAMETER);
+        CHECK_EQ(format_import_batch(&schema, &array, batch.sel.count, 1, &back, &err),
+                 KDK_BAD_PARAMETER);
         batch_unpin(&back);
         array.release(&array);
         schema.release(&schema);
@@ -236,47 +253,128 @@ struct foreign {
     const char *want;  /* Type and value as text; or an error's text. */
     kdk_status status;
 };
-#define V(T, ...) (const T[]){__VA_ARGS__}
+#define V(T, ...)                                                                          \
+    (const T[])                                                                            \
+    {                                                                                      \
+        __VA_ARGS__                                                                        \
+    }
 static const struct foreign foreigners[] = {
     {.type = ARROW_INT8, .value = V(int8_t, -5), .want = "tinyint -5"},
     {.type = ARROW_UINT8, .value = V(uint8_t, 255), .want = "smallint 255"},
     {.type = ARROW_UINT16, .value = V(uint16_t, 65535), .want = "integer 65535"},
     {.type = ARROW_UINT32, .value = V(uint32_t, UINT32_MAX), .want = "bigint 4294967295"},
-    {.type = ARROW_UINT64, .value = V(uint64_t, UINT64_MAX), .want = "numeric(20,0) 18446744073709551615"},
+    {.type = ARROW_UINT64,
+     .value = V(uint64_t, UINT64_MAX),
+     .want = "numeric(20,0) 18446744073709551615"},
     {.type = ARROW_FLOAT16, .value = V(uint16_t, 0x3e00), .want = "real 1.5"},
     {.type = ARROW_FLOAT16, .value = V(uint16_t, 0x8001), .want = "real -5.9604645e-08"},
     {.type = ARROW_FLOAT16, .value = V(uint16_t, 0xfc00), .want = "real -Infinity"},
-    {.type = ARROW_DECIMAL32, .precision = 5, .scale = 2, .value = V(int32_t, -12345), .want = "numeric(5,2) -123.45"},
-    {.type = ARROW_DECIMAL64, .precision = 18, .scale = 0, .value = V(int64_t, 7), .want = "numeric(18,0) 7"},
-    {.type = ARROW_DECIMAL128, .precision = 20, .scale = 20, .value = V(int128, -1), .want = "numeric(20,20) -0.00000000000000000001"},
-    {.type = ARROW_DECIMAL128, .precision = 3, .scale = 0, .value = V(int128, 1000), .status = KDK_OUT_OF_RANGE, .want = "decimal out of range"},
-    {.type = ARROW_DECIMAL128, .precision = 3, .scale = -2, .value = V(int128, 1), .status = KDK_UNSUPPORTED, .want = "decimal128"},
+    {.type = ARROW_DECIMAL32,
+     .precision = 5,
+     .scale = 2,
+     .value = V(int32_t, -12345),
+     .want = "numeric(5,2) -123.45"},
+    {.type = ARROW_DECIMAL64,
+     .precision = 18,
+     .scale = 0,
+     .value = V(int64_t, 7),
+     .want = "numeric(18,0) 7"},
+    {.type = ARROW_DECIMAL128,
+     .precision = 20,
+     .scale = 20,
+     .value = V(int128, -1),
+     .want = "numeric(20,20) -0.00000000000000000001"},
+    {.type = ARROW_DECIMAL128,
+     .precision = 3,
+     .scale = 0,
+     .value = V(int128, 1000),
+     .status = KDK_OUT_OF_RANGE,
+     .want = "decimal out of range"},
+    {.type = ARROW_DECIMAL128,
+     .precision = 3,
+     .scale = -2,
+     .value = V(int128, 1),
+     .status = KDK_UNSUPPORTED,
+     .want = "decimal128"},
     {.type = ARROW_DATE32, .value = V(int32_t, 19782), .want = "date 2024-02-29"},
-    {.type = ARROW_DATE32, .value = V(int32_t, -2440589), .status = KDK_DATETIME_RANGE, .want = "date out of range in column \"x\", row 2"},
+    {.type = ARROW_DATE32,
+     .value = V(int32_t, -2440589),
+     .status = KDK_DATETIME_RANGE,
+     .want = "date out of range in column \"x\", row 2"},
     {.type = ARROW_DATE64, .value = V(int64_t, -86400000), .want = "date 1969-12-31"},
-    {.type = ARROW_DATE64, .value = V(int64_t, INT64_MAX), .status = KDK_DATETIME_RANGE, .want = "date out of range"},
-    {.type = ARROW_TIMESTAMP, .unit = ARROW_SECOND, .value = V(int64_t, 1), .want = "timestamp without time zone 1970-01-01 00:00:01"},
-    {.type = ARROW_TIMESTAMP, .unit = ARROW_MILLISECOND, .value = V(int64_t, -1), .want = "timestamp without time zone 1969-12-31 23:59:59.999"},
-    {.type = ARROW_TIMESTAMP, .unit = ARROW_NANOSECOND, .value = V(int64_t, -1), .want = "timestamp without time zone 1969-12-31 23:59:59.999999"},
-    {.type = ARROW_TIMESTAMP, .unit = ARROW_MICROSECOND, .timezone = "Europe/Berlin", .value = V(int64_t, 0), .want = "timestamp without time zone 1970-01-01 00:00:00"},
-    {.type = ARROW_TIMESTAMP, .unit = ARROW_MICROSECOND, .value = V(int64_t, INT64_MAX), .want = "timestamp without time zone infinity"},
-    {.type = ARROW_TIMESTAMP, .unit = ARROW_SECOND, .value = V(int64_t, INT64_MAX), .status = KDK_DATETIME_RANGE, .want = "timestamp out of range"},
-    {.type = ARROW_TIMESTAMP, .unit = ARROW_MICROSECOND, .value = V(int64_t, INT64_MIN + 1), .status = KDK_DATETIME_RANGE, .want = "timestamp out of range"},
+    {.type = ARROW_DATE64,
+     .value = V(int64_t, INT64_MAX),
+     .status = KDK_DATETIME_RANGE,
+     .want = "date out of range"},
+    {.type = ARROW_TIMESTAMP,
+     .unit = ARROW_SECOND,
+     .value = V(int64_t, 1),
+     .want = "timestamp without time zone 1970-01-01 00:00:01"},
+    {.type = ARROW_TIMESTAMP,
+     .unit = ARROW_MILLISECOND,
+     .value = V(int64_t, -1),
+     .want = "timestamp without time zone 1969-12-31 23:59:59.999"},
+    {.type = ARROW_TIMESTAMP,
+     .unit = ARROW_NANOSECOND,
+     .value = V(int64_t, -1),
+     .want = "timestamp without time zone 1969-12-31 23:59:59.999999"},
+    {.type = ARROW_TIMESTAMP,
+     .unit = ARROW_MICROSECOND,
+     .timezone = "Europe/Berlin",
+     .value = V(int64_t, 0),
+     .want = "timestamp without time zone 1970-01-01 00:00:00"},
+    {.type = ARROW_TIMESTAMP,
+     .unit = ARROW_MICROSECOND,
+     .value = V(int64_t, INT64_MAX),
+     .want = "timestamp without time zone infinity"},
+    {.type = ARROW_TIMESTAMP,
+     .unit = ARROW_SECOND,
+     .value = V(int64_t, INT64_MAX),
+     .status = KDK_DATETIME_RANGE,
+     .want = "timestamp out of range"},
+    {.type = ARROW_TIMESTAMP,
+     .unit = ARROW_MICROSECOND,
+     .value = V(int64_t, INT64_MIN + 1),
+     .status = KDK_DATETIME_RANGE,
+     .want = "timestamp out of range"},
     {.type = ARROW_UTF8, .value = "short", .want = "text short"},
-    {.type = ARROW_LARGE_UTF8, .value = "a text longer than a view holds", .want = "text a text longer than a view holds"},
-    {.type = ARROW_UTF8_VIEW, .value = "a text longer than a view holds", .want = "text a text longer than a view holds"},
+    {.type = ARROW_LARGE_UTF8,
+     .value = "a text longer than a view holds",
+     .want = "text a text longer than a view holds"},
+    {.type = ARROW_UTF8_VIEW,
+     .value = "a text longer than a view holds",
+     .want = "text a text longer than a view holds"},
     {.type = ARROW_BINARY, .value = "\x01", .want = "bytea \\x01"},
     {.type = ARROW_LARGE_BINARY, .value = "\x01", .want = "bytea \\x01"},
     {.type = ARROW_BINARY_VIEW, .value = "\x01", .want = "bytea \\x01"},
-    {.type = ARROW_FIXED_SIZE_BINARY, .width = 3, .value = "abc", .want = "bytea \\x616263"},
-    {.type = ARROW_DECIMAL256, .precision = 40, .value = V(int128, 0, 0), .status = KDK_UNSUPPORTED, .want = "column \"x\" has the Arrow type decimal256"},
-    {.type = ARROW_TIME64, .unit = ARROW_NANOSECOND, .value = V(int64_t, 0), .status = KDK_UNSUPPORTED, .want = "time64"},
-    {.type = ARROW_DURATION, .value = V(int64_t, 0), .status = KDK_UNSUPPORTED, .want = "duration"},
-    {.type = ARROW_INTERVAL_MONTH_DAY_NANO, .value = V(int64_t, 0, 0), .status = KDK_UNSUPPORTED, .want = "interval_month_day_nano"},
+    {.type = ARROW_FIXED_SIZE_BINARY,
+     .width = 3,
+     .value = "abc",
+     .want = "bytea \\x616263"},
+    {.type = ARROW_DECIMAL256,
+     .precision = 40,
+     .value = V(int128, 0, 0),
+     .status = KDK_UNSUPPORTED,
+     .want = "column \"x\" has the Arrow type decimal256"},
+    {.type = ARROW_TIME64,
+     .unit = ARROW_NANOSECOND,
+     .value = V(int64_t, 0),
+     .status = KDK_UNSUPPORTED,
+     .want = "time64"},
+    {.type = ARROW_DURATION,
+     .value = V(int64_t, 0),
+     .status = KDK_UNSUPPORTED,
+     .want = "duration"},
+    {.type = ARROW_INTERVAL_MONTH_DAY_NANO,
+     .value = V(int64_t, 0, 0),
+     .status = KDK_UNSUPPORTED,
+     .want = "interval_month_day_nano"},
 };
 
 /* Rows: NULL, the value, the value; in a dictionary or not. */
-static struct arrow_array *foreign_array(const struct arrow_schema *values, const struct foreign *f, bool dictionary, const struct arrow_schema *schema)
+static struct arrow_array *foreign_array(const struct arrow_schema *values,
+                                         const struct foreign *f, bool dictionary,
+                                         const struct arrow_schema *schema)
 {
     struct arrow_builder *b = NULL, *codes = NULL;
     struct arrow_array *array = NULL, *out = NULL;
@@ -284,7 +382,8 @@ static struct arrow_array *foreign_array(const struct arrow_schema *values, cons
     if (!dictionary)
         CHECK_EQ(arrow_builder_null(b, NULL), KDK_OK);
     for (int i = 0; i < 2; i++) {
-        if (arrow_value_bytes(values) && f->type != ARROW_UTF8_VIEW && f->type != ARROW_BINARY_VIEW)
+        if (arrow_value_bytes(values) && f->type != ARROW_UTF8_VIEW &&
+            f->type != ARROW_BINARY_VIEW)
             CHECK_EQ(arrow_builder_fixed(b, f->value, NULL), KDK_OK);
         else
             CHECK_EQ(arrow_builder_bytes(b, f->value, strlen(f->value), NULL), KDK_OK);
@@ -322,7 +421,9 @@ TEST(arrow_vec, foreign_types_are_widened_converted_or_refused)
         char name[64];
 
         CHECK_EQ(arrow_schema_new(ARROW_STRUCT, "", &schema, NULL), KDK_OK);
-        CHECK_EQ(arrow_schema_add_new(schema, dictionary ? ARROW_INT8 : f->type, "x", &column, NULL), KDK_OK);
+        CHECK_EQ(arrow_schema_add_new(schema, dictionary ? ARROW_INT8 : f->type, "x",
+                                      &column, NULL),
+                 KDK_OK);
         values = column;
         if (dictionary) {
             CHECK_EQ(arrow_schema_new(f->type, "", &column->dictionary, NULL), KDK_OK);
@@ -344,10 +445,14 @@ TEST(arrow_vec, foreign_types_are_widened_converted_or_refused)
         }
         CHECK_STR(status_name(status), status_name(f->status));
         if (status == KDK_OK) {
-            struct datum first = vec_get(&batch.columns[0], 0), second = vec_get(&batch.columns[0], 1), third = vec_get(&batch.columns[0], 2);
+            struct datum first = vec_get(&batch.columns[0], 0),
+                         second = vec_get(&batch.columns[0], 1),
+                         third = vec_get(&batch.columns[0], 2);
             CHECK(first.null && !second.null && !third.null);
             CHECK_EQ(datum_compare(columns[0].type, &second, &third), 0);
-            CHECK_EQ(buf_printf(&text, "%s ", ltype_name(columns[0].type, name, sizeof name)), KDK_OK);
+            CHECK_EQ(
+                buf_printf(&text, "%s ", ltype_name(columns[0].type, name, sizeof name)),
+                KDK_OK);
             CHECK_EQ(datum_print(columns[0].type, &second, &text), KDK_OK);
             CHECK_STR(text.data, f->want);
             batch_unpin(&batch);
@@ -372,7 +477,8 @@ static void put_file(const char *name, const char *text, size_t bytes)
     char path[100];
     struct os_file *file = NULL;
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (CHECK_EQ(os_open(os_real(), path, OS_WRITE | OS_CREATE | OS_TRUNCATE, &file, NULL), KDK_OK))
+    if (CHECK_EQ(os_open(os_real(), path, OS_WRITE | OS_CREATE | OS_TRUNCATE, &file, NULL),
+                 KDK_OK))
         CHECK_EQ(os_write(file, 0, text, bytes, NULL), KDK_OK);
     os_close(file);
 }
@@ -413,7 +519,8 @@ static void copy_file(const char *from, const char *name)
     char *data = NULL;
     CHECK_EQ(os_open(os_real(), from, OS_READ, &file, NULL), KDK_OK);
     CHECK_EQ(os_size(file, &bytes, NULL), KDK_OK);
-    if (CHECK((data = mem_alloc(bytes)) != NULL) && CHECK_EQ(os_read_exact(file, 0, data, bytes, NULL), KDK_OK))
+    if (CHECK((data = mem_alloc(bytes)) != NULL) &&
+        CHECK_EQ(os_read_exact(file, 0, data, bytes, NULL), KDK_OK))
         put_file(name, data, bytes);
     mem_free(data);
     os_close(file);
@@ -426,17 +533,24 @@ TEST(arrow_vec, files_can_stand_in_from)
     if (!CHECK(mkdtemp(folder) != NULL))
         return;
     session_open(&s, os_real());
-    PUT("a.csv", "\xef\xbb\xbfid,name,ok,x,d,ts,code,n,big\n1,one,true,1.5,2024-02-29,2024-02-29 12:00:00,007,,12345678901234567890\n"
+    PUT("a.csv", "\xef\xbb\xbfid,name,ok,x,d,ts,code,n,big\n1,one,true,1.5,2024-02-29,2024-"
+                 "02-29 12:00:00,007,,12345678901234567890\n"
                  "2,\"two, or\nso\",FALSE,2,2024-03-01,2024-03-01,8,,1\n");
     session_rows(&s, sql("select * from '@/a.csv'"),
-                 "1|one|true|1.5|2024-02-29|2024-02-29 12:00:00|007|NULL|12345678901234567890\n2|two, or\nso|false|2|2024-03-01|2024-03-01 00:00:00|8|NULL|1\n");
-    session_rows(&s, sql("select sum(id), max(x), min(d) + 1, max(ts), count(*) filter (where ok) from '@/a.csv' where length(code) > 0"),
+                 "1|one|true|1.5|2024-02-29|2024-02-29 "
+                 "12:00:00|007|NULL|12345678901234567890\n2|two, "
+                 "or\nso|false|2|2024-03-01|2024-03-01 00:00:00|8|NULL|1\n");
+    session_rows(&s,
+                 sql("select sum(id), max(x), min(d) + 1, max(ts), count(*) filter (where "
+                     "ok) from '@/a.csv' where length(code) > 0"),
                  "3|2|2024-03-01|2024-03-01 00:00:00|1\n");
     session_rows(&s, sql("select count(*) from '@/a.csv' t"), "2\n");
     session_do(&s, sql("create table copy_of as select * from '@/a.csv'"));
-    session_rows(&s, "select code, big from copy_of order by id", "007|12345678901234567890\n8|1\n");
+    session_rows(&s, "select code, big from copy_of order by id",
+                 "007|12345678901234567890\n8|1\n");
     PUT("b.csv", "a|b|a||\n1|x,y|2|3|4\n");
-    session_rows(&s, sql("select a, b, a_1, column4, column5 from '@/b.csv'"), "1|x,y|2|3|4\n");
+    session_rows(&s, sql("select a, b, a_1, column4, column5 from '@/b.csv'"),
+                 "1|x,y|2|3|4\n");
     PUT("c.tsv", "a\tb\n1\tx,y\n");
     session_rows(&s, sql("select b, a from '@/c.tsv'"), "x,y|1\n");
     PUT("none.csv", "");
@@ -444,10 +558,14 @@ TEST(arrow_vec, files_can_stand_in_from)
     PUT("head.csv", "a,b");
     session_rows(&s, sql("select * from '@/head.csv'"), "");
     PUT("short.csv", "a,b\n1,2\n3\n");
-    session_fails(&s, sql("select * from '@/short.csv'"), KDK_BAD_COPY, "missing data for column \"b\"");
-    session_fails(&s, sql("select * from '@/short.csv'"), KDK_BAD_COPY, "short.csv:3: \"3\"");
-    session_fails(&s, sql("select * from '@/missing.csv'"), KDK_UNDEFINED_FILE, "missing.csv");
-    session_fails(&s, sql("select * from '@/a.xls'"), KDK_UNSUPPORTED, "Names that end in .csv");
+    session_fails(&s, sql("select * from '@/short.csv'"), KDK_BAD_COPY,
+                  "missing data for column \"b\"");
+    session_fails(&s, sql("select * from '@/short.csv'"), KDK_BAD_COPY,
+                  "short.csv:3: \"3\"");
+    session_fails(&s, sql("select * from '@/missing.csv'"), KDK_UNDEFINED_FILE,
+                  "missing.csv");
+    session_fails(&s, sql("select * from '@/a.xls'"), KDK_UNSUPPORTED,
+                  "Names that end in .csv");
     /* A value that comes late and does not fit. */
     CHECK_EQ(buf_add_str(&big, "id,v\n"), KDK_OK);
     for (uint32_t i = 0; i < 6000; i++)
@@ -456,44 +574,68 @@ TEST(arrow_vec, files_can_stand_in_from)
     session_rows(&s, sql("select count(*), sum(v) from '@/late.csv'"), "6000|35994000\n");
     CHECK_EQ(buf_add_str(&big, "6000,many\n"), KDK_OK);
     put_file("late.csv", big.data, big.len);
-    session_fails(&s, sql("select sum(v) from '@/late.csv'"), KDK_BAD_TEXT, "COPY into a table with the type you want.");
-    session_fails(&s, sql("select sum(v) from '@/late.csv'"), KDK_BAD_TEXT, "late.csv:6002, column v: \"many\"");
-    session_rows(&s, sql("select count(id) from '@/late.csv'"), "6001\n"); /* Columns that nobody needs are not looked at. */
+    session_fails(&s, sql("select sum(v) from '@/late.csv'"), KDK_BAD_TEXT,
+                  "COPY into a table with the type you want.");
+    session_fails(&s, sql("select sum(v) from '@/late.csv'"), KDK_BAD_TEXT,
+                  "late.csv:6002, column v: \"many\"");
+    session_rows(&s, sql("select count(id) from '@/late.csv'"),
+                 "6001\n"); /* Columns that nobody needs are not looked at. */
     /* Arrow: what COPY writes can stand in FROM, whatever its name says of file or stream. */
-    session_do(&s, "create table t (id int, s text, b boolean, n numeric(9,3), d date, ts timestamp, f float8, y bytea)");
-    session_do(&s, "insert into t values (1, 'a text that is not short', true, 1.5, '2024-02-29', '2024-02-29 12:00', 0.1, '\\x00ff'), (2, null, null, null, null, null, null, null)");
+    session_do(&s, "create table t (id int, s text, b boolean, n numeric(9,3), d date, ts "
+                   "timestamp, f float8, y bytea)");
+    session_do(&s, "insert into t values (1, 'a text that is not short', true, 1.5, "
+                   "'2024-02-29', '2024-02-29 12:00', 0.1, '\\x00ff'), (2, null, null, "
+                   "null, null, null, null, null)");
     session_do(&s, sql("copy t to '@/t.arrow' with (format arrow)"));
-    session_do(&s, sql("copy (select g, 'row ' || g as s from generate_series(1, 5000) g) to '@/many.feather' with (format arrow)"));
+    session_do(&s, sql("copy (select g, 'row ' || g as s from generate_series(1, 5000) g) "
+                       "to '@/many.feather' with (format arrow)"));
     session_rows(&s, sql("select * from '@/t.arrow'"),
-                 "1|a text that is not short|true|1.500|2024-02-29|2024-02-29 12:00:00|0.1|\\x00ff\n2|NULL|NULL|NULL|NULL|NULL|NULL|NULL\n");
-    session_rows(&s, sql("select n, s from '@/t.arrow' where id = 1"), "1.500|a text that is not short\n");
+                 "1|a text that is not short|true|1.500|2024-02-29|2024-02-29 "
+                 "12:00:00|0.1|\\x00ff\n2|NULL|NULL|NULL|NULL|NULL|NULL|NULL\n");
+    session_rows(&s, sql("select n, s from '@/t.arrow' where id = 1"),
+                 "1.500|a text that is not short\n");
     session_rows(&s, sql("select count(*) from '@/many.feather'"), "5000\n");
-    session_rows(&s, sql("select sum(g), max(s) from '@/many.feather'"), "12502500|row 999\n");
+    session_rows(&s, sql("select sum(g), max(s) from '@/many.feather'"),
+                 "12502500|row 999\n");
     /* COPY FROM finds columns by name, converts, and says what does not fit. */
     session_do(&s, "create table u (s varchar(100), id bigint, n numeric(4,1))");
     session_do(&s, sql("copy u from '@/t.arrow'"));
     session_rows(&s, "select * from u", "a text that is not short|1|1.5\nNULL|2|NULL\n");
     session_do(&s, "create table v (a varchar(3), b int)");
-    session_do(&s, sql("copy (select 'abc' as x, 1 as y) to '@/v.arrow' with (format arrow)"));
+    session_do(&s,
+               sql("copy (select 'abc' as x, 1 as y) to '@/v.arrow' with (format arrow)"));
     session_do(&s, sql("copy v from '@/v.arrow'"));
     session_rows(&s, "select * from v", "abc|1\n");
-    session_do(&s, sql("copy (select 'abcd' as x, 1 as y) to '@/v.arrow' with (format arrow)"));
-    session_fails(&s, sql("copy v from '@/v.arrow'"), KDK_STRING_TRUNCATED, "COPY v, rows up to 1");
-    session_do(&s, sql("copy (select 1 as x, 'b' as y) to '@/v.arrow' with (format arrow)"));
-    session_fails(&s, sql("copy v (b, a) from '@/t.arrow'"), KDK_BAD_COPY, "the Arrow data have 8 columns, 2 are expected");
-    session_fails(&s, sql("copy v from '@/v.arrow'"), KDK_TYPE_MISMATCH, "column \"b\" is of type integer but the file's is of type text");
+    session_do(&s,
+               sql("copy (select 'abcd' as x, 1 as y) to '@/v.arrow' with (format arrow)"));
+    session_fails(&s, sql("copy v from '@/v.arrow'"), KDK_STRING_TRUNCATED,
+                  "COPY v, rows up to 1");
+    session_do(&s,
+               sql("copy (select 1 as x, 'b' as y) to '@/v.arrow' with (format arrow)"));
+    session_fails(&s, sql("copy v (b, a) from '@/t.arrow'"), KDK_BAD_COPY,
+                  "the Arrow data have 8 columns, 2 are expected");
+    session_fails(&s, sql("copy v from '@/v.arrow'"), KDK_TYPE_MISMATCH,
+                  "column \"b\" is of type integer but the file's is of type text");
     session_do(&s, "create table w (a int not null)");
-    session_do(&s, sql("copy (select cast(null as int) as a) to '@/v.arrow' with (format arrow)"));
+    session_do(
+        &s, sql("copy (select cast(null as int) as a) to '@/v.arrow' with (format arrow)"));
     session_fails(&s, sql("copy w from '@/v.arrow'"), KDK_NOT_NULL, "COPY w, row 1");
     /* A column of a type that we do not have is refused where it is read, and there alone. */
-    copy_file(KDK_SOURCE_DIR "/test/data/arrow/generated_datetime.arrow_file", "times.arrow");
-    session_rows(&s, sql("select count(*), count(f0), count(f1) from '@/times.arrow'"), "17|8|8\n");
-    session_fails(&s, sql("select f2 from '@/times.arrow'"), KDK_UNSUPPORTED, "column \"f2\" has the Arrow type time32[s], which is not supported");
-    session_fails(&s, sql("select * from '@/times.arrow'"), KDK_UNSUPPORTED, "has the Arrow type");
+    copy_file(KDK_SOURCE_DIR "/test/data/arrow/generated_datetime.arrow_file",
+              "times.arrow");
+    session_rows(&s, sql("select count(*), count(f0), count(f1) from '@/times.arrow'"),
+                 "17|8|8\n");
+    session_fails(&s, sql("select f2 from '@/times.arrow'"), KDK_UNSUPPORTED,
+                  "column \"f2\" has the Arrow type time32[s], which is not supported");
+    session_fails(&s, sql("select * from '@/times.arrow'"), KDK_UNSUPPORTED,
+                  "has the Arrow type");
     PUT("one.feather", "FEA1............FEA1");
-    session_fails(&s, sql("select * from '@/one.feather'"), KDK_UNSUPPORTED, "Feather file of version 1");
+    session_fails(&s, sql("select * from '@/one.feather'"), KDK_UNSUPPORTED,
+                  "Feather file of version 1");
     /* Memory that fails anywhere on the way. */
-    static const char *const reads[] = {"select * from '@/a.csv'", "select s, y from '@/t.arrow'", "copy u from '@/t.arrow'", "select max(s) from '@/many.feather'"};
+    static const char *const reads[] = {
+        "select * from '@/a.csv'", "select s, y from '@/t.arrow'",
+        "copy u from '@/t.arrow'", "select max(s) from '@/many.feather'"};
     for (size_t i = 0; i < COUNT_OF(reads); i++) {
         char *text = mem_strdup(sql("%s", reads[i]));
         for (uint64_t n = 0;; n++) {

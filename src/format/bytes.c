@@ -15,7 +15,9 @@ kdk_status bytes_open(struct bytes_in *in, struct os *os, const char *path, stru
     if (kind == OS_DIR)
         TRY(err_set(err, KDK_WRONG_OBJECT_TYPE, "\"%s\" is a directory", path));
     if (kind == OS_MISSING)
-        TRY(err_set(err, KDK_UNDEFINED_FILE, "could not open file \"%s\" for reading: No such file or directory", path));
+        TRY(err_set(err, KDK_UNDEFINED_FILE,
+                    "could not open file \"%s\" for reading: No such file or directory",
+                    path));
     TRY(os_open(os, path, OS_READ, &in->file, err));
     in->stream = kind != OS_FILE;
     if (!in->stream)
@@ -40,9 +42,12 @@ kdk_status bytes_read(void *context, void *into, size_t bytes, size_t *got, stru
     } else if (in->file) {
         TRY(os_read(in->file, in->at, into, bytes, got, err));
     } else {
-        int64_t n = in->io && in->io->read ? in->io->read(in->io->context, into, bytes) : -1;
+        int64_t n =
+            in->io && in->io->read ? in->io->read(in->io->context, into, bytes) : -1;
         if (n < 0 || (uint64_t)n > bytes)
-            TRY(err_set(err, KDK_IO, in->io && in->io->read ? "reading from STDIN failed" : "there is no STDIN to read from here"));
+            TRY(err_set(err, KDK_IO,
+                        in->io && in->io->read ? "reading from STDIN failed"
+                                               : "there is no STDIN to read from here"));
         *got = (size_t)n;
     }
     in->at += *got;
@@ -58,7 +63,8 @@ void bytes_progress(const struct bytes_in *in, const struct copy_io *io)
 
 /* ------------------------------------------------------------------ writing ---- */
 
-kdk_status bytes_create(struct bytes_out *out, struct os *os, const char *path, const struct copy_io *io, struct err *err)
+kdk_status bytes_create(struct bytes_out *out, struct os *os, const char *path,
+                        const struct copy_io *io, struct err *err)
 {
     kdk_status status = KDK_OK;
     enum os_kind kind;
@@ -77,13 +83,16 @@ kdk_status bytes_create(struct bytes_out *out, struct os *os, const char *path, 
     os_random(os, &number, sizeof number);
     TRY_MEM(out->temporary = mem_alloc(room));
     snprintf(out->temporary, room, "%s.%016llx.tmp", path, (unsigned long long)number);
-    status = os_open(os, out->temporary, OS_WRITE | OS_CREATE | OS_EXCLUSIVE, &out->file, err);
-    if (status != KDK_OK) { /* Nothing of ours to be removed. The name that was given is the one to be told. */
+    status =
+        os_open(os, out->temporary, OS_WRITE | OS_CREATE | OS_EXCLUSIVE, &out->file, err);
+    if (status !=
+        KDK_OK) { /* Nothing of ours to be removed. The name that was given is the one to be told. */
         const char *why = err ? strstr(err->message, out->temporary) : NULL;
         char rest[ERR_MESSAGE_BYTES];
         if (why && (why = strstr(why + strlen(out->temporary), ": "))) {
             snprintf(rest, sizeof rest, "%s", why + 2);
-            (void)err_set(err, status, "could not open file \"%s\" for writing: %s", path, rest);
+            (void)err_set(err, status, "could not open file \"%s\" for writing: %s", path,
+                          rest);
         }
         mem_free(out->temporary);
         out->temporary = NULL;

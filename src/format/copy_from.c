@@ -49,7 +49,8 @@ static bool find_slot(void *context, colid id, uint32_t *slot)
 }
 
 /* A batch whose vectors are given from elsewhere. */
-static kdk_status shell(struct batch *batch, uint32_t columns, struct arena *arena, struct err *err)
+static kdk_status shell(struct batch *batch, uint32_t columns, struct arena *arena,
+                        struct err *err)
 {
     kdk_status status = KDK_OK;
     memset(batch, 0, sizeof *batch);
@@ -66,8 +67,10 @@ static kdk_status compile(struct copying *c, struct err *err)
     const struct bound_copy *copy = c->copy;
     const struct ctable *table = copy->table;
     const struct rel_dml *dml = copy->dml;
-    struct slots input = {copy->input, copy->column_count}, fresh = {dml->fresh, table->column_count};
-    struct eval_source from_file = {.slot = find_slot, .context = &input}, from_row = {.slot = find_slot, .context = &fresh};
+    struct slots input = {copy->input, copy->column_count},
+                 fresh = {dml->fresh, table->column_count};
+    struct eval_source from_file = {.slot = find_slot, .context = &input},
+                       from_row = {.slot = find_slot, .context = &fresh};
 
     TRY(shell(&c->input, copy->column_count, &c->arena, err));
     TRY(shell(&c->row, table->column_count, &c->arena, err));
@@ -76,7 +79,8 @@ static kdk_status compile(struct copying *c, struct err *err)
         TRY(eval_new(dml->set[i], &from_file, &c->env->eval, &c->arena, &c->set[i], err));
     TRY_MEM(c->checks = ARENA_ARRAY(&c->arena, struct eval *, dml->check_count + 1));
     for (uint32_t i = 0; i < dml->check_count; i++)
-        TRY(eval_new(dml->checks[i], &from_row, &c->env->eval, &c->arena, &c->checks[i], err));
+        TRY(eval_new(dml->checks[i], &from_row, &c->env->eval, &c->arena, &c->checks[i],
+                     err));
     if (copy->where) {
         struct expr **conds;
         TRY_MEM(conds = arena_dup(&c->arena, &copy->where, sizeof copy->where));
@@ -85,7 +89,8 @@ static kdk_status compile(struct copying *c, struct err *err)
     TRY(shell(&c->stored, table_column_count(table->store), &c->arena, err));
     for (uint32_t i = 0; i < c->stored.column_count; i++) {
         const struct datum null = DATUM_NULL;
-        TRY(vec_constant(&c->stored.columns[i], table_column_type(table->store, i), &null, &c->arena, err));
+        TRY(vec_constant(&c->stored.columns[i], table_column_type(table->store, i), &null,
+                         &c->arena, err));
     }
 out:
     return status;
@@ -106,19 +111,25 @@ static kdk_status check_header(struct copying *c, struct err *err)
     if (!more || copy->options.header != COPY_HEADER_MATCH)
         return KDK_OK;
     if (csv->field_count != copy->column_count)
-        status = err_set(err, KDK_BAD_COPY, "wrong number of fields in header line: field count is %u, expected is %u", csv->field_count,
-                         copy->column_count);
+        status = err_set(
+            err, KDK_BAD_COPY,
+            "wrong number of fields in header line: field count is %u, expected is %u",
+            csv->field_count, copy->column_count);
     for (uint32_t i = 0; status == KDK_OK && i < copy->column_count; i++) {
         const char *text, *want = copy->names[i].name;
         size_t bytes;
         bool null;
         TRY(csv_value(csv, &csv->fields[i], NULL, &text, &bytes, &null, err));
         if (null)
-            status = err_set(err, KDK_BAD_COPY, "column name mismatch in header line field %u: got null value (\"%s\"), expected \"%s\"", i + 1,
-                             copy->options.null_text, want);
+            status = err_set(err, KDK_BAD_COPY,
+                             "column name mismatch in header line field %u: got null value "
+                             "(\"%s\"), expected \"%s\"",
+                             i + 1, copy->options.null_text, want);
         else if (bytes != strlen(want) || memcmp(text, want, bytes) != 0)
-            status = err_set(err, KDK_BAD_COPY, "column name mismatch in header line field %u: got \"%.*s\", expected \"%s\"", i + 1,
-                             (int)MIN(bytes, 200), text, want);
+            status = err_set(err, KDK_BAD_COPY,
+                             "column name mismatch in header line field %u: got \"%.*s\", "
+                             "expected \"%s\"",
+                             i + 1, (int)MIN(bytes, 200), text, want);
     }
     if (status != KDK_OK)
         csv_while(csv, csv->line, NULL, NULL, 0, false, err);
@@ -131,7 +142,8 @@ static kdk_status open_csv(struct copying *c, struct err *err)
     kdk_status status = KDK_OK;
     const struct bound_copy *copy = c->copy;
     const struct copy_options *o = &copy->options;
-    const struct csv_options options = {o->format == COPY_CSV, o->delimiter, o->quote, o->escape, o->null_text};
+    const struct csv_options options = {o->format == COPY_CSV, o->delimiter, o->quote,
+                                        o->escape, o->null_text};
     struct ltype *types;
 
     if (copy->path)
@@ -147,7 +159,8 @@ static kdk_status open_csv(struct copying *c, struct err *err)
                                             .name = copy->names[i].name,
                                             .slot = i,
                                             .force_null = o->force_null && o->force_null[i],
-                                            .force_not_null = o->force_not_null && o->force_not_null[i]};
+                                            .force_not_null =
+                                                o->force_not_null && o->force_not_null[i]};
     }
     TRY(batch_init(&c->read, types, copy->column_count, &c->arena, err));
     TRY(check_header(c, err));
@@ -175,8 +188,10 @@ static kdk_status match_columns(struct copying *c, uint32_t *wanted, struct err 
     if (found == copy->column_count)
         return KDK_OK;
     if (schema->child_count != copy->column_count) {
-        err_set(err, KDK_BAD_COPY, "the Arrow data have %zu columns, %u are expected", schema->child_count, copy->column_count);
-        err_hint(err, "Columns are found by their names, or by their places if there are as many as expected.");
+        err_set(err, KDK_BAD_COPY, "the Arrow data have %zu columns, %u are expected",
+                schema->child_count, copy->column_count);
+        err_hint(err, "Columns are found by their names, or by their places if there are "
+                      "as many as expected.");
         return KDK_BAD_COPY;
     }
     for (uint32_t i = 0; i < copy->column_count; i++)
@@ -211,13 +226,18 @@ static kdk_status open_arrow(struct copying *c, struct err *err)
         if (ltype_equal(from, to))
             continue;
         if (!cast_allowed(from, to, CAST_ASSIGNMENT))
-            TRY(err_set(err, KDK_TYPE_MISMATCH, "column \"%s\" is of type %s but the file's is of type %s", copy->names[i].name,
-                        ltype_name(to, names[0], sizeof names[0]), ltype_name(from, names[1], sizeof names[1])));
+            TRY(err_set(err, KDK_TYPE_MISMATCH,
+                        "column \"%s\" is of type %s but the file's is of type %s",
+                        copy->names[i].name, ltype_name(to, names[0], sizeof names[0]),
+                        ltype_name(from, names[1], sizeof names[1])));
         struct expr *column, *cast;
         TRY_MEM(column = ARENA_NEW(&c->arena, struct expr));
         TRY_MEM(cast = ARENA_NEW(&c->arena, struct expr));
         *column = (struct expr){.kind = EX_COLUMN, .type = from, .column = copy->input[i]};
-        *cast = (struct expr){.kind = EX_CAST, .type = cast_type(from, to, NULL), .arg_count = 1, .can_fail = cast_can_fail(from, to)};
+        *cast = (struct expr){.kind = EX_CAST,
+                              .type = cast_type(from, to, NULL),
+                              .arg_count = 1,
+                              .can_fail = cast_can_fail(from, to)};
         TRY_MEM(cast->args = arena_dup(&c->arena, &column, sizeof column));
         TRY(eval_new(cast, &source, &c->env->eval, &c->arena, &c->casts[i], err));
     }
@@ -233,7 +253,8 @@ out:
 static void row_while(struct copying *c, uint32_t row, struct err *err)
 {
     if (c->copy->options.format == COPY_ARROW)
-        err_while(err, "COPY %s, row %llu", c->copy->table->name, (unsigned long long)(c->arrow.row - c->read.count + row + 1));
+        err_while(err, "COPY %s, row %llu", c->copy->table->name,
+                  (unsigned long long)(c->arrow.row - c->read.count + row + 1));
     else
         csv_while(&c->csv, c->csv.lines[row], NULL, NULL, 0, false, err);
 }
@@ -241,9 +262,11 @@ static void row_while(struct copying *c, uint32_t row, struct err *err)
 static void batch_while(struct copying *c, struct err *err)
 {
     if (c->copy->options.format == COPY_ARROW)
-        err_while(err, "COPY %s, rows up to %llu", c->copy->table->name, (unsigned long long)c->arrow.row);
+        err_while(err, "COPY %s, rows up to %llu", c->copy->table->name,
+                  (unsigned long long)c->arrow.row);
     else if (c->read.count)
-        err_while(err, "COPY %s, lines %llu to %llu", c->copy->table->name, (unsigned long long)c->csv.lines[0],
+        err_while(err, "COPY %s, lines %llu to %llu", c->copy->table->name,
+                  (unsigned long long)c->csv.lines[0],
                   (unsigned long long)c->csv.lines[c->read.count - 1]);
 }
 
@@ -255,7 +278,8 @@ static void describe_row(struct copying *c, uint32_t row, struct err *err)
         struct datum d = vec_get(&c->row.columns[i], row);
         /* Failing to add (out of memory) sticks in the buffer, and then there is no detail. */
         (void)!(buf_add_str(&text, i ? ", " : "") == KDK_OK &&
-                (d.null ? buf_add_str(&text, "null") : datum_print(table->columns[i].type, &d, &text)) == KDK_OK);
+                (d.null ? buf_add_str(&text, "null")
+                        : datum_print(table->columns[i].type, &d, &text)) == KDK_OK);
     }
     if (!text.nomem && text.len)
         err_detail(err, "Failing row contains (%s).", text.data);
@@ -301,10 +325,14 @@ static kdk_status constraints(struct copying *c, struct err *err)
     if (bad == sel->count)
         goto out;
     if (column != UINT32_MAX)
-        status = err_set(err, KDK_NOT_NULL, "null value in column \"%s\" of relation \"%s\" violates not-null constraint",
-                         table->columns[column].name, table->name);
+        status = err_set(
+            err, KDK_NOT_NULL,
+            "null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+            table->columns[column].name, table->name);
     else
-        status = err_set(err, KDK_CHECK, "new row for relation \"%s\" violates check constraint \"%s\"", table->name, dml->check_names[check]);
+        status = err_set(err, KDK_CHECK,
+                         "new row for relation \"%s\" violates check constraint \"%s\"",
+                         table->name, dml->check_names[check]);
     describe_row(c, SEL_ROW(sel, bad), err);
     row_while(c, SEL_ROW(sel, bad), err);
 out:
@@ -358,7 +386,8 @@ out:
     return status;
 }
 
-kdk_status copy_from(const struct bound_copy *copy, const struct exec_env *env, const struct copy_io *io, uint64_t *rows, struct err *err)
+kdk_status copy_from(const struct bound_copy *copy, const struct exec_env *env,
+                     const struct copy_io *io, uint64_t *rows, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct copying c = {.copy = copy, .env = env};
@@ -372,7 +401,8 @@ kdk_status copy_from(const struct bound_copy *copy, const struct exec_env *env, 
     TRY(compile(&c, err));
     TRY(arrow ? open_arrow(&c, err) : open_csv(&c, err));
     for (;;) {
-        if (env->eval.cancel && atomic_load_explicit(env->eval.cancel, memory_order_relaxed))
+        if (env->eval.cancel &&
+            atomic_load_explicit(env->eval.cancel, memory_order_relaxed))
             TRY(err_set(err, KDK_INTERRUPTED, "canceling statement due to user request"));
         arena_reset(&c.values);
         if (arrow)

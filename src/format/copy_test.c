@@ -37,10 +37,14 @@ static char *string(struct parser *p)
         static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
         const char c = *++p->at, *found = strchr(from, c);
         if (c == 'u') {
-            uint32_t code = (uint32_t)strtoul((char[]){p->at[1], p->at[2], p->at[3], p->at[4], 0}, NULL, 16);
+            uint32_t code = (uint32_t)strtoul(
+                (char[]){p->at[1], p->at[2], p->at[3], p->at[4], 0}, NULL, 16);
             p->at += 4;
             if (code >= 0xd800 && code < 0xdc00) {
-                code = 0x10000 + ((code - 0xd800) << 10) + ((uint32_t)strtoul((char[]){p->at[3], p->at[4], p->at[5], p->at[6], 0}, NULL, 16) - 0xdc00);
+                code = 0x10000 + ((code - 0xd800) << 10) +
+                       ((uint32_t)strtoul(
+                            (char[]){p->at[3], p->at[4], p->at[5], p->at[6], 0}, NULL, 16) -
+                        0xdc00);
                 p->at += 6;
             }
             CHECK_EQ(buf_add(&out, encoded, utf8_encode(code, encoded)), KDK_OK);
@@ -90,7 +94,8 @@ static char *load(struct arena *arena, const char *path, size_t *bytes)
     uint64_t size = 0;
     char *text = NULL;
     *bytes = 0;
-    if (!CHECK_EQ(os_open(os_real(), path, OS_READ, &file, NULL), KDK_OK) || !CHECK_EQ(os_size(file, &size, NULL), KDK_OK))
+    if (!CHECK_EQ(os_open(os_real(), path, OS_READ, &file, NULL), KDK_OK) ||
+        !CHECK_EQ(os_size(file, &size, NULL), KDK_OK))
         return NULL;
     text = arena_zalloc(arena, (size_t)size + 1);
     CHECK_EQ(os_read(file, 0, text, (size_t)size, bytes, NULL), KDK_OK);
@@ -129,12 +134,15 @@ static kdk_status copy_case(void *context, const char *name, struct err *err)
     if (n < 5 || strcmp(name + n - 5, ".json") != 0)
         return KDK_OK;
     session_open(&s, os_real());
-    char *text = load(arena, arena_printf(arena, KDK_SOURCE_DIR "/test/data/csv/copy/%s", name), &bytes);
+    char *text = load(
+        arena, arena_printf(arena, KDK_SOURCE_DIR "/test/data/csv/copy/%s", name), &bytes);
     if (!text)
         return KDK_OK;
     struct json *j = parse(&(struct parser){text, arena});
-    const char *file = arena_printf(arena, KDK_SOURCE_DIR "/test/data/csv/copy/%.*s.csv", (int)n - 5, name);
-    const char *columns = get(j, "columns")->text, *copy = get(j, "copy")->text, *at = strstr(copy, "FILE");
+    const char *file = arena_printf(arena, KDK_SOURCE_DIR "/test/data/csv/copy/%.*s.csv",
+                                    (int)n - 5, name);
+    const char *columns = get(j, "columns")->text, *copy = get(j, "copy")->text,
+               *at = strstr(copy, "FILE");
     char *create = arena_printf(arena, "create table t (%s)", columns);
     kdk_status status = session_run(&s, create);
     corpus->cases++;
@@ -145,11 +153,14 @@ static kdk_status copy_case(void *context, const char *name, struct err *err)
         return KDK_OK;
     }
     CHECK_EQ(status, KDK_OK);
-    char *from_file = arena_printf(arena, "%.*s'%s'%s", (int)(at - copy), copy, file, at + 4);
+    char *from_file =
+        arena_printf(arena, "%.*s'%s'%s", (int)(at - copy), copy, file, at + 4);
     char *from_stdin = arena_printf(arena, "%.*sSTDIN%s", (int)(at - copy), copy, at + 4);
     char *data = load(arena, file, &bytes);
     if (strncmp(name, "45-", 3) == 0) { /* A NUMERIC without precision is one of (38,10). */
-        session_fails(&s, from_file, KDK_OUT_OF_RANGE, "COPY t, line 1, column b: \"123456789012345678901234567890.123456789\"");
+        session_fails(
+            &s, from_file, KDK_OUT_OF_RANGE,
+            "COPY t, line 1, column b: \"123456789012345678901234567890.123456789\"");
         arena_deinit(&own);
         session_close(&s);
         return KDK_OK;
@@ -172,7 +183,10 @@ static kdk_status copy_case(void *context, const char *name, struct err *err)
         if (!CHECK_STR(s.rows.data && s.rows.len ? s.rows.data : "", want))
             CHECK_STR(name, "");
         if (!error && i == 0) { /* Out and in again, in each format. */
-            static const char *const forms[] = {"format csv", "format text", "format csv, force_quote *, delimiter ';', escape '\\', header, null 'none'", "format arrow"};
+            static const char *const forms[] = {"format csv", "format text",
+                                                "format csv, force_quote *, delimiter ';', "
+                                                "escape '\\', header, null 'none'",
+                                                "format arrow"};
             for (size_t k = 0; k < COUNT_OF(forms); k++) {
                 session_do(&s, arena_printf(arena, "create table u (%s)", columns));
                 buf_clear(&s.out);
@@ -180,7 +194,10 @@ static kdk_status copy_case(void *context, const char *name, struct err *err)
                 struct buf copy_of = s.out;
                 s.out = (struct buf){0};
                 session_in(&s, copy_of.data, copy_of.len);
-                session_do(&s, arena_printf(arena, "copy u from stdin with (%s)", k == 2 ? "format csv, delimiter ';', escape '\\', header match, null 'none'" : forms[k]));
+                session_do(&s, arena_printf(arena, "copy u from stdin with (%s)",
+                                            k == 2 ? "format csv, delimiter ';', escape "
+                                                     "'\\', header match, null 'none'"
+                                                   : forms[k]));
                 session_do(&s, "select * from u");
                 if (!CHECK_STR(s.rows.data && s.rows.len ? s.rows.data : "", want))
                     CHECK_STR(name, forms[k]);
@@ -200,7 +217,9 @@ TEST(copy, does_what_postgresql_does_with_every_file_of_the_corpus)
 {
     struct corpus corpus = {0};
     struct err err = {0};
-    CHECK_EQ(os_list(os_real(), KDK_SOURCE_DIR "/test/data/csv/copy", copy_case, &corpus, &err), KDK_OK);
+    CHECK_EQ(
+        os_list(os_real(), KDK_SOURCE_DIR "/test/data/csv/copy", copy_case, &corpus, &err),
+        KDK_OK);
     CHECK_EQ(corpus.cases, 49);
 }
 
@@ -215,15 +234,22 @@ static kdk_status spectrum_case(void *context, const char *name, struct err *err
     if (n < 5 || strcmp(name + n - 5, ".json") != 0)
         return KDK_OK;
     session_open(&s, os_real());
-    char *text = load(arena, arena_printf(arena, KDK_SOURCE_DIR "/test/data/csv/spectrum/%s", name), &bytes);
+    char *text =
+        load(arena, arena_printf(arena, KDK_SOURCE_DIR "/test/data/csv/spectrum/%s", name),
+             &bytes);
     if (!text)
         return KDK_OK;
     struct json *j = parse(&(struct parser){text, arena});
     struct buf columns = {0};
     for (struct json *v = j->first->first; v; v = v->next)
-        CHECK_EQ(buf_printf(&columns, "%s\"%s\" text", v == j->first->first ? "" : ", ", v->key), KDK_OK);
+        CHECK_EQ(
+            buf_printf(&columns, "%s\"%s\" text", v == j->first->first ? "" : ", ", v->key),
+            KDK_OK);
     session_do(&s, arena_printf(arena, "create table t (%s)", columns.data));
-    session_do(&s, arena_printf(arena, "copy t from '" KDK_SOURCE_DIR "/test/data/csv/spectrum/%.*s.csv' with (format csv, header match, force_not_null (%s))",
+    session_do(&s, arena_printf(arena,
+                                "copy t from '" KDK_SOURCE_DIR
+                                "/test/data/csv/spectrum/%.*s.csv' with (format csv, "
+                                "header match, force_not_null (%s))",
                                 (int)n - 5, name, j->first->first->key));
     session_do(&s, "select * from t");
     /* NULL stands for empty text in the JSON. */
@@ -261,6 +287,8 @@ TEST(copy, reads_the_csv_spectrum)
 {
     struct corpus corpus = {0};
     struct err err = {0};
-    CHECK_EQ(os_list(os_real(), KDK_SOURCE_DIR "/test/data/csv/spectrum", spectrum_case, &corpus, &err), KDK_OK);
+    CHECK_EQ(os_list(os_real(), KDK_SOURCE_DIR "/test/data/csv/spectrum", spectrum_case,
+                     &corpus, &err),
+             KDK_OK);
     CHECK_EQ(corpus.cases, 11);
 }

@@ -9,19 +9,23 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-#define OUT_BYTES      KDK_PICK(256u << 10, 64u) /* Text is handed on in pieces of about this. */
-#define OUT_ARROW_ROWS KDK_PICK(65536, 100)      /* Rows of a record batch, */
-#define OUT_ARROW_BYTES (64u << 20)              /*   or so many bytes of text. */
+#define OUT_BYTES       KDK_PICK(256u << 10, 64u) /* Text is handed on in pieces of about this. */
+#define OUT_ARROW_ROWS  KDK_PICK(65536, 100) /* Rows of a record batch, */
+#define OUT_ARROW_BYTES (64u << 20)          /*   or so many bytes of text. */
 
 /* ----------------------------------------------------------------- values ---- */
 
 /* Between quotes if it must be: when it holds a special character, could be taken for NULL or for the end of the data, or is asked for. */
-static kdk_status put_csv(const struct copy_options *o, const char *text, size_t bytes, bool force, bool alone, struct buf *out)
+static kdk_status put_csv(const struct copy_options *o, const char *text, size_t bytes,
+                          bool force, bool alone, struct buf *out)
 {
-    bool quote = force || (bytes == strlen(o->null_text) && memcmp(text, o->null_text, bytes) == 0) ||
-                 (alone && bytes == 2 && memcmp(text, "\\.", 2) == 0);
+    bool quote =
+        force ||
+        (bytes == strlen(o->null_text) && memcmp(text, o->null_text, bytes) == 0) ||
+        (alone && bytes == 2 && memcmp(text, "\\.", 2) == 0);
     for (size_t i = 0; i < bytes && !quote; i++)
-        quote = text[i] == o->delimiter || text[i] == o->quote || text[i] == '\n' || text[i] == '\r';
+        quote = text[i] == o->delimiter || text[i] == o->quote || text[i] == '\n' ||
+                text[i] == '\r';
     if (!quote)
         return buf_add(out, text, bytes);
     (void)!buf_add_char(out, o->quote); /* Failures stick. */
@@ -37,7 +41,8 @@ static kdk_status put_csv(const struct copy_options *o, const char *text, size_t
     return buf_add_char(out, o->quote);
 }
 
-static kdk_status put_text(const struct copy_options *o, const char *text, size_t bytes, struct buf *out)
+static kdk_status put_text(const struct copy_options *o, const char *text, size_t bytes,
+                           struct buf *out)
 {
     static const char control[] = "\b\f\n\r\t\v", letter[] = "bfnrtv";
     size_t from = 0;
@@ -54,9 +59,11 @@ static kdk_status put_text(const struct copy_options *o, const char *text, size_
     return buf_add(out, text + from, bytes - from);
 }
 
-static kdk_status put_value(const struct copy_options *o, const char *text, size_t bytes, bool force, bool alone, struct buf *out)
+static kdk_status put_value(const struct copy_options *o, const char *text, size_t bytes,
+                            bool force, bool alone, struct buf *out)
 {
-    return o->format == COPY_CSV ? put_csv(o, text, bytes, force, alone, out) : put_text(o, text, bytes, out);
+    return o->format == COPY_CSV ? put_csv(o, text, bytes, force, alone, out)
+                                 : put_text(o, text, bytes, out);
 }
 
 /* ----------------------------------------------------------- CSV and text ---- */
@@ -85,7 +92,8 @@ static kdk_status text_header(const struct bound_copy *copy, struct buf *line)
     return buf_add_char(line, '\n');
 }
 
-static kdk_status text_rows(const struct bound_copy *copy, const struct batch *batch, struct buf *value, struct buf *text, struct bytes_out *out,
+static kdk_status text_rows(const struct bound_copy *copy, const struct batch *batch,
+                            struct buf *value, struct buf *text, struct bytes_out *out,
                             struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -106,12 +114,14 @@ static kdk_status text_rows(const struct bound_copy *copy, const struct batch *b
             }
             buf_clear(value);
             if (type.id == LT_TEXT && !type.fixed) {
-                (void)!put_value(o, str_data(&d.s), d.s.len, force, copy->column_count == 1, text);
+                (void)!put_value(o, str_data(&d.s), d.s.len, force, copy->column_count == 1,
+                                 text);
                 continue;
             }
             if (datum_print(type, &d, value) != KDK_OK)
                 TRY(buf_status(value, err));
-            (void)!put_value(o, value->data ? value->data : "", value->len, force, copy->column_count == 1, text);
+            (void)!put_value(o, value->data ? value->data : "", value->len, force,
+                             copy->column_count == 1, text);
         }
         (void)!buf_add_char(text, '\n');
         TRY(flush(text, out, false, err));
@@ -136,11 +146,13 @@ static void arrow_out_deinit(struct arrow_out *a)
     arrow_schema_free(a->schema);
 }
 
-static kdk_status arrow_out_init(struct arrow_out *a, const struct bound_copy *copy, struct bytes_out *out, struct err *err)
+static kdk_status arrow_out_init(struct arrow_out *a, const struct bound_copy *copy,
+                                 struct bytes_out *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     TRY(columns_to_arrow(copy->names, copy->column_count, &a->schema, err));
-    TRY(arrow_writer_open(&(struct arrow_sink){bytes_write, out}, a->schema, &(struct arrow_writer_options){.file = true}, &a->writer, err));
+    TRY(arrow_writer_open(&(struct arrow_sink){bytes_write, out}, a->schema,
+                          &(struct arrow_writer_options){.file = true}, &a->writer, err));
     TRY(arrow_builder_new(a->schema, &a->builder, err));
 out:
     return status;
@@ -160,7 +172,8 @@ out:
     return status;
 }
 
-static kdk_status arrow_out_rows(struct arrow_out *a, const struct bound_copy *copy, const struct batch *batch, struct err *err)
+static kdk_status arrow_out_rows(struct arrow_out *a, const struct bound_copy *copy,
+                                 const struct batch *batch, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_array *array = NULL;
@@ -186,7 +199,8 @@ out:
 
 /* ---------------------------------------------------------------------- all ---- */
 
-kdk_status copy_to(const struct bound_copy *copy, const struct bound_stmt *stmt, const struct exec_env *env, const struct copy_io *io, uint64_t *rows,
+kdk_status copy_to(const struct bound_copy *copy, const struct bound_stmt *stmt,
+                   const struct exec_env *env, const struct copy_io *io, uint64_t *rows,
                    struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -208,14 +222,16 @@ kdk_status copy_to(const struct bound_copy *copy, const struct bound_stmt *stmt,
     else if (copy->options.header != COPY_HEADER_NO && text_header(copy, &text) != KDK_OK)
         TRY(buf_status(&text, err));
     for (;;) {
-        if (env->eval.cancel && atomic_load_explicit(env->eval.cancel, memory_order_relaxed))
+        if (env->eval.cancel &&
+            atomic_load_explicit(env->eval.cancel, memory_order_relaxed))
             TRY(err_set(err, KDK_INTERRUPTED, "canceling statement due to user request"));
         TRY(exec_next(exec, &batch, err));
         if (!batch)
             break;
         for (uint32_t i = 0; i < batch->column_count; i++)
             if (batch->columns[i].form == VF_LAZY)
-                TRY(batch->columns[i].load(&batch->columns[i], &batch->sel, batch->count, err));
+                TRY(batch->columns[i].load(&batch->columns[i], &batch->sel, batch->count,
+                                           err));
         if (arrow)
             TRY(arrow_out_rows(&a, copy, batch, err));
         else

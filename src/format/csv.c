@@ -19,12 +19,14 @@ enum outcome {
 
 static void set_splat(struct csv *csv)
 {
-    const char specials[4] = {csv->options.delimiter, csv->options.csv ? csv->options.quote : '\\', '\n', '\r'};
+    const char specials[4] = {csv->options.delimiter,
+                              csv->options.csv ? csv->options.quote : '\\', '\n', '\r'};
     for (int i = 0; i < 4; i++)
         csv->splat[i] = (uint8_t)specials[i] * 0x0101010101010101ull;
 }
 
-kdk_status csv_init(struct csv *csv, const struct csv_options *options, const struct csv_input *input, uint32_t columns, bool loose,
+kdk_status csv_init(struct csv *csv, const struct csv_options *options,
+                    const struct csv_input *input, uint32_t columns, bool loose,
                     struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -84,7 +86,8 @@ void csv_deinit(struct csv *csv)
 /* Long values are cut as PostgreSQL cuts them. */
 #define SHOWN_BYTES 100u
 
-void csv_while(const struct csv *csv, uint64_t line, const char *column, const char *text, size_t bytes, bool null, struct err *err)
+void csv_while(const struct csv *csv, uint64_t line, const char *column, const char *text,
+               size_t bytes, bool null, struct err *err)
 {
     const char *more = bytes > SHOWN_BYTES ? "..." : "";
     unsigned long long n = line;
@@ -97,7 +100,8 @@ void csv_while(const struct csv *csv, uint64_t line, const char *column, const c
     if (column && null)
         err_set(&scratch, KDK_BAD_COPY, ", column %s: null input", column);
     else if (column && text)
-        err_set(&scratch, KDK_BAD_COPY, ", column %s: \"%.*s%s\"", column, (int)shown, text, more);
+        err_set(&scratch, KDK_BAD_COPY, ", column %s: \"%.*s%s\"", column, (int)shown, text,
+                more);
     else if (column)
         err_set(&scratch, KDK_BAD_COPY, ", column %s", column);
     else if (text)
@@ -116,7 +120,8 @@ void csv_while(const struct csv *csv, uint64_t line, const char *column, const c
 static enum outcome fault(struct csv *csv, size_t start, size_t end, uint64_t line)
 {
     size_t bytes = MIN(end - start, 4 * SHOWN_BYTES), bad;
-    while (bytes && bytes < end - start && ((uint8_t)csv->data[start + bytes] & 0xc0) == 0x80)
+    while (bytes && bytes < end - start &&
+           ((uint8_t)csv->data[start + bytes] & 0xc0) == 0x80)
         bytes--;
     csv->fault.kind = CSV_STRUCTURE;
     csv->fault.end = end;
@@ -139,7 +144,8 @@ static void encoding_error(const char *text, size_t left, struct err *err)
         memcpy(shown + at, part + (i == 0), sizeof part - (i == 0));
         at += sizeof part - (i == 0);
     }
-    err_set(err, KDK_BAD_ENCODING, "invalid byte sequence for encoding \"UTF8\": %.*s", (int)at, shown);
+    err_set(err, KDK_BAD_ENCODING, "invalid byte sequence for encoding \"UTF8\": %.*s",
+            (int)at, shown);
 }
 
 /* ------------------------------------------------------------------- input ---- */
@@ -155,7 +161,8 @@ static void check_text(struct csv *csv)
     if (nul)
         bytes = (size_t)(nul - from);
     if (!utf8_valid(from, bytes, &bad)) {
-        if (!nul && !csv->end && bytes - bad < 4 && utf8_length((unsigned char)from[bad]) > bytes - bad) {
+        if (!nul && !csv->end && bytes - bad < 4 &&
+            utf8_length((unsigned char)from[bad]) > bytes - bad) {
             csv->checked += bad;
             return;
         }
@@ -174,7 +181,8 @@ static bool ends_with_marker(const struct csv *csv)
         n--;
     if (n && csv->data[n - 1] == '\r')
         n--;
-    return n < csv->len && n >= 2 && csv->data[n - 1] == '.' && csv->data[n - 2] == '\\' && (n == 2 || csv->data[n - 3] == '\n' || csv->data[n - 3] == '\r');
+    return n < csv->len && n >= 2 && csv->data[n - 1] == '.' && csv->data[n - 2] == '\\' &&
+           (n == 2 || csv->data[n - 3] == '\n' || csv->data[n - 3] == '\r');
 }
 
 /* Moves what is left to the front and reads more, a block if it can be had. */
@@ -194,13 +202,16 @@ static kdk_status fill(struct csv *csv, struct err *err)
     if (left > csv->cap / 2) {
         char *more;
         if (csv->cap >= CSV_RECORD_BYTES_MAX)
-            TRY(err_set(err, KDK_LIMIT, "a line is longer than %u bytes", CSV_RECORD_BYTES_MAX));
+            TRY(err_set(err, KDK_LIMIT, "a line is longer than %u bytes",
+                        CSV_RECORD_BYTES_MAX));
         TRY_MEM(more = mem_realloc(csv->data, csv->cap * 2 + CSV_PADDING));
         csv->data = more;
         csv->cap *= 2;
     }
-    while (csv->len < csv->cap && !csv->end && !(csv->len > left && ends_with_marker(csv))) {
-        TRY(csv->input.read(csv->input.context, csv->data + csv->len, csv->cap - csv->len, &got, err));
+    while (csv->len < csv->cap && !csv->end &&
+           !(csv->len > left && ends_with_marker(csv))) {
+        TRY(csv->input.read(csv->input.context, csv->data + csv->len, csv->cap - csv->len,
+                            &got, err));
         csv->end = got == 0;
         csv->len += got;
         csv->bytes_read += got;
@@ -246,10 +257,12 @@ static inline void special_from(struct csv *csv, size_t at)
 
 /* ----------------------------------------------------------------- records ---- */
 
-static kdk_status put_loose(struct csv *csv, uint32_t n, struct csv_field field, struct err *err)
+static kdk_status put_loose(struct csv *csv, uint32_t n, struct csv_field field,
+                            struct err *err)
 {
     if (n == csv->field_cap) {
-        struct csv_field *more = mem_realloc(csv->fields, size_mul(2ull * csv->field_cap, sizeof *more));
+        struct csv_field *more =
+            mem_realloc(csv->fields, size_mul(2ull * csv->field_cap, sizeof *more));
         if (!more)
             return err_nomem(err);
         csv->fields = more;
@@ -261,7 +274,8 @@ static kdk_status put_loose(struct csv *csv, uint32_t n, struct csv_field field,
 }
 
 /* Field n of the record. One too many is only counted, by the caller. */
-static inline kdk_status put_field(struct csv *csv, uint32_t n, size_t from, size_t to, bool special, struct err *err)
+static inline kdk_status put_field(struct csv *csv, uint32_t n, size_t from, size_t to,
+                                   bool special, struct err *err)
 {
     const struct csv_field field = {(uint32_t)from, (uint32_t)(to - from), special};
     if (KDK_UNLIKELY(csv->loose))
@@ -271,7 +285,8 @@ static inline kdk_status put_field(struct csv *csv, uint32_t n, size_t from, siz
     return KDK_OK;
 }
 
-static enum outcome eol_error(struct csv *csv, bool cr, size_t start, size_t end, uint64_t line)
+static enum outcome eol_error(struct csv *csv, bool cr, size_t start, size_t end,
+                              uint64_t line)
 {
     const char *what = cr ? "carriage return" : "newline";
     if (csv->options.csv) {
@@ -285,7 +300,8 @@ static enum outcome eol_error(struct csv *csv, bool cr, size_t start, size_t end
 }
 
 /* A line end at `s`, where CR or LF is: *next is after it. */
-static enum outcome line_end(struct csv *csv, size_t start, size_t s, uint64_t line, size_t *next)
+static enum outcome line_end(struct csv *csv, size_t start, size_t s, uint64_t line,
+                             size_t *next)
 {
     *next = s + 1;
     if (csv->data[s] == '\n') {
@@ -316,7 +332,8 @@ static enum outcome end_marker(struct csv *csv, size_t start, size_t s, uint64_t
 {
     size_t at = s + 2;
     const char *wrong = NULL;
-    if (!csv->end && csv->len - at < 2 && csv->len - at < (csv->eol == CSV_EOL_CRNL ? 2u : 1u))
+    if (!csv->end && csv->len - at < 2 &&
+        csv->len - at < (csv->eol == CSV_EOL_CRNL ? 2u : 1u))
         return INCOMPLETE;
     char c = at < csv->len ? csv->data[at] : '\0';
     if (csv->eol == CSV_EOL_CRNL) {
@@ -331,8 +348,9 @@ static enum outcome end_marker(struct csv *csv, size_t start, size_t s, uint64_t
         wrong = "end-of-copy marker corrupt";
     if (wrong && csv->options.csv)
         return DONE;
-    if (!wrong && ((csv->eol == CSV_EOL_NL && c != '\n') || (csv->eol == CSV_EOL_CRNL && c != '\n') ||
-                   (csv->eol == CSV_EOL_CR && c != '\r')))
+    if (!wrong &&
+        ((csv->eol == CSV_EOL_NL && c != '\n') || (csv->eol == CSV_EOL_CRNL && c != '\n') ||
+         (csv->eol == CSV_EOL_CR && c != '\r')))
         wrong = "end-of-copy marker does not match previous newline style";
     if (!wrong)
         return NOTHING;
@@ -352,7 +370,9 @@ static enum outcome quoted(struct csv *csv, size_t start, size_t open, uint64_t 
         if (same) {
             s = special_next(csv);
         } else {
-            for (s++; s < csv->len && csv->data[s] != quote && csv->data[s] != escape && csv->data[s] != newline; s++)
+            for (s++; s < csv->len && csv->data[s] != quote && csv->data[s] != escape &&
+                      csv->data[s] != newline;
+                 s++)
                 ;
         }
         if (s >= csv->len)
@@ -360,7 +380,8 @@ static enum outcome quoted(struct csv *csv, size_t start, size_t open, uint64_t 
         char c = csv->data[s];
         if (c == escape && s + 1 >= csv->len && !csv->end)
             return INCOMPLETE;
-        if (c == escape && s + 1 < csv->len && (csv->data[s + 1] == quote || csv->data[s + 1] == escape)) {
+        if (c == escape && s + 1 < csv->len &&
+            (csv->data[s + 1] == quote || csv->data[s + 1] == escape)) {
             if (same)
                 special_from(csv, s + 2);
             s++;
@@ -470,8 +491,10 @@ static kdk_status record(struct csv *csv, enum outcome *outcome, struct err *err
             csv->fault.kind = CSV_MISSING;
             csv->fault.column = n;
             csv->fault.end = s;
-            err_set(&csv->fault.err, KDK_BAD_COPY, "missing data"); /* csv_batch() knows for which column. */
-            csv_while(csv, line, NULL, csv->data + start, s - start, false, &csv->fault.err);
+            err_set(&csv->fault.err, KDK_BAD_COPY,
+                    "missing data"); /* csv_batch() knows for which column. */
+            csv_while(csv, line, NULL, csv->data + start, s - start, false,
+                      &csv->fault.err);
         }
     }
 out:
@@ -491,9 +514,11 @@ kdk_status csv_records(struct csv *csv, struct err *err)
         /* Bytes that are no text are noticed by whoever gets that far. */
         if (csv->bad_at < csv->at || (outcome == FAULT && csv->bad_at < csv->fault.end) ||
             (outcome == INCOMPLETE && csv->bad_at < csv->len)) {
-            encoding_error(csv->data + csv->bad_at, csv->len - csv->bad_at, &csv->fault.err);
+            encoding_error(csv->data + csv->bad_at, csv->len - csv->bad_at,
+                           &csv->fault.err);
             csv->fault.kind = CSV_STRUCTURE;
-            csv_while(csv, csv->at == start ? csv->line + 1 : csv->line, NULL, NULL, 0, false, &csv->fault.err);
+            csv_while(csv, csv->at == start ? csv->line + 1 : csv->line, NULL, NULL, 0,
+                      false, &csv->fault.err);
             outcome = FAULT;
         }
         switch (outcome) {

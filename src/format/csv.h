@@ -20,7 +20,8 @@
 #define CSV_BLOCK_BYTES      KDK_PICK(1u << 20, 256u)
 #define CSV_RECORD_BYTES_MAX (1u << 30) /* A longer line is 54000. */
 #define CSV_PADDING          64u
-#define CSV_FIELDS_MAX       KDK_PICK(1u << 18, 256u) /* Of a batch: wide tables get fewer rows at a time. */
+#define CSV_FIELDS_MAX                                                                     \
+    KDK_PICK(1u << 18, 256u) /* Of a batch: wide tables get fewer rows at a time. */
 
 /* Bit i: byte i of the 64 at `at` is one of the four. splat[k]: the byte eight times. */
 uint64_t csv_mask(const char *at, const uint64_t splat[4]);
@@ -33,7 +34,8 @@ struct csv_options {
 
 /* *got 0 only at the end; less than asked for is fine. */
 struct csv_input {
-    kdk_status (*read)(void *context, void *into, size_t bytes, size_t *got, struct err *err);
+    kdk_status (*read)(void *context, void *into, size_t bytes, size_t *got,
+                       struct err *err);
     void *context;
 };
 
@@ -62,13 +64,13 @@ struct csv {
 
     char *data;
     size_t cap, len;
-    size_t at;       /* The next record. */
-    bool end;        /* `input` has ended. */
-    bool finished;   /* No more records. */
-    size_t checked;  /* Bytes known to be UTF-8 without NUL. */
-    size_t bad_at;   /* The first that are not, or SIZE_MAX. */
-    size_t mask_at;  /* Special bytes from here ... */
-    uint64_t mask;   /* ... that have not been looked at. */
+    size_t at;      /* The next record. */
+    bool end;       /* `input` has ended. */
+    bool finished;  /* No more records. */
+    size_t checked; /* Bytes known to be UTF-8 without NUL. */
+    size_t bad_at;  /* The first that are not, or SIZE_MAX. */
+    size_t mask_at; /* Special bytes from here ... */
+    uint64_t mask;  /* ... that have not been looked at. */
     enum csv_eol eol;
     uint64_t line;       /* Of the last record read: its last line. */
     uint64_t bytes_read; /* From input. */
@@ -85,16 +87,18 @@ struct csv {
     /* What is wrong after them. */
     struct {
         enum csv_fault { CSV_FINE, CSV_STRUCTURE, CSV_MISSING } kind;
-        size_t end;      /* How far it was read. */
-        uint32_t column; /* CSV_MISSING: the first without a field; those before are converted first. */
+        size_t end; /* How far it was read. */
+        uint32_t
+            column; /* CSV_MISSING: the first without a field; those before are converted first. */
         struct err err;
     } fault;
     struct err pending; /* To be returned by the next call of csv_batch(). */
 };
 
 /* `columns` fields make a record; 0 with `loose`. The options' strings and the input are borrowed. */
-kdk_status csv_init(struct csv *csv, const struct csv_options *options, const struct csv_input *input, uint32_t columns,
-                    bool loose, struct err *err) KDK_MUST_CHECK;
+kdk_status csv_init(struct csv *csv, const struct csv_options *options,
+                    const struct csv_input *input, uint32_t columns, bool loose,
+                    struct err *err) KDK_MUST_CHECK;
 void csv_deinit(struct csv *csv); /* A zeroed one is fine. */
 /* From loose records to ones of `columns` fields: what was not read yet goes on. */
 kdk_status csv_fix(struct csv *csv, uint32_t columns, struct err *err) KDK_MUST_CHECK;
@@ -103,13 +107,15 @@ kdk_status csv_records(struct csv *csv, struct err *err) KDK_MUST_CHECK;
 /* The next record in loose mode; *more false at the end. */
 kdk_status csv_loose(struct csv *csv, bool *more, struct err *err) KDK_MUST_CHECK;
 /* The value of a field, quotes and escapes undone in place (once only): *null, or text. 22021 for escapes that make no UTF-8. */
-kdk_status csv_value(struct csv *csv, struct csv_field *field, const struct csv_column *column, const char **text, size_t *bytes,
+kdk_status csv_value(struct csv *csv, struct csv_field *field,
+                     const struct csv_column *column, const char **text, size_t *bytes,
                      bool *null, struct err *err) KDK_MUST_CHECK;
 /* Fills the batch, made with the types of the wanted columns in their slots, with the next records; *more false at the end. `arena` is for
  * values that are not views; reset by the caller. csv->lines tells the line of each row. */
-kdk_status csv_batch(struct csv *csv, const struct csv_column *columns, struct arena *arena, struct batch *batch, bool *more,
-                     struct err *err) KDK_MUST_CHECK;
+kdk_status csv_batch(struct csv *csv, const struct csv_column *columns, struct arena *arena,
+                     struct batch *batch, bool *more, struct err *err) KDK_MUST_CHECK;
 /* "COPY t, line 3, column a: "x"" and file:3. `column` and `text` may be NULL; `null`: the value was NULL. */
-void csv_while(const struct csv *csv, uint64_t line, const char *column, const char *text, size_t bytes, bool null, struct err *err);
+void csv_while(const struct csv *csv, uint64_t line, const char *column, const char *text,
+               size_t bytes, bool null, struct err *err);
 
 #endif

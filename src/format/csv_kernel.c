@@ -20,7 +20,8 @@ uint64_t csv_mask(const char *at, const uint64_t splat[4])
     memcpy(words, at, sizeof words);
     for (int i = 0; i < 8; i++) {
         uint64_t w = words[i];
-        uint64_t others = non_zero(w ^ splat[0]) & non_zero(w ^ splat[1]) & non_zero(w ^ splat[2]) & non_zero(w ^ splat[3]);
+        uint64_t others = non_zero(w ^ splat[0]) & non_zero(w ^ splat[1]) &
+                          non_zero(w ^ splat[2]) & non_zero(w ^ splat[3]);
         uint64_t found = (~others & TOP) >> 7;
         out |= (found * 0x0102040810204080ull >> 56) << (8 * i);
     }

@@ -27,7 +27,10 @@ static size_t unquote(const struct csv *csv, char *text, size_t bytes)
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* Backslash sequences of the text format. *check: they may have made what is no text. */
@@ -72,8 +75,9 @@ static inline bool is_null_text(const struct csv *csv, const char *text, size_t 
     return bytes == csv->null_bytes && memcmp(text, csv->options.null_text, bytes) == 0;
 }
 
-kdk_status csv_value(struct csv *csv, struct csv_field *field, const struct csv_column *column, const char **text, size_t *bytes, bool *null,
-                     struct err *err)
+kdk_status csv_value(struct csv *csv, struct csv_field *field,
+                     const struct csv_column *column, const char **text, size_t *bytes,
+                     bool *null, struct err *err)
 {
     char *at = csv->data + field->at;
     size_t n = field->bytes;
@@ -92,7 +96,8 @@ kdk_status csv_value(struct csv *csv, struct csv_field *field, const struct csv_
         if (check) {
             const char *nul = memchr(at, 0, n);
             if (nul || !utf8_valid(at, n, &bad))
-                return err_set(err, KDK_BAD_ENCODING, "invalid byte sequence for encoding \"UTF8\": 0x%02x",
+                return err_set(err, KDK_BAD_ENCODING,
+                               "invalid byte sequence for encoding \"UTF8\": 0x%02x",
                                nul ? 0 : (uint8_t)at[bad]);
         }
         *null = column && column->force_null && is_null_text(csv, at, n);
@@ -144,7 +149,8 @@ static const uint64_t tens[19] = {1ull,
                                   1000000000000000000ull};
 
 /* Digits with a point, no more places than the scale, 18 digits in all. */
-static inline bool plain_decimal(const char *text, size_t bytes, uint32_t precision, uint32_t scale, int64_t *out)
+static inline bool plain_decimal(const char *text, size_t bytes, uint32_t precision,
+                                 uint32_t scale, int64_t *out)
 {
     bool minus = bytes && *text == '-';
     const char *at = text + minus, *end = text + bytes;
@@ -176,7 +182,10 @@ static inline bool plain_decimal(const char *text, size_t bytes, uint32_t precis
 
 /* -------------------------------------------------------------- a column ---- */
 
-static const int64_t least[] = {[LT_TINYINT] = INT8_MIN, [LT_SMALLINT] = INT16_MIN, [LT_INTEGER] = INT32_MIN, [LT_BIGINT] = INT64_MIN};
+static const int64_t least[] = {[LT_TINYINT] = INT8_MIN,
+                                [LT_SMALLINT] = INT16_MIN,
+                                [LT_INTEGER] = INT32_MIN,
+                                [LT_BIGINT] = INT64_MIN};
 
 static void put_integer(struct vec *v, uint32_t row, int64_t value)
 {
@@ -205,12 +214,15 @@ static void put_integer(struct vec *v, uint32_t row, int64_t value)
 }
 
 /* Rows 0..rows-1 of one column. On an error *failed is its row. `count`: rows of the vector. */
-static kdk_status column_convert(struct csv *csv, uint32_t c, const struct csv_column *column, uint32_t rows, uint32_t count, struct vec *v,
-                                 struct arena *arena, uint32_t *failed, struct err *err)
+static kdk_status column_convert(struct csv *csv, uint32_t c,
+                                 const struct csv_column *column, uint32_t rows,
+                                 uint32_t count, struct vec *v, struct arena *arena,
+                                 uint32_t *failed, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct ltype type = column->type;
-    const uint32_t precision = type.precision ? type.precision : 38, scale = type.precision ? type.scale : 10;
+    const uint32_t precision = type.precision ? type.precision : 38,
+                   scale = type.precision ? type.scale : 10;
     struct csv_field *f = csv->fields + c;
     const char *text;
     size_t bytes;
@@ -235,7 +247,8 @@ static kdk_status column_convert(struct csv *csv, uint32_t c, const struct csv_c
         case LT_SMALLINT:
         case LT_INTEGER:
         case LT_BIGINT:
-            if (KDK_LIKELY(plain_integer(text, bytes, &i) && i >= least[type.id] && i <= ~least[type.id])) {
+            if (KDK_LIKELY(plain_integer(text, bytes, &i) && i >= least[type.id] &&
+                           i <= ~least[type.id])) {
                 put_integer(v, row, i);
                 continue;
             }
@@ -247,7 +260,8 @@ static kdk_status column_convert(struct csv *csv, uint32_t c, const struct csv_c
             }
             break;
         case LT_TEXT: /* It is UTF-8 already. */
-            if (KDK_LIKELY((!type.length || bytes <= type.length) && !type.fixed && bytes <= VALUE_BYTES_MAX)) {
+            if (KDK_LIKELY((!type.length || bytes <= type.length) && !type.fixed &&
+                           bytes <= VALUE_BYTES_MAX)) {
                 ((struct str *)v->data)[row] = str_of(text, bytes);
                 continue;
             }
@@ -289,7 +303,8 @@ out:
     return status;
 }
 
-kdk_status csv_batch(struct csv *csv, const struct csv_column *columns, struct arena *arena, struct batch *batch, bool *more, struct err *err)
+kdk_status csv_batch(struct csv *csv, const struct csv_column *columns, struct arena *arena,
+                     struct batch *batch, bool *more, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct err first = {0};
@@ -311,20 +326,24 @@ kdk_status csv_batch(struct csv *csv, const struct csv_column *columns, struct a
     } else if (csv->fault.kind == CSV_MISSING) {
         /* PostgreSQL comes to the columns that are there before it misses one; the context was made when the line was at hand. */
         const struct err was = csv->fault.err;
-        err_set(&first, KDK_BAD_COPY, "missing data for column \"%s\"", columns[csv->fault.column].name);
+        err_set(&first, KDK_BAD_COPY, "missing data for column \"%s\"",
+                columns[csv->fault.column].name);
         memcpy(first.chain, was.chain, sizeof first.chain);
     }
     for (uint32_t c = 0; c < csv->stride; c++) {
-        uint32_t failed = 0, rows = good + (csv->fault.kind == CSV_MISSING && good == csv->rows && c < csv->fault.column);
+        uint32_t failed = 0, rows = good + (csv->fault.kind == CSV_MISSING &&
+                                            good == csv->rows && c < csv->fault.column);
         struct err here = {0};
         if (columns[c].slot == UINT32_MAX)
             continue;
         struct vec *v = &batch->columns[columns[c].slot];
         vec_reset(v, ltype_width(columns[c].type));
-        if (column_convert(csv, c, &columns[c], rows, rows, v, arena, &failed, &here) != KDK_OK) {
+        if (column_convert(csv, c, &columns[c], rows, rows, v, arena, &failed, &here) !=
+            KDK_OK) {
             first = here;
             if (failed == csv->rows)
-                csv->fault.kind = CSV_FINE; /* The short record: what it misses matters no more, other columns of it neither. */
+                csv->fault.kind =
+                    CSV_FINE; /* The short record: what it misses matters no more, other columns of it neither. */
             good = MIN(failed, csv->rows);
         }
     }

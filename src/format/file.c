@@ -33,30 +33,38 @@ static const struct {
     enum file_kind kind;
     char delimiter; /* 0: found out */
 } endings[] = {
-    {".csv", FILE_CSV, 0},       {".tsv", FILE_CSV, '\t'},      {".txt", FILE_CSV, 0},   {".arrow", FILE_ARROW, 0},
-    {".arrows", FILE_ARROW, 0}, {".feather", FILE_ARROW, 0}, {".ipc", FILE_ARROW, 0},
+    {".csv", FILE_CSV, 0},     {".tsv", FILE_CSV, '\t'},   {".txt", FILE_CSV, 0},
+    {".arrow", FILE_ARROW, 0}, {".arrows", FILE_ARROW, 0}, {".feather", FILE_ARROW, 0},
+    {".ipc", FILE_ARROW, 0},
 };
 
-static kdk_status bind_csv(struct os *os, struct format_file *file, char delimiter, struct arena *arena, struct bind_file *out, struct err *err)
+static kdk_status bind_csv(struct os *os, struct format_file *file, char delimiter,
+                           struct arena *arena, struct bind_file *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct bytes_in in = {0};
 
     TRY(bytes_open(&in, os, file->path, err));
     if (in.stream)
-        TRY(err_set(err, KDK_UNSUPPORTED, "\"%s\" cannot be read twice, which a file in FROM is: to find its types, then for its rows", file->path));
-    TRY(csv_sniff(&(struct csv_input){bytes_read, &in}, file->path, delimiter, arena, &file->csv, err));
+        TRY(err_set(err, KDK_UNSUPPORTED,
+                    "\"%s\" cannot be read twice, which a file in FROM is: to find its "
+                    "types, then for its rows",
+                    file->path));
+    TRY(csv_sniff(&(struct csv_input){bytes_read, &in}, file->path, delimiter, arena,
+                  &file->csv, err));
     out->column_count = file->csv.column_count;
     TRY_MEM(out->columns = ARENA_ARRAY(arena, struct ccolumn, out->column_count + 1));
     for (uint32_t i = 0; i < out->column_count; i++)
-        out->columns[i] = (struct ccolumn){.name = file->csv.columns[i].name, .type = file->csv.columns[i].type, .id = i};
+        out->columns[i] = (struct ccolumn){
+            .name = file->csv.columns[i].name, .type = file->csv.columns[i].type, .id = i};
 out:
     bytes_close(&in);
     return status;
 }
 
 /* UNKNOWN: one that we do not have. Its column stands in the way of nobody who does not read it. */
-static kdk_status arrow_type(const struct arrow_schema *column, struct ltype *out, struct err *err)
+static kdk_status arrow_type(const struct arrow_schema *column, struct ltype *out,
+                             struct err *err)
 {
     kdk_status status = arrow_ltype(column, out, err);
     if (status != KDK_UNSUPPORTED)
@@ -66,16 +74,21 @@ static kdk_status arrow_type(const struct arrow_schema *column, struct ltype *ou
     return KDK_OK;
 }
 
-static kdk_status bind_arrow(struct os *os, struct format_file *file, struct arena *arena, struct bind_file *out, struct err *err)
+static kdk_status bind_arrow(struct os *os, struct format_file *file, struct arena *arena,
+                             struct bind_file *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_rows rows = {0};
 
     TRY(arrow_rows_open(&rows, os, file->path, err));
     if (rows.in.stream)
-        TRY(err_set(err, KDK_UNSUPPORTED, "\"%s\" cannot be read twice, which a file in FROM is: to find its types, then for its rows", file->path));
+        TRY(err_set(err, KDK_UNSUPPORTED,
+                    "\"%s\" cannot be read twice, which a file in FROM is: to find its "
+                    "types, then for its rows",
+                    file->path));
     if (rows.schema->child_count > TABLE_COLUMNS_MAX)
-        TRY(err_set(err, KDK_TOO_MANY_COLUMNS, "\"%s\" has more than %d columns", file->path, TABLE_COLUMNS_MAX));
+        TRY(err_set(err, KDK_TOO_MANY_COLUMNS, "\"%s\" has more than %d columns",
+                    file->path, TABLE_COLUMNS_MAX));
     out->column_count = (uint32_t)rows.schema->child_count;
     TRY_MEM(out->columns = ARENA_ARRAY(arena, struct ccolumn, out->column_count + 1));
     TRY_MEM(file->types = ARENA_ARRAY(arena, struct ltype, out->column_count + 1));
@@ -83,7 +96,8 @@ static kdk_status bind_arrow(struct os *os, struct format_file *file, struct are
         struct ccolumn *column = &out->columns[i];
         const char *name = rows.schema->children[i]->name;
         column->id = i;
-        TRY_MEM(column->name = *name ? arena_strdup(arena, name) : arena_printf(arena, "column%u", i + 1));
+        TRY_MEM(column->name = *name ? arena_strdup(arena, name)
+                                     : arena_printf(arena, "column%u", i + 1));
         TRY(arrow_type(rows.schema->children[i], &file->types[i], err));
         column->type = file->types[i].id == LT_UNKNOWN ? LTYPE(TEXT) : file->types[i];
     }
@@ -93,20 +107,24 @@ out:
     return status;
 }
 
-kdk_status format_bind_file(void *context, const char *path, const struct ast_options *options, struct arena *arena, struct bind_file *out,
-                            struct err *err)
+kdk_status format_bind_file(void *context, const char *path,
+                            const struct ast_options *options, struct arena *arena,
+                            struct bind_file *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct format_file *file;
     size_t k = 0;
 
     if (options && options->count)
-        TRY(err_set(err, KDK_UNSUPPORTED, "options of files in FROM are not supported yet"));
+        TRY(err_set(err, KDK_UNSUPPORTED,
+                    "options of files in FROM are not supported yet"));
     while (k < COUNT_OF(endings) && !ends_with(path, endings[k].ending))
         k++;
     if (k == COUNT_OF(endings)) {
-        status = err_set(err, KDK_UNSUPPORTED, "the name of file \"%s\" does not say what it holds", path);
-        err_hint(err, "Names that end in .csv, .tsv, .txt, .arrow, .feather or .ipc can stand in FROM.");
+        status = err_set(err, KDK_UNSUPPORTED,
+                         "the name of file \"%s\" does not say what it holds", path);
+        err_hint(err, "Names that end in .csv, .tsv, .txt, .arrow, .feather or .ipc can "
+                      "stand in FROM.");
         goto out;
     }
     TRY_MEM(file = ARENA_NEW(arena, struct format_file));
@@ -144,28 +162,37 @@ static void scan_close(void *context)
     mem_free(scan);
 }
 
-static kdk_status open_csv(struct file_scan *scan, struct os *os, const uint32_t *columns, uint32_t count, struct arena *arena, struct err *err)
+static kdk_status open_csv(struct file_scan *scan, struct os *os, const uint32_t *columns,
+                           uint32_t count, struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct sniffed *found = &scan->file->csv;
-    const struct csv_options options = {.csv = true, .delimiter = found->delimiter, .quote = '"', .escape = '"', .null_text = ""};
+    const struct csv_options options = {.csv = true,
+                                        .delimiter = found->delimiter,
+                                        .quote = '"',
+                                        .escape = '"',
+                                        .null_text = ""};
     bool more;
 
     TRY(bytes_open(&scan->in, os, scan->file->path, err));
-    TRY_MEM(scan->columns = arena_dup(arena, found->columns, (found->column_count + 1) * sizeof *found->columns));
+    TRY_MEM(scan->columns = arena_dup(arena, found->columns,
+                                      (found->column_count + 1) * sizeof *found->columns));
     for (uint32_t i = 0; i < count; i++)
         scan->columns[columns[i]].slot = i;
-    TRY(csv_init(&scan->csv, &options, &(struct csv_input){bytes_read, &scan->in}, 0, true, err));
+    TRY(csv_init(&scan->csv, &options, &(struct csv_input){bytes_read, &scan->in}, 0, true,
+                 err));
     scan->csv.path = scan->file->path;
     scan->csv.skip_mark = true;
-    scan->csv.hint = "The column's type was taken from the first rows of the file; COPY into a table with the type you want.";
+    scan->csv.hint = "The column's type was taken from the first rows of the file; COPY "
+                     "into a table with the type you want.";
     TRY(csv_loose(&scan->csv, &more, err));
     TRY(csv_fix(&scan->csv, found->column_count, err));
 out:
     return status;
 }
 
-static kdk_status open_arrow(struct file_scan *scan, struct os *os, const uint32_t *columns, uint32_t count, struct arena *arena, struct err *err)
+static kdk_status open_arrow(struct file_scan *scan, struct os *os, const uint32_t *columns,
+                             uint32_t count, struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct format_file *file = scan->file;
@@ -179,7 +206,9 @@ static kdk_status open_arrow(struct file_scan *scan, struct os *os, const uint32
         same = ltype_equal(type, file->types[i]);
     }
     if (!same)
-        TRY(err_set(err, KDK_NOT_READY, "file \"%s\" has other columns than when the statement was prepared", file->path));
+        TRY(err_set(err, KDK_NOT_READY,
+                    "file \"%s\" has other columns than when the statement was prepared",
+                    file->path));
     TRY_MEM(wanted = ARENA_ARRAY(arena, uint32_t, count + 1));
     for (uint32_t i = 0; i < count; i++) {
         struct ltype type;
@@ -191,7 +220,9 @@ out:
     return status;
 }
 
-static kdk_status scan_open(void *file, struct os *os, const uint32_t *columns, uint32_t count, struct arena *arena, void **out, struct err *err)
+static kdk_status scan_open(void *file, struct os *os, const uint32_t *columns,
+                            uint32_t count, struct arena *arena, void **out,
+                            struct err *err)
 {
     kdk_status status = KDK_OK;
     struct file_scan *scan;
@@ -227,4 +258,5 @@ static void scan_progress(void *context, uint64_t *done, uint64_t *total)
     *total = in->total;
 }
 
-const struct exec_file_ops format_file_ops = {.open = scan_open, .next = scan_next, .close = scan_close, .progress = scan_progress};
+const struct exec_file_ops format_file_ops = {
+    .open = scan_open, .next = scan_next, .close = scan_close, .progress = scan_progress};

@@ -18,7 +18,8 @@ void session_open(struct session *s, struct os *os)
     blocks_before = stats.blocks;
     memset(s, 0, sizeof *s);
     s->os = os;
-    CHECK_EQ(store_open(&(struct store_options){.os = os}, &s->store, NULL, &s->err), KDK_OK);
+    CHECK_EQ(store_open(&(struct store_options){.os = os}, &s->store, NULL, &s->err),
+             KDK_OK);
     CHECK_EQ(catalog_open(s->store, &s->catalog, &s->err), KDK_OK);
 }
 
@@ -68,7 +69,8 @@ static void io_progress(void *context, uint64_t done, uint64_t total)
     (void)total;
 }
 
-static kdk_status take_rows(struct session *s, const struct bound_stmt *bound, const struct batch *batch)
+static kdk_status take_rows(struct session *s, const struct bound_stmt *bound,
+                            const struct batch *batch)
 {
     for (uint32_t k = 0; k < batch->sel.count; k++) {
         for (uint32_t c = 0; c < bound->column_count; c++) {
@@ -106,10 +108,19 @@ static kdk_status one(struct session *s, const struct ast_stmt *ast, struct aren
     TRY(sql_bind(ast, &bind, arena, &bound, err));
     if (bound->root && !bound->ddl)
         TRY(plan_optimize(bound, &plan, arena, err));
-    const struct exec_env env = {.os = s->os, .txn = s->txn, .store = s->store, .broker = &broker, .files = &format_file_ops, .threads = 1, .eval = {.cancel = &s->cancel}};
+    const struct exec_env env = {.os = s->os,
+                                 .txn = s->txn,
+                                 .store = s->store,
+                                 .broker = &broker,
+                                 .files = &format_file_ops,
+                                 .threads = 1,
+                                 .eval = {.cancel = &s->cancel}};
     s->affected = 0;
     if (bound->ddl) {
-        TRY(ddl_run(&(struct ddl_env){.session = &s->names, .exec = &env, .bind = &bind, .plan = &plan}, bound, &s->affected, err));
+        TRY(ddl_run(
+            &(struct ddl_env){
+                .session = &s->names, .exec = &env, .bind = &bind, .plan = &plan},
+            bound, &s->affected, err));
     } else if (bound->copy && bound->copy->to) {
         TRY(copy_to(bound->copy, bound, &env, &io, &s->affected, err));
     } else if (bound->copy) {
@@ -169,7 +180,9 @@ void session_fails(struct session *s, const char *sql, kdk_status want, const ch
 {
     CHECK_STR(status_name(session_run(s, sql)), status_name(want));
     struct buf all = {0};
-    CHECK_EQ(buf_printf(&all, "%s\n%s\n%s\n%s", s->err.message, s->err.detail, s->err.hint, s->err.chain), KDK_OK);
+    CHECK_EQ(buf_printf(&all, "%s\n%s\n%s\n%s", s->err.message, s->err.detail, s->err.hint,
+                        s->err.chain),
+             KDK_OK);
     if (text && !strstr(all.data, text))
         CHECK_STR(all.data, text);
     buf_deinit(&all);

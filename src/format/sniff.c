@@ -10,7 +10,14 @@
 
 #include "base/strmap.h"
 
-enum { SEEN_BOOLEAN = 1, SEEN_BIGINT = 2, SEEN_DOUBLE = 4, SEEN_DATE = 8, SEEN_TIMESTAMP = 16, SEEN_TEXT = 32 };
+enum {
+    SEEN_BOOLEAN = 1,
+    SEEN_BIGINT = 2,
+    SEEN_DOUBLE = 4,
+    SEEN_DATE = 8,
+    SEEN_TIMESTAMP = 16,
+    SEEN_TEXT = 32
+};
 
 static bool digit(char c)
 {
@@ -39,7 +46,9 @@ static unsigned number_seen(const char *text, size_t bytes)
     if (at == end && digits) {
         struct datum d;
         struct err ignored = {0};
-        return datum_parse(LTYPE(BIGINT), text, bytes, NULL, &d, &ignored) == KDK_OK ? SEEN_BIGINT : SEEN_TEXT;
+        return datum_parse(LTYPE(BIGINT), text, bytes, NULL, &d, &ignored) == KDK_OK
+                   ? SEEN_BIGINT
+                   : SEEN_TEXT;
     }
     if (at < end && *at == '.') {
         const char *places = ++at;
@@ -62,7 +71,9 @@ static unsigned number_seen(const char *text, size_t bytes)
         return SEEN_TEXT;
     struct datum d;
     struct err ignored = {0};
-    return datum_parse(LTYPE(DOUBLE), text, bytes, NULL, &d, &ignored) == KDK_OK ? SEEN_DOUBLE : SEEN_TEXT;
+    return datum_parse(LTYPE(DOUBLE), text, bytes, NULL, &d, &ignored) == KDK_OK
+               ? SEEN_DOUBLE
+               : SEEN_TEXT;
 }
 
 static unsigned value_seen(const char *text, size_t bytes)
@@ -73,16 +84,21 @@ static unsigned value_seen(const char *text, size_t bytes)
         return SEEN_TEXT;
     if (is_word(text, bytes, "true") || is_word(text, bytes, "false"))
         return SEEN_BOOLEAN;
-    if (bytes >= 10 && text[4] == '-' && text[7] == '-' && digit(text[0]) && digit(text[9])) {
+    if (bytes >= 10 && text[4] == '-' && text[7] == '-' && digit(text[0]) &&
+        digit(text[9])) {
         if (bytes == 10)
-            return datum_parse(LTYPE(DATE), text, bytes, NULL, &d, &ignored) == KDK_OK ? SEEN_DATE : SEEN_TEXT;
+            return datum_parse(LTYPE(DATE), text, bytes, NULL, &d, &ignored) == KDK_OK
+                       ? SEEN_DATE
+                       : SEEN_TEXT;
         /* A zone would be dropped without a word: such a moment stays text. */
         if (bytes < 16 || (text[10] != ' ' && text[10] != 'T') || !digit(text[bytes - 1]))
             return SEEN_TEXT;
         for (size_t i = 11; i < bytes; i++)
             if (!digit(text[i]) && text[i] != ':' && text[i] != '.')
                 return SEEN_TEXT;
-        return datum_parse(LTYPE(TIMESTAMP), text, bytes, NULL, &d, &ignored) == KDK_OK ? SEEN_TIMESTAMP : SEEN_TEXT;
+        return datum_parse(LTYPE(TIMESTAMP), text, bytes, NULL, &d, &ignored) == KDK_OK
+                   ? SEEN_TIMESTAMP
+                   : SEEN_TEXT;
     }
     return number_seen(text, bytes);
 }
@@ -109,7 +125,8 @@ struct peek {
     size_t at, bytes;
 };
 
-static kdk_status peek_read(void *context, void *into, size_t bytes, size_t *got, struct err *err)
+static kdk_status peek_read(void *context, void *into, size_t bytes, size_t *got,
+                            struct err *err)
 {
     struct peek *peek = context;
     size_t n = MIN(bytes, peek->bytes - peek->at);
@@ -143,11 +160,13 @@ static char delimiter_of(const struct peek *peek)
 }
 
 /* Names as the header has them; empty ones get one, and a second of the same name a number. */
-static kdk_status header_names(struct csv *csv, struct arena *arena, struct sniffed *out, struct err *err)
+static kdk_status header_names(struct csv *csv, struct arena *arena, struct sniffed *out,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     if (csv->field_count > TABLE_COLUMNS_MAX)
-        TRY(err_set(err, KDK_TOO_MANY_COLUMNS, "\"%s\" has more than %d columns", csv->path, TABLE_COLUMNS_MAX));
+        TRY(err_set(err, KDK_TOO_MANY_COLUMNS, "\"%s\" has more than %d columns", csv->path,
+                    TABLE_COLUMNS_MAX));
     out->column_count = csv->field_count;
     TRY_MEM(out->columns = ARENA_ARRAY(arena, struct csv_column, out->column_count + 1));
     for (uint32_t i = 0; i < out->column_count; i++) {
@@ -156,23 +175,26 @@ static kdk_status header_names(struct csv *csv, struct arena *arena, struct snif
         size_t bytes;
         bool null;
         TRY(csv_value(csv, &csv->fields[i], NULL, &text, &bytes, &null, err));
-        TRY_MEM(name = bytes ? arena_strndup(arena, text, bytes) : arena_printf(arena, "column%u", i + 1));
+        TRY_MEM(name = bytes ? arena_strndup(arena, text, bytes)
+                             : arena_printf(arena, "column%u", i + 1));
         for (uint32_t again = 1; again;) {
             uint32_t k = 0;
             while (k < i && strcmp(out->columns[k].name, name) != 0)
                 k++;
             if (k == i)
                 break;
-            TRY_MEM(name = arena_printf(arena, "%.*s_%u", (int)bytes, bytes ? text : "", again++));
+            TRY_MEM(name = arena_printf(arena, "%.*s_%u", (int)bytes, bytes ? text : "",
+                                        again++));
         }
-        out->columns[i] = (struct csv_column){.name = name, .type = LTYPE(TEXT), .slot = UINT32_MAX};
+        out->columns[i] =
+            (struct csv_column){.name = name, .type = LTYPE(TEXT), .slot = UINT32_MAX};
     }
 out:
     return status;
 }
 
-kdk_status csv_sniff(const struct csv_input *input, const char *path, char delimiter, struct arena *arena, struct sniffed *out,
-                     struct err *err)
+kdk_status csv_sniff(const struct csv_input *input, const char *path, char delimiter,
+                     struct arena *arena, struct sniffed *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct peek peek = {.input = input};
@@ -182,24 +204,31 @@ kdk_status csv_sniff(const struct csv_input *input, const char *path, char delim
     size_t got;
 
     do {
-        TRY(input->read(input->context, peek.head + peek.bytes, sizeof peek.head - peek.bytes, &got, err));
+        TRY(input->read(input->context, peek.head + peek.bytes,
+                        sizeof peek.head - peek.bytes, &got, err));
         peek.bytes += got;
     } while (got && peek.bytes < sizeof peek.head);
     out->delimiter = delimiter ? delimiter : delimiter_of(&peek);
-    const struct csv_options options = {.csv = true, .delimiter = out->delimiter, .quote = '"', .escape = '"', .null_text = ""};
+    const struct csv_options options = {.csv = true,
+                                        .delimiter = out->delimiter,
+                                        .quote = '"',
+                                        .escape = '"',
+                                        .null_text = ""};
     TRY(csv_init(&csv, &options, &(struct csv_input){peek_read, &peek}, 0, true, err));
     csv.path = path;
     csv.skip_mark = true;
     TRY(csv_loose(&csv, &more, err));
     if (!more)
-        TRY(err_set(err, KDK_BAD_COPY, "\"%s\" is empty: its first line is to name its columns", path));
+        TRY(err_set(err, KDK_BAD_COPY,
+                    "\"%s\" is empty: its first line is to name its columns", path));
     TRY(header_names(&csv, arena, out, err));
     TRY_MEM(seen = ARENA_ARRAY(arena, unsigned, out->column_count + 1));
     /* A line that is wrong is for the reader to complain about, if it gets there. */
     for (uint32_t row = 0; row < SNIFF_ROWS; row++) {
         struct err ignored = {0};
         status = csv_loose(&csv, &more, &ignored);
-        if (status == KDK_BAD_COPY || status == KDK_BAD_ENCODING || (status == KDK_OK && !more)) {
+        if (status == KDK_BAD_COPY || status == KDK_BAD_ENCODING ||
+            (status == KDK_OK && !more)) {
             status = KDK_OK;
             break;
         }

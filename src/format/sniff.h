@@ -13,7 +13,8 @@ struct sniffed {
 };
 
 /* `delimiter` 0: the one of , tab ; | that the first line has most of. Reads from `input` as far as needed. */
-kdk_status csv_sniff(const struct csv_input *input, const char *path, char delimiter, struct arena *arena, struct sniffed *out,
+kdk_status csv_sniff(const struct csv_input *input, const char *path, char delimiter,
+                     struct arena *arena, struct sniffed *out,
                      struct err *err) KDK_MUST_CHECK;
 
 #endif

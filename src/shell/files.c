@@ -17,7 +17,8 @@ static bool print_file(void *context, const kdk_file *file)
 
     if (l->live_only && (file->is_log || !file->live))
         return true;
-    if (strncmp(path, l->database, prefix) == 0) /* Shown as seen from the database's folder. */
+    if (strncmp(path, l->database, prefix) ==
+        0) /* Shown as seen from the database's folder. */
         path += prefix + (path[prefix] == '/');
     if (file->is_log) {
         l->log_count++;
@@ -27,8 +28,9 @@ static bool print_file(void *context, const kdk_file *file)
     }
     l->count++;
     l->bytes += file->bytes;
-    printf("%14llu  %s  %s, %llu rows in %llu strip%s", (unsigned long long)file->bytes, path, file->table,
-           (unsigned long long)file->rows, (unsigned long long)file->strips, file->strips == 1 ? "" : "s");
+    printf("%14llu  %s  %s, %llu rows in %llu strip%s", (unsigned long long)file->bytes,
+           path, file->table, (unsigned long long)file->rows,
+           (unsigned long long)file->strips, file->strips == 1 ? "" : "s");
     if (file->hidden)
         printf(", %llu changed since", (unsigned long long)file->hidden);
     printf("%s\n", file->live ? "" : " (replaced)");
@@ -46,13 +48,15 @@ bool files_list(struct shell *sh, const char *database, bool live_only)
         return false;
     status = kdk_files(sh->db, print_file, &l);
     if (status != KDK_OK)
-        shell_error(sh, status_sqlstate(status), "the files could not be listed: %s", status_text(status));
+        shell_error(sh, status_sqlstate(status), "the files could not be listed: %s",
+                    status_text(status));
     else
-        printf("%14llu  bytes in %llu block file%s\n", (unsigned long long)l.bytes, (unsigned long long)l.count,
-               l.count == 1 ? "" : "s");
+        printf("%14llu  bytes in %llu block file%s\n", (unsigned long long)l.bytes,
+               (unsigned long long)l.count, l.count == 1 ? "" : "s");
     if (status == KDK_OK && !live_only)
-        printf("%14llu  bytes in %llu segment%s of the log\n", (unsigned long long)l.log_bytes,
-               (unsigned long long)l.log_count, l.log_count == 1 ? "" : "s");
+        printf("%14llu  bytes in %llu segment%s of the log\n",
+               (unsigned long long)l.log_bytes, (unsigned long long)l.log_count,
+               l.log_count == 1 ? "" : "s");
     bool ok = shell_flush(sh) && status == KDK_OK;
     shell_close(sh);
     return ok;

@@ -226,11 +226,16 @@ static bool run_command(struct shell *sh, int argc, char **argv, int *code)
         return true;
     }
     if (strcmp(argv[1], "files") == 0) {
-        bool live = argc == 4 && (strcmp(argv[2], "--live") == 0 || strcmp(argv[3], "--live") == 0);
+        bool live =
+            argc == 4 && (strcmp(argv[2], "--live") == 0 || strcmp(argv[3], "--live") == 0);
         if (argc != 3 && !live)
             *code = refuse("files takes one database", NULL);
         else
-            *code = files_list(sh, live && strcmp(argv[2], "--live") == 0 ? argv[3] : argv[2], live) ? EXIT_OK : EXIT_FAILED;
+            *code =
+                files_list(sh, live && strcmp(argv[2], "--live") == 0 ? argv[3] : argv[2],
+                           live)
+                    ? EXIT_OK
+                    : EXIT_FAILED;
         return true;
     }
     if (strcmp(argv[1], "serve") == 0) {
