@@ -98,6 +98,7 @@ struct kdk_conn {
     bool was_read_only; /* The transaction that failed: for AND CHAIN. */
     struct catalog_session session;
     char *settings[SETTING_COUNT_OF]; /* NULL: the database's. */
+    uint64_t settings_changed;        /* How often: plans made before are made anew. */
     struct strmap prepared;           /* struct prepared by name */
     struct kdk_stmt *stmts;           /* All of this connection. */
     struct kdk_stmt *running;         /* The one that has a run open, or NULL. */
@@ -140,6 +141,7 @@ struct kdk_stmt {
     struct arena plan_arena;
     struct bound_stmt *bound;
     uint64_t version;            /* Of the catalog, 0: not bound */
+    uint64_t settings_changed;   /* The connection's, when this was bound */
     const struct catver *catver; /* What the tree points into; owned reference. */
     struct rowprog *rowprog;
     /* Parameters */
@@ -199,7 +201,8 @@ bool stmt_gives_rows(
     const struct kdk_stmt *stmt); /* SELECT, INSERT, UPDATE, DELETE: run by exec. */
 kdk_status stmt_bind_plan(struct kdk_stmt *stmt, struct err *err);
 void stmt_exec_env(struct kdk_stmt *stmt, struct exec_env *out);
-void stmt_bind_env(struct kdk_stmt *stmt, struct bind_env *out);
+/* `arena` holds what the environment points to. */
+kdk_status stmt_bind_env(struct kdk_stmt *stmt, struct arena *arena, struct bind_env *env, struct err *err);
 /* utility.c: statements that are not queries; the transaction is begun. *done: nothing more to step. */
 kdk_status utility_run(struct kdk_stmt *stmt, struct err *err);
 /* Adds a row of `width` text cells to the statement's own rows. NULL cells are NULL. */

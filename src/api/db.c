@@ -134,6 +134,7 @@ kdk_status conn_set(struct kdk_conn *conn, const char *name, const char *value,
     }
     mem_free(conn->settings[id]);
     conn->settings[id] = copy;
+    conn->settings_changed++;
 out:
     return status;
 }

@@ -33,17 +33,63 @@ static kdk_status env_file(void *context, const char *path,
     return format_bind_file(conn->db->os, path, options, arena, out, err);
 }
 
-void stmt_bind_env(struct kdk_stmt *stmt, struct bind_env *out)
+/* The names of a search path: words, in lower case unless quoted, between commas. */
+static kdk_status split_path(const char *text, struct arena *arena, const char *const **out, uint32_t *count,
+                             struct err *err)
 {
+    kdk_status status = KDK_OK;
+    size_t room = 1;
+    char *copy;
+    const char **names;
+
+    for (const char *s = text; *s; s++)
+        room += *s == ',';
+    TRY_MEM(copy = arena_strdup(arena, text));
+    TRY_MEM(names = ARENA_ARRAY(arena, const char *, room));
+    *count = 0;
+    while (*copy) {
+        char *name, *end;
+        while (*copy == ' ')
+            copy++;
+        name = end = copy;
+        if (*copy == '"') {
+            for (copy++; *copy && (*copy != '"' || copy[1] == '"'); copy++) {
+                copy += *copy == '"';
+                *end++ = *copy;
+            }
+            while (*copy && *copy != ',')
+                copy++;
+        } else {
+            for (; *copy && *copy != ','; copy++)
+                if (*copy != ' ')
+                    *end++ = (char)(*copy >= 'A' && *copy <= 'Z' ? *copy + 32 : *copy);
+        }
+        copy += *copy == ',';
+        *end = '\0';
+        if (end > name)
+            names[(*count)++] = name;
+    }
+    *out = names;
+out:
+    return status;
+}
+
+kdk_status stmt_bind_env(struct kdk_stmt *stmt, struct arena *arena, struct bind_env *env, struct err *err)
+{
+    kdk_status status = KDK_OK;
     struct kdk_conn *conn = stmt->conn;
-    memset(out, 0, sizeof *out);
-    out->catver = conn->session.version;
-    out->param_types = stmt->given_types;
-    out->param_count = stmt->given_count;
-    out->context = conn;
-    out->file = env_file;
-    out->setting = env_setting;
-    out->notice = env_notice;
+    memset(env, 0, sizeof *env);
+    env->catver = conn->session.version;
+    env->param_types = stmt->given_types;
+    env->param_count = stmt->given_count;
+    env->context = conn;
+    env->file = env_file;
+    env->setting = env_setting;
+    env->notice = env_notice;
+    TRY(split_path(conn_setting(conn, SET_SEARCH_PATH), arena, &env->search_path, &env->search_path_count,
+                   err));
+out:
+    return status;
 }
 
 /* Some ten times a second, on the thread that steps. */
@@ -179,11 +225,12 @@ kdk_status stmt_bind_plan(struct kdk_stmt *stmt, struct err *err)
                             .column_distinct = plan_column_distinct,
                             .column_bounds = plan_column_bounds};
 
-    if (stmt->bound && stmt->version == catver_number(conn->session.version))
+    if (stmt->bound && stmt->version == catver_number(conn->session.version) &&
+        stmt->settings_changed == conn->settings_changed)
         goto out;
     unbind(stmt);
     arena_init(&stmt->plan_arena);
-    stmt_bind_env(stmt, &bind);
+    TRY(stmt_bind_env(stmt, &stmt->plan_arena, &bind, err));
     TRY(sql_bind(stmt->ast, &bind, &stmt->plan_arena, &stmt->bound, err));
     plan.optimize = strcmp(conn_setting(conn, SET_OPTIMIZER), "on") == 0;
     if (stmt->bound->root && stmt->ast->kind != AST_STMT_CREATE_TABLE) {
@@ -192,6 +239,7 @@ kdk_status stmt_bind_plan(struct kdk_stmt *stmt, struct err *err)
             TRY(rowprog_new(stmt->bound, &stmt->rowprog, err));
     }
     stmt->version = catver_number(conn->session.version);
+    stmt->settings_changed = conn->settings_changed;
     stmt->catver = conn->session.version;
     catver_ref(stmt->catver);
 out:

@@ -86,6 +86,25 @@ out:
 
 /* ------------------------------------------------------------------ settings ---- */
 
+/* One name of a search path, quoted unless it is a plain word: a name may hold commas and quotes. */
+static kdk_status add_schema(struct buf *out, const char *name)
+{
+    kdk_status status = KDK_OK;
+    bool plain = (name[0] >= 'a' && name[0] <= 'z') || name[0] == '_';
+    for (const char *s = name; *s; s++)
+        plain &= (*s >= 'a' && *s <= 'z') || (*s >= '0' && *s <= '9') || *s == '_';
+    if (plain) {
+        TRY(buf_add_str(out, name));
+        goto out;
+    }
+    TRY(buf_add_str(out, "\""));
+    for (const char *s = name; *s; s++)
+        TRY(buf_add(out, *s == '"' ? "\"\"" : s, *s == '"' ? 2 : 1));
+    TRY(buf_add_str(out, "\""));
+out:
+    return status;
+}
+
 static kdk_status run_set(struct kdk_stmt *stmt, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -101,6 +120,7 @@ static kdk_status run_set(struct kdk_stmt *stmt, struct err *err)
             mem_free(conn->settings[i]);
             conn->settings[i] = NULL;
         }
+        conn->settings_changed++;
         goto out;
     }
     for (uint32_t i = 0; i < set->values.count; i++) {
@@ -108,7 +128,10 @@ static kdk_status run_set(struct kdk_stmt *stmt, struct err *err)
         TRY(buf_add_str(&value, i ? ", " : ""));
         switch ((enum ast_expr_kind)v->kind) {
         case AST_STRING:
-            TRY(buf_add(&value, v->string.text, v->string.bytes));
+            if (strcmp(set->name.text, "search_path") == 0)
+                TRY(add_schema(&value, v->string.text));
+            else
+                TRY(buf_add(&value, v->string.text, v->string.bytes));
             break;
         case AST_NUMBER:
             TRY(buf_printf(&value, "%s%s", v->number.negative ? "-" : "", v->number.text));
@@ -236,9 +259,9 @@ static kdk_status run_execute(struct kdk_stmt *stmt, struct err *err)
                    e->args.count);
         goto out;
     }
-    stmt_bind_env(stmt, &bind);
-    stmt_exec_env(stmt, &env);
     arena_reset(&inner->run_arena);
+    TRY(stmt_bind_env(stmt, &inner->run_arena, &bind, err));
+    stmt_exec_env(stmt, &env);
     for (uint32_t i = 0; i < e->args.count; i++) {
         struct expr *value;
         TRY(sql_bind_value(e->args.items[i], &bind, inner->bound->param_types[i],
@@ -443,7 +466,7 @@ static kdk_status run_ddl(struct kdk_stmt *stmt, struct err *err)
     struct ddl_env env = {&stmt->conn->session, &exec, &bind, &plan};
 
     stmt_exec_env(stmt, &exec);
-    stmt_bind_env(stmt, &bind);
+    TRY(stmt_bind_env(stmt, &stmt->plan_arena, &bind, err));
     plan.eval = &exec.eval;
     plan.fold = eval_fold;
     TRY(ddl_run(&env, stmt->bound, &stmt->affected, err));

@@ -477,6 +477,14 @@ static void pick(struct candidates *c, bool is_operator, const struct ltype *arg
     uint32_t score[FN_ID_COUNT];
     uint8_t unknown_as = LT_UNKNOWN;
 
+    struct ltype wider[2];
+    if (is_operator && arg_count == 2 && (args[0].id == LT_REAL) != (args[1].id == LT_REAL) &&
+        category(args[0].id) == category(args[1].id)) {
+        /* PostgreSQL has operators of real with double precision, which win where real meets another number. */
+        for (int i = 0; i < 2; i++)
+            wider[i] = args[i].id == LT_REAL ? LTYPE(DOUBLE) : args[i];
+        args = wider;
+    }
     if (is_operator && arg_count == 2)
         unknown_as = args[0].id == LT_UNKNOWN ? args[1].id : args[0].id;
     for (uint32_t k = 0; k < c->n; k++)

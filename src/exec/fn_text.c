@@ -483,7 +483,7 @@ FN_BODY(CHR)
     if (args[0].i == 0)
         return fn_fail(call, KDK_LIMIT, "null character not permitted");
     if (args[0].i < 0)
-        return fn_fail(call, KDK_LIMIT, "character number must be positive");
+        return fn_fail(call, KDK_BAD_PARAMETER, "character number must be positive");
     size_t n = utf8_encode((uint32_t)args[0].i, bytes);
     if (n == 0)
         return fn_fail(call, KDK_LIMIT, "requested character too large for encoding: %u", (unsigned)args[0].i);
