@@ -93,7 +93,7 @@ TEST(catalog_fn, picks_as_postgresql)
     check_pick("+", true, I2, I2, FN_ADD_I2, I2, I2, I2);
     check_pick("+", true, I2, I4, FN_ADD_I4, I4, I4, I4);
     check_pick("+", true, I4, F8, FN_ADD_F8, F8, F8, F8);
-    check_pick("+", true, I4, LTYPE(REAL), FN_ADD_F4, LTYPE(REAL), LTYPE(REAL), LTYPE(REAL));
+    check_pick("+", true, I4, LTYPE(REAL), FN_ADD_F8, LTYPE(DOUBLE), LTYPE(DOUBLE), LTYPE(DOUBLE));
     check_pick("+", true, I4, UNKNOWN, FN_ADD_I4, I4, I4, I4);
     check_pick("+", true, DATE, I4, FN_ADD_DATE_I4, DATE, I4, DATE);
     check_pick("-", true, DATE, UNKNOWN, FN_SUB_DATE, DATE, DATE, I4);

@@ -254,7 +254,8 @@ static kdk_status pairs_start(struct join *join, struct join_local *l, struct er
         for (uint32_t i = 0; i < join->key_count; i++)
             null |= !vec_valid(&l->key_vecs[i], row) && !(rel->phys.null_safe && rel->phys.null_safe[i]);
         if (null) {
-            bit_set(l->unknown, row); /* Only MARK with one key and no conditions looks at it. */
+            if (!join->condition)
+                bit_set(l->unknown, row); /* MARK by its key alone. Where conditions decide, a NULL key has no pairs. */
             continue;
         }
         if (!(slot & tag_of(hash)))
