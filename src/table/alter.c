@@ -342,6 +342,40 @@ static void index_unlink(struct txn_garbage *garbage)
     txn_retire(index->table->store->man, &index->garbage);
 }
 
+/* A patch that has some of the new index's columns gets the others, as a change of the row that changes nothing (T8). */
+static kdk_status patch_key_whole(struct txn *txn, struct table *table, rowid id, const struct tindex *def, const struct image *whole,
+                                  struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct image image;
+    uint32_t columns[COUNT_OF(def->columns)], count = 0;
+    struct datum values[COUNT_OF(def->columns)];
+    bool changed;
+    image_init(&image);
+    txn_enter(txn->man);
+    struct record *record = rowmap_get(table, id);
+    if (record)
+        status = record_copy(table, record, &image, err);
+    txn_leave(txn->man);
+    TRY(status);
+    uint32_t different = 0;
+    for (uint32_t k = 0; record && k < def->column_count; k++) {
+        bool again = false;
+        for (uint32_t i = 0; i < k; i++)
+            again |= def->columns[i] == def->columns[k];
+        different += !again;
+        if (!again && image_absent(&image, def->columns[k])) {
+            columns[count] = def->columns[k];
+            values[count++] = image_get(table, whole, def->columns[k]);
+        }
+    }
+    if (count && count < different)
+        TRY(table_update(txn, table, id, columns, values, count, &changed, err));
+out:
+    image_deinit(&image);
+    return status;
+}
+
 /* Entries for all rows that the transaction sees: it sees the newest version of each. */
 static kdk_status index_fill(struct txn *txn, struct part *part, struct index *index,
                              struct err *err)
@@ -356,6 +390,8 @@ static kdk_status index_fill(struct txn *txn, struct part *part, struct index *i
         TRY(row_walk_next(&walk, &id, err));
         if (!id)
             break;
+        if (walk.hot)
+            TRY(patch_key_whole(txn, part->table, id, &index->def, &walk.image, err));
         TRY(index_key(index, &walk.image, &part->key, &has_null, err));
         TRY(entry_new(index, ENTRY_PLUS, id, &part->key, has_null, txn, &entry, err));
         entry->command =

@@ -292,45 +292,192 @@ out:
     return status;
 }
 
+/* Where the row is that a reader finds below memory. */
+struct place {
+    struct gtable *gtable;
+    struct buf value;          /* The row tree's record, */
+    bool in_tree;              /* if there is one. */
+    struct strip_entry *entry; /* The strip that has a base row, hidden or not; NULL: none. Looked for if there is no record, or on demand. */
+    uint32_t position;
+};
+
+static void place_deinit(struct place *place)
+{
+    strip_entry_unref(place->entry);
+    buf_deinit(&place->value);
+}
+
+static kdk_status place_find(struct disk *disk, struct generation *generation, uint64_t snapshot, struct table *table, rowid id,
+                             bool strip_too, struct place *place, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    uint8_t key[8];
+    memset(place, 0, sizeof *place);
+    TRY(generation_table(disk, generation, table->id, &place->gtable, err));
+    if (!place->gtable)
+        goto out;
+    put_be64(key, id);
+    if (place->gtable->rows.height)
+        TRY(btree_get(disk->file, &place->gtable->rows, key, 8, &place->value, &place->in_tree, err));
+    if (place->in_tree && !strip_too)
+        goto out;
+    TRY(strip_locate(disk, generation, place->gtable, id, &place->entry, &place->position, err));
+    if (!place->in_tree && !place->entry)
+        place->entry = loads_locate(table, (struct load_reader){generation->manifest.timestamp, snapshot}, id, &place->position);
+out:
+    return status;
+}
+
+/* The record of the row tree as an image whose strings lie in `arena`. */
+static kdk_status place_tree_image(const struct place *place, struct table *table, struct image *image, bool *live,
+                                   struct arena *arena, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    uint8_t *bytes = arena_dup(arena, place->value.data ? place->value.data : "", MAX(place->value.len, 1));
+    TRY_MEM(bytes);
+    TRY(rowcode_read(table, bytes, place->value.len, image, live, err));
+out:
+    return status;
+}
+
 kdk_status below_get(struct disk *disk, struct generation *generation, uint64_t snapshot,
                      struct table *table, rowid id, struct image *image, bool *found, bool *in_strip,
                      struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct gtable *gtable;
-    struct strip_entry *entry = NULL;
-    struct buf value = {0};
-    uint8_t key[8];
-    bool there = false;
-    uint32_t position = 0;
+    struct place place;
     *found = false;
-    TRY(generation_table(disk, generation, table->id, &gtable, err));
+    TRY(place_find(disk, generation, snapshot, table, id, in_strip != NULL, &place, err));
     if (in_strip)
-        *in_strip = false;
-    if (!gtable)
-        goto out;
-    put_be64(key, id);
-    if (gtable->rows.height)
-        TRY(btree_get(disk->file, &gtable->rows, key, 8, &value, &there, err));
-    if (!there || in_strip)
-        TRY(strip_locate(disk, generation, gtable, id, &entry, &position, err));
-    if (!there && !entry)
-        entry = loads_locate(table, (struct load_reader){generation->manifest.timestamp, snapshot}, id, &position);
-    if (in_strip)
-        *in_strip = entry != NULL;
-    if (there) {
-        uint8_t *bytes = arena_dup(arena, value.data ? value.data : "", MAX(value.len, 1));
-        TRY_MEM(bytes);
-        TRY(rowcode_read(table, bytes, value.len, image, found, err));
-    } else if (entry) {
-        TRY(strip_image(disk, generation, table, entry, position, NULL, image, arena, err));
+        *in_strip = place.entry != NULL;
+    if (place.in_tree) {
+        TRY(place_tree_image(&place, table, image, found, arena, err));
+    } else if (place.entry) {
+        TRY(strip_image(disk, generation, table, place.entry, place.position, NULL, image, arena, err));
         image->header = loads_header(table, id);
         *found = true;
     }
 out:
-    strip_entry_unref(entry);
-    buf_deinit(&value);
+    place_deinit(&place);
     return status;
+}
+
+/* A column of a base row; a string in `arena`. */
+static kdk_status strip_datum(struct disk *disk, struct generation *generation, struct table *table, const struct layout *layout,
+                              struct strip_entry *entry, uint32_t position, uint32_t c, struct datum *out, struct arena *arena,
+                              struct err *err)
+{
+    kdk_status status = KDK_OK;
+    const struct layout *newest = table_newest(table);
+    const struct field *field = c < layout->count ? &layout->fields[c] : c < newest->count ? &newest->fields[c] : NULL;
+    const struct strip_data *one = NULL;
+    struct dict *dict;
+    *out = DATUM_NULL;
+    if (!field || field->kind == FIELD_NONE)
+        goto out;
+    *out = field->missing;
+    if (!strip_entry_column(entry, c))
+        goto out;
+    TRY(strip_dict(table, generation, entry, c, field->type, &dict, err));
+    TRY(strip_column(disk->strips, entry, c, field->type, dict, STRIP_POINT, &one, err));
+    if (!datum_copy(arena, field->type, strip_value(one, position), out))
+        TRY(err_nomem(err));
+out:
+    strip_unpin(one);
+    return status;
+}
+
+kdk_status below_columns(struct txn *txn, struct table *table, rowid id, const uint32_t *columns, uint32_t count,
+                         struct datum *out, bool *found, struct arena *arena, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct disk *disk = table->store->disk;
+    struct generation *generation = txn_generation(txn);
+    struct place place;
+    struct image image;
+    *found = false;
+    image_init(&image);
+    TRY(place_find(disk, generation, txn->snapshot, table, id, false, &place, err));
+    if (place.in_tree)
+        TRY(place_tree_image(&place, table, &image, found, arena, err));
+    const struct layout *layout = place.entry ? table_stored_layout(table, strip_columns(place.entry)) : NULL;
+    if (place.entry && !layout)
+        TRY(err_set(err, KDK_CORRUPT, "a row of table %u has %u columns", table->id, strip_columns(place.entry)));
+    *found |= place.entry != NULL;
+    for (uint32_t k = 0; *found && k < count; k++) {
+        if (columns[k] == SCAN_ROWID)
+            out[k] = (struct datum){.i = (int64_t)id};
+        else if (place.in_tree)
+            out[k] = image_get(table, &image, columns[k]);
+        else
+            TRY(strip_datum(disk, generation, table, layout, place.entry, place.position, columns[k], &out[k], arena, err));
+    }
+out:
+    image_deinit(&image);
+    place_deinit(&place);
+    return status;
+}
+
+/* -------------------------------------------------------------------- patches ---- */
+
+kdk_status patch_without_row(struct table *table, rowid id, struct err *err)
+{
+    err_set(err, KDK_CORRUPT, "a row was changed that is nowhere");
+    err_detail(err, "Table %u, row %llu.", table->id, (unsigned long long)id);
+    return KDK_CORRUPT;
+}
+
+void image_patch(struct image *image, const uint32_t *columns, const struct datum *values, uint32_t count)
+{
+    for (uint32_t k = 0; k < count; k++) {
+        const uint32_t c = columns[k];
+        if (c == SCAN_ROWID || !image_absent(image, c))
+            continue;
+        const struct field *field = &image->layout->fields[c];
+        field_put(field, c, image->words, &values[k],
+                  field->kind == FIELD_STR && !values[k].null && values[k].s.len > STR_INLINE ? values[k].s.data : NULL);
+        bit_clear(image->words + image->layout->words, c);
+    }
+}
+
+kdk_status image_complete(struct txn *txn, struct table *table, rowid id, struct image *image, const uint32_t *columns,
+                          uint32_t count, struct arena *arena, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    uint32_t *absent, n = 0;
+    struct datum *values;
+    bool found;
+    if (!(META_FLAGS(image->meta) & RECORD_PATCH))
+        return KDK_OK;
+    TRY_MEM(absent = ARENA_ARRAY(arena, uint32_t, MAX(count, 1)));
+    for (uint32_t k = 0; k < count; k++)
+        if (columns[k] != SCAN_ROWID && image_absent(image, columns[k]))
+            absent[n++] = columns[k];
+    if (!n)
+        goto out;
+    TRY_MEM(values = ARENA_ARRAY(arena, struct datum, n));
+    TRY(below_columns(txn, table, id, absent, n, values, &found, arena, err));
+    if (!found)
+        TRY(patch_without_row(table, id, err));
+    image_patch(image, absent, values, n);
+out:
+    return status;
+}
+
+struct record *record_absent(const struct layout *layout, uint64_t header)
+{
+    struct record *record = mem_zalloc(sizeof *record + (size_t)(layout->words + layout->null_words) * 8);
+    if (!record)
+        return NULL;
+    atomic_init(&record->header, header);
+    atomic_init(&record->meta, META(layout->number, RECORD_PATCH, 0));
+    for (uint32_t w = 0; w < layout->null_words; w++) {
+        uint64_t bits = 0;
+        for (uint32_t c = w * 64; c < layout->count && c < w * 64 + 64; c++)
+            bits |= (uint64_t)(layout->fields[c].kind != FIELD_NONE) << (c % 64);
+        atomic_init(&record->words[layout->words + w], bits);
+    }
+    return record;
 }
 
 /* ------------------------------------------------------ back into memory ---- */
@@ -390,8 +537,7 @@ out:
     return status;
 }
 
-kdk_status row_load_from(struct generation *generation, uint64_t snapshot, struct table *table,
-                         rowid id, bool *found, struct err *err)
+kdk_status row_load(struct txn *txn, struct table *table, rowid id, bool *found, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct store *store = table->store;
@@ -399,13 +545,27 @@ kdk_status row_load_from(struct generation *generation, uint64_t snapshot, struc
     struct record *record = NULL;
     struct group *group;
     _Atomic uintptr_t *slot;
+    struct place place = {0};
     struct image image;
+    uint64_t header = 1;
     bool again = true;
+    *found = false;
     image_init(&image);
-    TRY(below_get(store->disk, generation, snapshot, table, id, &image, found, NULL, &arena, err));
-    if (!*found)
+    if (!txn_generation(txn))
         goto out;
-    TRY(record_of(table, &image, &record, err));
+    TRY(place_find(store->disk, txn_generation(txn), txn->snapshot, table, id, false, &place, err));
+    if (place.entry && table_stored_layout(table, strip_columns(place.entry)) == table_newest(table)) {
+        /* Its columns stay where they are. */
+        header = loads_header(table, id);
+        TRY_MEM(record = record_absent(table_newest(table), header));
+        *found = true;
+    } else {
+        TRY(below_get(store->disk, txn_generation(txn), txn->snapshot, table, id, &image, found, NULL, &arena, err));
+        if (!*found)
+            goto out;
+        TRY(record_of(table, &image, &record, err));
+        header = image.header;
+    }
     while (status == KDK_OK && again) {
         uintptr_t had = 0;
         again = false;
@@ -414,8 +574,8 @@ kdk_status row_load_from(struct generation *generation, uint64_t snapshot, struc
         if (status == KDK_OK) {
             /* A row of a load is not for every reader: the group says so before the slot does (T3). */
             group_enter(group);
-            if (image.header > 1)
-                group_raise(group, image.header);
+            if (header > 1)
+                group_raise(group, header);
             if (atomic_compare_exchange_strong_explicit(slot, &had, (uintptr_t)record,
                                                         memory_order_acq_rel,
                                                         memory_order_acquire))
@@ -429,19 +589,11 @@ kdk_status row_load_from(struct generation *generation, uint64_t snapshot, struc
             os_spin();
     }
 out:
+    place_deinit(&place);
     record_discard(table, record);
     image_deinit(&image);
     arena_deinit(&arena);
     return status;
-}
-
-kdk_status row_load(struct txn *txn, struct table *table, rowid id, bool *found,
-                    struct err *err)
-{
-    *found = false;
-    if (!txn_generation(txn))
-        return KDK_OK;
-    return row_load_from(txn_generation(txn), txn->snapshot, table, id, found, err);
 }
 
 /* -------------------------------------------------------------------- walks ---- */
@@ -497,6 +649,7 @@ void row_walk_close(struct row_walk *walk)
     if (walk->positioned)
         btree_cursor_deinit(&walk->cursor);
     buf_deinit(&walk->text);
+    arena_deinit(&walk->arena);
     image_deinit(&walk->image);
 }
 
@@ -540,6 +693,23 @@ static kdk_status walk_strip(struct row_walk *walk, uint32_t position, struct er
     }
     return strip_image(walk->table->store->disk, walk->generation, walk->table, entry,
                        position, walk->data, &walk->image, NULL, err);
+}
+
+/* All columns of a patched row. */
+static kdk_status walk_complete(struct row_walk *walk, rowid id, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    const struct layout *layout = walk->image.layout;
+    uint32_t *columns;
+    if (!(META_FLAGS(walk->image.meta) & RECORD_PATCH))
+        return KDK_OK;
+    arena_reset(&walk->arena);
+    TRY_MEM(columns = ARENA_ARRAY(&walk->arena, uint32_t, layout->count));
+    for (uint32_t c = 0; c < layout->count; c++)
+        columns[c] = c;
+    TRY(image_complete(walk->txn, walk->table, id, &walk->image, columns, layout->count, &walk->arena, err));
+out:
+    return status;
 }
 
 kdk_status row_walk_next(struct row_walk *walk, rowid *out, struct err *err)
@@ -589,6 +759,8 @@ kdk_status row_walk_next(struct row_walk *walk, rowid *out, struct err *err)
             TRY(walk_strip(walk, position, err));
             live = true;
         }
+        if (live && walk->hot)
+            TRY(walk_complete(walk, id, err));
         if (live) {
             *out = id;
             return KDK_OK;

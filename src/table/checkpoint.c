@@ -151,6 +151,23 @@ out:
     return status;
 }
 
+/* What a patch has not is as it was. */
+static kdk_status feed_complete(struct table_feed *feed, rowid id, bool live, bool had, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    if (!live || !(META_FLAGS(feed->now.meta) & RECORD_PATCH))
+        return KDK_OK;
+    if (!had)
+        TRY(patch_without_row(feed->table, id, err));
+    for (uint32_t c = 0; c < feed->now.layout->count; c++)
+        if (image_absent(&feed->now, c)) {
+            const struct datum value = image_get(feed->table, &feed->before, c);
+            image_patch(&feed->now, &c, &value, 1);
+        }
+out:
+    return status;
+}
+
 static kdk_status feed_next(void *context, struct btree_change *out, bool *more,
                             struct err *err)
 {
@@ -178,6 +195,9 @@ static kdk_status feed_next(void *context, struct btree_change *out, bool *more,
         if (feed->loads || (feed->old->exists && id < feed->old->next_id))
             TRY(below_get(disk, txn_generation(txn), txn->snapshot, feed->table, id, &feed->before, &had,
                           &in_strip, &feed->arena, err));
+        if (live && had && feed->now.header == feed->before.header)
+            continue; /* It came from a load, and is as it was. */
+        TRY(feed_complete(feed, id, live, had, err));
         TRY(feed_keys(feed, id, live, had, err));
         feed->count += (int64_t)live - (int64_t)had;
         if (!live && !had)

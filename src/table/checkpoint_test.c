@@ -50,8 +50,11 @@ static uint64_t draw(struct world *w, uint64_t below)
 
 static struct tindex index_def(uint32_t column)
 {
-    return (struct tindex){
-        .id = 11 + column, .unique = column == 0, .column_count = 1, .columns = {column}};
+    /* The last one shares a column with the second: who changes one of its columns touches both. */
+    return (struct tindex){.id = 11 + column,
+                           .unique = column == 0,
+                           .column_count = column == 2 ? 2 : 1,
+                           .columns = {column == 2 ? 1 : column, 0}};
 }
 
 static bool open_world(struct world *w)
@@ -69,7 +72,7 @@ static bool open_world(struct world *w)
                  KDK_OK);
         txn_statement_begin(txn);
         CHECK_EQ(table_create(txn, w->store, 1010, columns, 4, &w->table, &w->err), KDK_OK);
-        for (uint32_t c = 0; c < 2; c++) {
+        for (uint32_t c = 0; c < 3; c++) {
             struct tindex def = index_def(c);
             CHECK_EQ(table_index_create(txn, w->table, &def, &w->err), KDK_OK);
         }
@@ -79,7 +82,7 @@ static bool open_world(struct world *w)
         CHECK_STR(w->err.message, "");
         return false;
     }
-    for (uint32_t c = 0; c < 2; c++) {
+    for (uint32_t c = 0; c < 3; c++) {
         struct tindex def = index_def(c);
         if (!CHECK_EQ(table_index_attach(w->table, &def, &w->err), KDK_OK))
             CHECK_STR(w->err.message, "");

@@ -197,11 +197,20 @@ const struct layout *table_stored_layout(struct table *table, uint32_t columns);
 kdk_status below_get(struct disk *disk, struct generation *generation, uint64_t snapshot, struct table *table, rowid id,
                      struct image *image, bool *found, bool *in_strip, struct arena *arena,
                      struct err *err) KDK_MUST_CHECK;
+/* Columns of that row: nothing else of it is decoded if it lies in a strip. SCAN_ROWID is the id. */
+kdk_status below_columns(struct txn *txn, struct table *table, rowid id, const uint32_t *columns, uint32_t count,
+                         struct datum *out, bool *found, struct arena *arena, struct err *err) KDK_MUST_CHECK;
+/* Gives the image those of the columns that are absent, as its transaction sees them below; strings in `arena`. Not inside a guard. */
+kdk_status image_complete(struct txn *txn, struct table *table, rowid id, struct image *image, const uint32_t *columns,
+                          uint32_t count, struct arena *arena, struct err *err) KDK_MUST_CHECK;
+/* The same with values at hand. */
+void image_patch(struct image *image, const uint32_t *columns, const struct datum *values, uint32_t count);
+/* A record in memory lacks columns, and there is no row below it. */
+kdk_status patch_without_row(struct table *table, rowid id, struct err *err);
 /* A row that memory lacks comes into memory, as the version that everybody sees. *found false: there is no such row. Not inside a guard. */
 kdk_status row_load(struct txn *txn, struct table *table, rowid id, bool *found, struct err *err) KDK_MUST_CHECK;
-/* The same during recovery, from the newest generation. */
-kdk_status row_load_from(struct generation *generation, uint64_t snapshot, struct table *table, rowid id, bool *found,
-                         struct err *err) KDK_MUST_CHECK;
+/* A record all of whose columns are as below; NULL: no memory. */
+struct record *record_absent(const struct layout *layout, uint64_t header);
 
 /* The strip that may hold `id`, or NULL; its number in the directory. */
 struct strip_entry *directory_find(const struct directory *directory, rowid id, uint32_t *at);
@@ -222,6 +231,7 @@ struct row_walk {
     const struct strip_data **data; /* Of the strip `data_strip`, by column of its entry. */
     uint32_t data_strip, data_count;
     struct buf text;          /* Strings of the row tree's record. */
+    struct arena arena;       /* Of a patched row. */
     bool hot;                 /* The row came from memory. */
     bool below_only;          /* The generation alone, neither memory nor loads. */
 };

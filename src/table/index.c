@@ -223,7 +223,7 @@ static kdk_status has_key(struct index *index, const struct image *image,
 /* Does row `id` stand against the key of `item`? In its newest state, or in the one it may go back to. `below`: if it is not in memory, it has
  * the key. */
 static kdk_status probe_row(struct txn *txn, struct part *part, struct index *index,
-                            rowid id, const struct memtree_item *item, bool below,
+                            rowid id, const struct memtree_item *item, uint64_t stamp, bool below,
                             struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -237,7 +237,14 @@ static kdk_status probe_row(struct txn *txn, struct part *part, struct index *in
         goto out;
     TRY(record_copy(index->table, record, &image, err));
     const uint64_t header = image.header;
-    if (!(META_FLAGS(image.meta) & RECORD_DELETED))
+    /* Of a row whose key is as below the entry tells, unless it may go. */
+    if (image_key_absent(&image, &index->def) && stamp & TXN_UNCOMMITTED && TXN_VALUE(stamp) != txn->number)
+        TRY(conflict_set(txn, 0, TXN_VALUE(stamp), err));
+    if (META_FLAGS(image.meta) & RECORD_DELETED)
+        now = false;
+    else if (image_key_absent(&image, &index->def))
+        now = below;
+    else
         TRY(has_key(index, &image, item, &part->key, &now, err));
     if (!(header & TXN_UNCOMMITTED) || TXN_VALUE(header) == txn->number) {
         if (now)
@@ -245,7 +252,9 @@ static kdk_status probe_row(struct txn *txn, struct part *part, struct index *in
         goto out;
     }
     TRY(image_before_txn(index->table, &image, &found, err));
-    if (found)
+    if (found && image_key_absent(&image, &index->def))
+        before = below;
+    else if (found)
         TRY(has_key(index, &image, item, &part->key, &before, err));
     if (now && before)
         status = unique_error(index, item, false, err);
@@ -305,7 +314,7 @@ static kdk_status check_below(struct txn *txn, struct part *part, struct entry *
                 TRY(probe_load(txn, entry->index, source->load, mine->key, mine->bytes, &probe, err));
             if (probe) {
                 txn_enter(txn->man);
-                status = probe_row(txn, part, entry->index, id, mine, true, err);
+                status = probe_row(txn, part, entry->index, id, mine, 0, true, err);
                 txn_leave(txn->man);
                 TRY(status);
             }
@@ -337,7 +346,7 @@ static kdk_status check_entry(struct txn *txn, struct part *part, struct entry *
             last = items[i]->id;
             const uint64_t stamp =
                 atomic_load_explicit(&entry_of(items[i])->stamp, memory_order_acquire);
-            TRY(probe_row(txn, part, entry->index, last, mine,
+            TRY(probe_row(txn, part, entry->index, last, mine, stamp,
                           newer_than_below(txn, stamp), err));
         }
         if (n) {
@@ -419,7 +428,7 @@ out:
 
 /* A key of a load that somebody else may have: the row decides. `mine`: room for the key as an item. */
 static kdk_status probe_loaded(struct txn *txn, struct part *part, struct index *index, rowid id, const uint8_t *key, size_t bytes,
-                               bool below, struct err *err)
+                               uint64_t stamp, bool below, struct err *err)
 {
     struct memtree_item *mine = mem_zalloc(offsetof(struct memtree_item, key) + bytes);
     if (!mine)
@@ -428,7 +437,7 @@ static kdk_status probe_loaded(struct txn *txn, struct part *part, struct index 
     if (bytes)
         memcpy(mine->key, key, bytes);
     txn_enter(txn->man);
-    const kdk_status status = probe_row(txn, part, index, id, mine, below, err);
+    const kdk_status status = probe_row(txn, part, index, id, mine, stamp, below, err);
     txn_leave(txn->man);
     mem_free(mine);
     return status;
@@ -443,7 +452,7 @@ static kdk_status check_run_memory(struct txn *txn, struct part *part, struct in
     struct {
         rowid id;
         size_t at, bytes;
-        bool below;
+        uint64_t stamp;
     } seen[CURSOR_ITEMS];
     struct buf keys = {0}, from = {0};
     struct memtree_probe probe = {(const uint8_t *)"", 0, false, 0, 0};
@@ -456,7 +465,7 @@ static kdk_status check_run_memory(struct txn *txn, struct part *part, struct in
             seen[i].id = items[i]->id;
             seen[i].at = keys.len;
             seen[i].bytes = items[i]->bytes;
-            seen[i].below = newer_than_below(txn, atomic_load_explicit(&entry_of(items[i])->stamp, memory_order_acquire));
+            seen[i].stamp = atomic_load_explicit(&entry_of(items[i])->stamp, memory_order_acquire);
             buf_add(&keys, items[i]->key, items[i]->bytes);
         }
         if (n) {
@@ -472,7 +481,7 @@ static kdk_status check_run_memory(struct txn *txn, struct part *part, struct in
             const uint8_t *key = (const uint8_t *)(keys.data ? keys.data : "") + seen[i].at;
             TRY(cursor_reach(run, key, seen[i].bytes, err));
             if (below_key_equal(run, key, seen[i].bytes) && run->value_bytes == 0)
-                TRY(probe_loaded(txn, part, index, seen[i].id, key, seen[i].bytes, seen[i].below, err));
+                TRY(probe_loaded(txn, part, index, seen[i].id, key, seen[i].bytes, seen[i].stamp, newer_than_below(txn, seen[i].stamp), err));
         }
     } while (n == CURSOR_ITEMS);
 out:
@@ -503,7 +512,7 @@ static kdk_status check_run_source(struct txn *txn, struct part *part, struct in
         if (run->value_bytes == 0) {
             bool probe;
             TRY(probe_load(txn, index, source->load, run->key, run->key_bytes - 8, &probe, err));
-            TRY(probe_loaded(txn, part, index, get_be64(other.key + other.key_bytes - 8), run->key, run->key_bytes - 8, true, err));
+            TRY(probe_loaded(txn, part, index, get_be64(other.key + other.key_bytes - 8), run->key, run->key_bytes - 8, 0, true, err));
         }
         TRY(btree_cursor_next(&other, err));
     }
@@ -560,7 +569,7 @@ static kdk_status entry_counts(struct txn *txn, struct index *index,
     image_init(&image);
     TRY(record_copy(index->table, record, &image, err));
     TRY(image_resolve(txn, index->table, &image, out, err));
-    if (*out)
+    if (*out && !image_key_absent(&image, &index->def))
         TRY(has_key(index, &image, item, &key, out, err));
 out:
     buf_deinit(&key);
@@ -584,8 +593,8 @@ static kdk_status below_counts(struct txn *txn, struct index *index, rowid id,
         goto out;
     TRY(record_copy(index->table, record, &image, err));
     TRY(image_resolve(txn, index->table, &image, out, err));
-    if (!*out)
-        goto out;
+    if (!*out || image_key_absent(&image, &index->def))
+        goto out; /* As below. */
     TRY(index_key(index, &image, key, &has_null, err));
     *out = key->len == count && (count == 0 || memcmp(key->data, bytes, count) == 0);
 out:

@@ -270,7 +270,7 @@ kdk_status record_copy(struct table *table, const struct record *record,
         uint64_t meta = atomic_load_explicit(&record->meta, memory_order_acquire);
         struct undo *undo = atomic_load_explicit(&record->undo, memory_order_acquire);
         const struct layout *layout = table_layout(table, META_LAYOUT(meta));
-        const uint32_t words = layout->words;
+        const uint32_t words = meta_words(layout, meta);
         if (words > SMALL_WORDS && words > image->large_words) {
             uint64_t *large = mem_alloc(size_mul(words, 8));
             if (!large)
@@ -353,8 +353,17 @@ kdk_status image_before_txn(struct table *table, struct image *image, bool *foun
     return KDK_OK;
 }
 
+bool image_key_absent(const struct image *image, const struct tindex *def)
+{
+    for (uint32_t k = 0; k < def->column_count; k++)
+        if (image_absent(image, def->columns[k]))
+            return true;
+    return false;
+}
+
 struct datum image_get(struct table *table, const struct image *image, uint32_t column)
 {
+    ASSERT(!image_absent(image, column));
     if (column < image->layout->count)
         return field_get(&image->layout->fields[column], column, image->words);
     const struct layout *newest = table_newest(table);

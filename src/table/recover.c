@@ -221,6 +221,25 @@ static kdk_status row_make(struct table *table, const struct layout *layout, row
     return KDK_OK;
 }
 
+/* Whether the generation or a load may have the row. That it has is seen when it is read: replay reads no rows. */
+static bool row_may_be_below(struct table *table, rowid id)
+{
+    return id < atomic_load_explicit(&table->next_id, memory_order_relaxed) || loads_header(table, id) != 1;
+}
+
+/* A record of a row below memory, of which nothing has changed yet. */
+static kdk_status row_patch(struct table *table, const struct layout *layout, rowid id, struct record **out, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct group *group;
+    _Atomic uintptr_t *slot;
+    TRY(rowmap_slot(table, id, &group, &slot, err));
+    TRY_MEM(*out = record_absent(layout, loads_header(table, id)));
+    atomic_store_explicit(slot, (uintptr_t)*out, memory_order_release);
+out:
+    return status;
+}
+
 static void row_remove(struct table *table, rowid id, struct record *record)
 {
     record_free_strings(table, record);
@@ -254,11 +273,8 @@ static kdk_status row_apply(struct table *table, uint64_t timestamp, struct reco
 
     if (view->row == 0)
         TRY(no_row(table, 0, err));
-    if (!record && view->kind != RECORD_ROW_FULL && table->store->disk) {
-        bool found;
-        TRY(row_load_from(table->store->disk->newest, UINT64_MAX, table, view->row, &found, err));
-        record = rowmap_get(table, view->row);
-    }
+    if (!record && view->kind != RECORD_ROW_FULL && table->store->disk && row_may_be_below(table, view->row))
+        TRY(row_patch(table, layout, view->row, &record, err));
     if (record &&
         META_FLAGS(atomic_load_explicit(&record->meta, memory_order_relaxed)) &
             RECORD_DELETED)
@@ -279,7 +295,9 @@ static kdk_status row_apply(struct table *table, uint64_t timestamp, struct reco
                     view->count, layout->count));
     if (!record)
         TRY(row_make(table, layout, view->row, &record, err));
-    words_load(record, words, layout->words);
+    const uint64_t meta = atomic_load_explicit(&record->meta, memory_order_relaxed);
+    const bool patch = META_FLAGS(meta) & RECORD_PATCH;
+    words_load(record, words, meta_words(layout, meta));
     loaded = true;
     for (uint32_t k = 0; k < view->count; k++) {
         struct record_value value;
@@ -292,6 +310,8 @@ static kdk_status row_apply(struct table *table, uint64_t timestamp, struct reco
             continue;
         TRY(record_datum(&value, layout->fields[value.column].type, &datum, err));
         TRY(word_set(table, layout, value.column, &datum, words, err));
+        if (patch)
+            bit_clear(words + layout->words, value.column);
     }
     /* Columns that came after this was written. */
     for (uint32_t c = view->count; view->kind == RECORD_ROW_FULL && c < layout->count; c++)
@@ -301,7 +321,7 @@ static kdk_status row_apply(struct table *table, uint64_t timestamp, struct reco
 out:
     /* Also after an error: the strings that were replaced are gone. */
     if (loaded)
-        words_store(record, words, layout->words);
+        words_store(record, words, meta_words(layout, atomic_load_explicit(&record->meta, memory_order_relaxed)));
     return status;
 }
 
@@ -339,7 +359,7 @@ kdk_status recover_table(struct table *table, struct err *err)
     if (!pending)
         return KDK_OK;
     txn_enter(table->store->man);
-    TRY_MEM(words = MEM_ARRAY(uint64_t, table_newest(table)->words));
+    TRY_MEM(words = MEM_ARRAY(uint64_t, table_newest(table)->words + table_newest(table)->null_words));
     TRY(pending_apply(pending, row_apply_to, table, words, &newest, err));
     if (pending->high + 1 > atomic_load_explicit(&table->next_id, memory_order_relaxed))
         atomic_store_explicit(&table->next_id, pending->high + 1, memory_order_relaxed);

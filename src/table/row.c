@@ -52,18 +52,19 @@ kdk_status not_null_error(struct table *table, uint32_t column, struct err *err)
 kdk_status image_room(struct image *image, const struct layout *layout,
                              struct err *err)
 {
+    const uint32_t words = layout->words + layout->null_words; /* A patch has so many. */
     image->layout = layout;
-    image->words = layout->words > SMALL_WORDS ? image->large : image->small;
-    if (layout->words > SMALL_WORDS && layout->words > image->large_words) {
+    image->words = words > SMALL_WORDS ? image->large : image->small;
+    if (words > SMALL_WORDS && words > image->large_words) {
         mem_free(image->large);
         image->large_words = 0;
-        image->large = mem_alloc(size_mul(layout->words, 8));
+        image->large = mem_alloc(size_mul(words, 8));
         if (!image->large)
             return err_nomem(err);
-        image->large_words = layout->words;
+        image->large_words = words;
         image->words = image->large;
     }
-    memset(image->words, 0, (size_t)layout->words * 8);
+    memset(image->words, 0, (size_t)words * 8);
     return KDK_OK;
 }
 
@@ -401,12 +402,14 @@ static kdk_status change_values(struct table *table, struct change *change,
     if (layout->strings + old->layout->strings)
         TRY_MEM(change->swaps =
                     MEM_ARRAY(struct swap, layout->strings + old->layout->strings));
+    next->meta = old->meta;
     if (old->layout == layout) {
-        memcpy(next->words, old->words, (size_t)layout->words * 8);
+        memcpy(next->words, old->words, (size_t)meta_words(layout, old->meta) * 8);
     } else {
         for (uint32_t c = 0; c < layout->count; c++) {
-            struct datum value = image_get(table, old, c);
+            /* What is absent comes with `columns`. */
             const bool had = c < old->layout->count;
+            struct datum value = image_absent(old, c) ? DATUM_NULL : image_get(table, old, c);
             const bool is_string = layout->fields[c].kind == FIELD_STR && !value.null &&
                                    value.s.len > STR_INLINE;
             const char *text = is_string ? value.s.data : NULL;
@@ -471,6 +474,8 @@ static kdk_status change_values(struct table *table, struct change *change,
                 change->swap_count++;
         }
         field_put(field, c, next->words, &values[k], copy);
+        if (old->layout == layout && META_FLAGS(old->meta) & RECORD_PATCH)
+            bit_clear(next->words + layout->words, c);
     }
 out:
     return status;
@@ -486,7 +491,7 @@ static kdk_status change_undo(struct txn *txn, struct change *change, rowid id,
     const bool moves = next && next->layout != old->layout;
     uint32_t words = 0;
     if (next && !moves)
-        for (uint32_t w = 0; w < next->layout->words; w++)
+        for (uint32_t w = 0; w < meta_words(next->layout, old->meta); w++)
             words += next->words[w] != old->words[w];
     struct undo *undo = undo_new(words, change->swap_count, count);
     TRY_MEM(change->undo = undo);
@@ -503,7 +508,7 @@ static kdk_status change_undo(struct txn *txn, struct change *change, rowid id,
                change->swap_count * sizeof(struct swap));
     for (uint32_t k = 0; k < count; k++)
         UNDO_EDIT(uint16_t, undo->columns)[k] = (uint16_t)columns[k];
-    for (uint32_t w = 0, k = 0; words && w < next->layout->words; w++)
+    for (uint32_t w = 0, k = 0; words && w < meta_words(next->layout, old->meta); w++)
         if (next->words[w] != old->words[w]) {
             UNDO_EDIT(uint64_t, undo->old)[k] = old->words[w];
             UNDO_EDIT(uint16_t, undo->word)[k++] = (uint16_t)w;
@@ -632,6 +637,7 @@ static void publish(struct txn *txn, struct part *part, struct change *change,
                      (next ? 0 : RECORD_DELETED);
     if (change->moved_to) {
         struct record *fresh = change->moved_to;
+        flags &= ~RECORD_PATCH; /* All that was absent came with the change. */
         atomic_store_explicit(&fresh->undo, undo, memory_order_relaxed);
         atomic_store_explicit(&fresh->meta, META(next->layout->number, flags, 0),
                               memory_order_relaxed);
@@ -659,19 +665,106 @@ static void publish(struct txn *txn, struct part *part, struct change *change,
     change->swap_count = 0;
 }
 
-/* One try; *again: the row changed under our hands. `values` NULL: delete. */
+/* What a change of a patched row needs of the row below: columns that are absent and in a key that the change touches. With a new layout: all. */
+struct base {
+    uint64_t want[(TABLE_COLUMNS_MAX + 63) / 64];
+    uint32_t count;
+    uint32_t *columns;
+    struct datum *values; /* Strings in the arena. */
+    struct arena arena;
+};
+
+/* Columns of `want` that were not read yet. */
+static bool base_lacks(const struct base *base)
+{
+    uint32_t wanted = 0;
+    for (uint32_t w = 0; w < COUNT_OF(base->want); w++)
+        wanted += (uint32_t)__builtin_popcountll(base->want[w]);
+    return wanted > base->count;
+}
+
+/* `columns` NULL: the row goes. Of an index either all key columns are changed or none, so that T8 holds. */
+static void base_want(struct base *base, struct table *table, const struct image *old, const struct layout *layout,
+                      const uint32_t *columns, uint32_t count)
+{
+    uint64_t touched[COUNT_OF(base->want)] = {0};
+    struct index_set *set = atomic_load_explicit(&table->indexes, memory_order_acquire);
+    bool more = true;
+    if (!(META_FLAGS(old->meta) & RECORD_PATCH))
+        return;
+    for (uint32_t k = 0; k < count; k++)
+        bit_set(touched, columns[k]);
+    while (more) {
+        more = false;
+        for (uint32_t i = 0; i < set->count; i++) {
+            struct index *index = set_index(set, i);
+            bool concerned = !columns;
+            if (!index_lives(index))
+                continue;
+            for (uint32_t k = 0; k < index->def.column_count; k++)
+                concerned |= bit_get(touched, index->def.columns[k]);
+            for (uint32_t k = 0; concerned && k < index->def.column_count; k++) {
+                const uint32_t c = index->def.columns[k];
+                more |= !bit_get(touched, c);
+                bit_set(touched, c);
+                if (image_absent(old, c))
+                    bit_set(base->want, c);
+            }
+        }
+    }
+    for (uint32_t c = 0; columns && old->layout != layout && c < old->layout->count; c++)
+        if (image_absent(old, c) && layout->fields[c].kind != FIELD_NONE)
+            bit_set(base->want, c);
+}
+
+static kdk_status base_read(struct txn *txn, struct table *table, rowid id, struct base *base, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    bool found;
+    arena_reset(&base->arena);
+    TRY_MEM(base->columns = ARENA_ARRAY(&base->arena, uint32_t, TABLE_COLUMNS_MAX));
+    base->count = 0;
+    for (uint32_t c = 0; c < TABLE_COLUMNS_MAX; c++)
+        if (bit_get(base->want, c))
+            base->columns[base->count++] = c;
+    TRY_MEM(base->values = ARENA_ARRAY(&base->arena, struct datum, base->count));
+    TRY(below_columns(txn, table, id, base->columns, base->count, base->values, &found, &base->arena, err));
+    if (!found)
+        TRY(patch_without_row(table, id, err));
+out:
+    return status;
+}
+
+/* `old` with what was read of the row below. */
+static kdk_status base_onto(const struct base *base, const struct image *old, struct image *full, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    TRY(image_room(full, old->layout, err));
+    full->header = old->header;
+    full->meta = old->meta;
+    full->undo = old->undo;
+    memcpy(full->words, old->words, (size_t)meta_words(old->layout, old->meta) * 8);
+    image_patch(full, base->columns, base->values, base->count);
+out:
+    return status;
+}
+
+/* One try; *again: the row changed under our hands, or more must be known of the row below. `values` NULL: delete. */
 static kdk_status change_row(struct txn *txn, struct part *part, rowid id,
                              const uint32_t *columns, const struct datum *values,
-                             uint32_t count, bool *changed, bool *again, bool *missing,
+                             uint32_t count, struct base *base, bool *changed, bool *again, bool *missing,
                              struct err *err)
 {
     kdk_status status = KDK_OK;
     struct table *table = part->table;
     struct change change = {0};
-    struct image old, next;
+    struct image old, next, full;
+    uint32_t *all = NULL;
+    struct datum *all_values;
     bool skip;
     image_init(&old);
     image_init(&next);
+    image_init(&full);
     struct image *to = values ? &next : NULL;
     struct group *group = rowmap_group(table, id);
     _Atomic uintptr_t *slot = group ? group_slot(group, id) : NULL;
@@ -684,10 +777,40 @@ static kdk_status change_row(struct txn *txn, struct part *part, rowid id,
     if (skip)
         goto out;
     const struct layout *layout = table_newest(table);
+    base_want(base, table, &old, layout, values ? columns : NULL, values ? count : 0);
+    *again = base_lacks(base);
+    if (*again)
+        goto out;
+    const struct image *whole = &old;
+    if (base->count) {
+        TRY(base_onto(base, &old, &full, err));
+        whole = &full;
+    }
+    if (to && base->count) {
+        /* They are changed as well: to what they are. */
+        all = mem_alloc(size_mul(count + base->count, sizeof *all + sizeof *all_values));
+        TRY_MEM(all);
+        all_values = (struct datum *)all;
+        all = (uint32_t *)(all_values + count + base->count);
+        memcpy(all_values, values, count * sizeof *values);
+        memcpy(all, columns, count * sizeof *columns);
+        for (uint32_t k = 0, given = count; k < base->count; k++) {
+            bool there = !image_absent(&old, base->columns[k]);
+            for (uint32_t i = 0; i < given && !there; i++)
+                there = columns[i] == base->columns[k];
+            if (there)
+                continue;
+            all[count] = base->columns[k];
+            all_values[count++] = base->values[k];
+        }
+        columns = all;
+        values = all_values;
+        all = (uint32_t *)all_values; /* What is freed. */
+    }
     if (to)
         TRY(change_values(table, &change, &old, to, layout, columns, values, count, err));
     TRY(change_undo(txn, &change, id, record, &old, to, columns, values ? count : 0, err));
-    TRY(change_entries(txn, part, &change, id, &old, to, columns, count, err));
+    TRY(change_entries(txn, part, &change, id, whole, to, columns, count, err));
     for (uint32_t k = 0; to && k < count; k++)
         bounds_widen(table, &layout->fields[columns[k]], &values[k]);
 
@@ -707,8 +830,10 @@ static kdk_status change_row(struct txn *txn, struct part *part, rowid id,
     TRY(entries_place(part, &change, err));
 out:
     change_discard(&change);
+    mem_free(all);
     image_deinit(&old);
     image_deinit(&next);
+    image_deinit(&full);
     return status;
 }
 
@@ -717,18 +842,22 @@ static kdk_status change_loop(struct txn *txn, struct table *table, rowid id,
                               uint32_t count, bool *changed, struct err *err)
 {
     struct part *part;
+    struct base base = {0};
     bool again = true, missing;
     *changed = false;
     kdk_status status = part_get(txn, table, &part, err);
     while (status == KDK_OK && again) {
         again = false;
         txn_enter(txn->man);
-        status = change_row(txn, part, id, columns, values, count, changed, &again,
+        status = change_row(txn, part, id, columns, values, count, &base, changed, &again,
                             &missing, err);
         txn_leave(txn->man);
         if (status == KDK_OK && missing) /* Below, then: it comes into memory. */
             status = row_load(txn, table, id, &again, err);
+        else if (status == KDK_OK && base_lacks(&base))
+            status = base_read(txn, table, id, &base, err);
     }
+    arena_deinit(&base.arena);
     if (status != KDK_OK)
         txn->failed = true;
     return status;
@@ -768,9 +897,12 @@ kdk_status table_get(struct txn *txn, struct table *table, rowid id,
     }
     txn_leave(txn->man);
     TRY(status);
-    if (!record && txn_generation(txn))
-        TRY(below_get(table->store->disk, txn_generation(txn), txn->snapshot, table, id, &image, found,
-                      NULL, arena, err));
+    if (!record && txn_generation(txn)) {
+        TRY(below_columns(txn, table, id, columns, count, out, found, arena, err));
+        goto out;
+    }
+    if (*found)
+        TRY(image_complete(txn, table, id, &image, columns, count, arena, err));
     for (uint32_t k = 0; *found && k < count; k++) {
         if (columns[k] == SCAN_ROWID)
             out[k] = (struct datum){.i = (int64_t)id};

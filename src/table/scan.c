@@ -45,6 +45,17 @@ struct scan_reader {
     uint64_t hidden[(STRIP_ROWS + 63) / 64];
     bool any_hidden;
     const struct strip_data **data; /* By column of the scan; of the unit. */
+    /* Rows of the batch of which memory has not all columns. */
+    bool lacking;
+    struct patched {
+        rowid id;
+        uint32_t row, text; /* In the batch; its record of the row tree, or UINT32_MAX. */
+        const struct layout *layout;
+        size_t absent;      /* Its bitmap, from here on in `absent`. */
+    } *patches;             /* GROUP_ROWS */
+    uint32_t patch_count;
+    struct buf absent;
+    struct image base;
 };
 
 static bool prune_keeps(struct table *table, const struct strip_entry *entry,
@@ -165,10 +176,12 @@ kdk_status scan_reader_new(struct table_scan *scan, struct arena *arena,
     if (scan->disk) {
         TRY_MEM(reader->texts = ARENA_ARRAY(arena, size_t, GROUP_ROWS + 1));
         TRY_MEM(reader->tree_ids = ARENA_ARRAY(arena, rowid, GROUP_ROWS));
+        TRY_MEM(reader->patches = ARENA_ARRAY(arena, struct patched, GROUP_ROWS));
         TRY_MEM(reader->data =
                     ARENA_ARRAY(arena, const struct strip_data *, MAX(scan->count, 1)));
     }
     image_init(&reader->image);
+    image_init(&reader->base);
     *out = reader;
 out:
     return status;
@@ -191,7 +204,9 @@ void scan_reader_free(struct scan_reader *reader)
     if (reader->positioned)
         btree_cursor_deinit(&reader->cursor);
     buf_deinit(&reader->text);
+    buf_deinit(&reader->absent);
     image_deinit(&reader->image);
+    image_deinit(&reader->base);
 }
 
 /* ------------------------------------------------------------ settled groups ---- */
@@ -288,6 +303,8 @@ static bool copy_settled(struct scan_reader *reader, struct group *group,
             if (!record)
                 continue;
             uint64_t meta = atomic_load_explicit(&record->meta, memory_order_acquire);
+            if (META_FLAGS(meta) & RECORD_PATCH)
+                return false;
             if (META_FLAGS(meta) & RECORD_DELETED)
                 continue;
             if (n && META_LAYOUT(meta) != number)
@@ -334,6 +351,10 @@ static void row_put(struct scan_reader *reader, rowid id, struct batch *batch, u
 {
     const struct table_scan *scan = reader->scan;
     for (uint32_t k = 0; k < scan->count; k++) {
+        if (scan->columns[k] != SCAN_ROWID && image_absent(&reader->image, scan->columns[k])) {
+            reader->lacking = true; /* patch_put() */
+            continue;
+        }
         struct datum value = scan->columns[k] == SCAN_ROWID
                                  ? (struct datum){.i = (int64_t)id}
                                  : image_get(scan->table, &reader->image, scan->columns[k]);
@@ -361,7 +382,10 @@ static kdk_status copy_rows(struct scan_reader *reader, struct group *group,
         TRY(image_resolve(scan->txn, scan->table, &reader->image, &found, err));
         if (!found)
             continue;
+        reader->lacking = false;
         row_put(reader, group->first + i, batch, n++);
+        if (reader->lacking)
+            TRY(patch_without_row(scan->table, group->first + i, err));
     }
     for (uint32_t k = 0; k < scan->count; k++)
         validity_cut(&batch->columns[k], n);
@@ -413,6 +437,69 @@ static void hide(struct scan_reader *reader, rowid id)
     reader->any_hidden = true;
 }
 
+/* A column of the scan in the unit's strip; reader->data[k] stays NULL if the strip does not have it. */
+static kdk_status strip_data_of(struct scan_reader *reader, uint32_t k, struct ltype type, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct table_scan *scan = reader->scan;
+    struct strip_entry *entry = reader->unit->strip;
+    const uint32_t c = scan->columns[k];
+    struct dict *dict;
+    if (reader->data[k] || !strip_entry_column(entry, c))
+        return KDK_OK;
+    TRY(strip_dict(scan->table, txn_generation(scan->txn), entry, c, type, &dict, err));
+    TRY(strip_column(scan->disk->strips, entry, c, type, dict, STRIP_SCAN, &reader->data[k], err));
+out:
+    return status;
+}
+
+/* Inside a guard, so what is below is looked up later. */
+static kdk_status patch_note(struct scan_reader *reader, rowid id, uint32_t row, uint32_t text, struct err *err)
+{
+    const struct layout *layout = reader->image.layout;
+    reader->patches[reader->patch_count++] = (struct patched){id, row, text, layout, reader->absent.len / 8};
+    buf_add(&reader->absent, reader->image.words + layout->words, layout->null_words * 8u);
+    return buf_status(&reader->absent, err);
+}
+
+/* The columns that memory lacks, from the row tree or the unit's strip. */
+static kdk_status patch_put(struct scan_reader *reader, const struct patched *patch, struct batch *batch, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct table_scan *scan = reader->scan;
+    const uint64_t *absent = (const uint64_t *)(const void *)reader->absent.data + patch->absent;
+    const struct layout *newest = table_newest(scan->table);
+    struct strip_entry *entry = reader->unit->strip;
+    uint32_t position = 0;
+    bool live = true;
+    if (patch->text != UINT32_MAX)
+        TRY(rowcode_read(scan->table, (const uint8_t *)reader->text.data + reader->texts[patch->text],
+                         reader->texts[patch->text + 1] - reader->texts[patch->text], &reader->base, &live, err));
+    else
+        live = entry && strip_entry_position(entry, patch->id, &position);
+    if (!live)
+        TRY(patch_without_row(scan->table, patch->id, err));
+    for (uint32_t k = 0; k < scan->count; k++) {
+        const uint32_t c = scan->columns[k];
+        struct vec *v = &batch->columns[k];
+        struct datum value;
+        if (c == SCAN_ROWID || c >= patch->layout->count || !bit_get(absent, c))
+            continue;
+        if (patch->text != UINT32_MAX) {
+            value = image_get(scan->table, &reader->base, c);
+        } else {
+            TRY(strip_data_of(reader, k, v->type, err));
+            value = reader->data[k] ? strip_value(reader->data[k], position) : c < newest->count ? newest->fields[c].missing : DATUM_NULL;
+        }
+        if (value.null)
+            vec_set_null(v, patch->row, GROUP_ROWS);
+        else
+            vec_put(v, patch->row, &value, GROUP_ROWS);
+    }
+out:
+    return status;
+}
+
 /* Rows of [first, end), at most a group's, from memory and row tree. */
 static kdk_status range_rows(struct scan_reader *reader, rowid first, rowid end,
                              struct batch *batch, struct err *err)
@@ -421,6 +508,8 @@ static kdk_status range_rows(struct scan_reader *reader, rowid first, rowid end,
     struct table_scan *scan = reader->scan;
     uint32_t tree, t = 0, n = 0;
     bool live;
+    reader->patch_count = 0;
+    buf_clear(&reader->absent);
     TRY(tree_rows(reader, first, end, &tree, err));
     for (uint32_t k = 0; k < scan->count; k++)
         vec_reset(&batch->columns[k], ltype_width(batch->columns[k].type));
@@ -450,11 +539,21 @@ static kdk_status range_rows(struct scan_reader *reader, rowid first, rowid end,
             break;
         t += in_tree;
         hide(reader, at);
-        if (live)
-            row_put(reader, at, batch, n++);
+        if (!live)
+            continue;
+        reader->lacking = false;
+        row_put(reader, at, batch, n);
+        if (reader->lacking) {
+            status = patch_note(reader, at, n, in_tree ? t - 1 : UINT32_MAX, err);
+            if (status != KDK_OK)
+                break;
+        }
+        n++;
     }
     txn_leave(scan->txn->man);
     TRY(status);
+    for (uint32_t i = 0; i < reader->patch_count; i++)
+        TRY(patch_put(reader, &reader->patches[i], batch, err));
     for (uint32_t k = 0; k < scan->count; k++)
         validity_cut(&batch->columns[k], n);
     batch_all(batch, n);
@@ -489,13 +588,7 @@ static kdk_status strip_rows(struct scan_reader *reader, struct batch *batch,
             strip_entry_ids(entry, from, n, v->data);
             continue;
         }
-        if (!reader->data[k] && strip_entry_column(entry, c)) {
-            struct dict *dict;
-            TRY(strip_dict(scan->table, txn_generation(scan->txn), entry, c, v->type, &dict,
-                           err));
-            TRY(strip_column(scan->disk->strips, entry, c, v->type, dict, STRIP_SCAN,
-                             &reader->data[k], err));
-        }
+        TRY(strip_data_of(reader, k, v->type, err));
         if (reader->data[k])
             strip_vec(reader->data[k], from, n, batch->sel.rows ? &batch->sel : NULL, v);
         else

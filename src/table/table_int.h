@@ -14,6 +14,8 @@
  *   T6  Column bounds hold for every version from before it becomes visible.
  *   T7  A table has either writers in flight or one transaction that changes its definition; a writer's snapshot is never older than
  *       the newest definition.
+ *   T8  A version of a record that patches a row below memory has, of each index, all key columns or none. A column that it has not was not
+ *       changed by any version in memory that is not newer: each reader finds the value in its own generation, or load.
  */
 #ifndef KDK_TABLE_TABLE_INT_H
 #define KDK_TABLE_TABLE_INT_H
@@ -88,6 +90,8 @@ void bounds_widen(struct table *table, const struct field *field,
 #define RECORD_DELETED 1u
 #define RECORD_KEYED                                                                       \
     2u /* Its key changed in some index since it came to memory; never taken back. */
+#define RECORD_PATCH                                                                       \
+    4u /* Behind the words are null_words more: bit c set: column c is as it is below memory. */
 #define META(LAYOUT, FLAGS, RESTORES)                                                      \
     ((uint64_t)(LAYOUT) | (uint64_t)(FLAGS) << 16 | (uint64_t)(RESTORES) << 32)
 #define META_LAYOUT(META_)   ((uint32_t)((META_)&0xffff))
@@ -154,7 +158,21 @@ kdk_status image_resolve(struct txn *txn, struct table *table, struct image *ima
 /* Goes back to before the transaction that `header` names (uncommitted). */
 kdk_status image_before_txn(struct table *table, struct image *image, bool *found,
                             struct err *err);
+/* Not of a column that is absent. */
 struct datum image_get(struct table *table, const struct image *image, uint32_t column);
+/* Words of a record or image. */
+static inline uint32_t meta_words(const struct layout *layout, uint64_t meta)
+{
+    return layout->words + (META_FLAGS(meta) & RECORD_PATCH ? layout->null_words : 0);
+}
+/* The version has no value of its own: that of the row below memory counts. */
+static inline bool image_absent(const struct image *image, uint32_t column)
+{
+    return META_FLAGS(image->meta) & RECORD_PATCH && column < image->layout->count &&
+           bit_get(image->words + image->layout->words, column);
+}
+/* Of an index's key some column is absent; then all are (T8). */
+bool image_key_absent(const struct image *image, const struct tindex *def);
 void record_free_strings(struct table *table, struct record *record);
 
 /* ------------------------------------------------------------------ row map ---- */
