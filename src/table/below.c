@@ -390,14 +390,20 @@ out:
 kdk_status below_columns(struct txn *txn, struct table *table, rowid id, const uint32_t *columns, uint32_t count,
                          struct datum *out, bool *found, struct arena *arena, struct err *err)
 {
+    return below_columns_at(txn_generation(txn), txn->snapshot, table, id, columns, count, out, found, arena, err);
+}
+
+kdk_status below_columns_at(struct generation *generation, uint64_t snapshot, struct table *table, rowid id,
+                            const uint32_t *columns, uint32_t count, struct datum *out, bool *found, struct arena *arena,
+                            struct err *err)
+{
     kdk_status status = KDK_OK;
     struct disk *disk = table->store->disk;
-    struct generation *generation = txn_generation(txn);
     struct place place;
     struct image image;
     *found = false;
     image_init(&image);
-    TRY(place_find(disk, generation, txn->snapshot, table, id, false, &place, err));
+    TRY(place_find(disk, generation, snapshot, table, id, false, &place, err));
     if (place.in_tree)
         TRY(place_tree_image(&place, table, &image, found, arena, err));
     const struct layout *layout = place.entry ? table_stored_layout(table, strip_columns(place.entry)) : NULL;

@@ -200,6 +200,10 @@ kdk_status below_get(struct disk *disk, struct generation *generation, uint64_t 
 /* Columns of that row: nothing else of it is decoded if it lies in a strip. SCAN_ROWID is the id. */
 kdk_status below_columns(struct txn *txn, struct table *table, rowid id, const uint32_t *columns, uint32_t count,
                          struct datum *out, bool *found, struct arena *arena, struct err *err) KDK_MUST_CHECK;
+/* The same for a reader of `generation` and `snapshot`. */
+kdk_status below_columns_at(struct generation *generation, uint64_t snapshot, struct table *table, rowid id,
+                            const uint32_t *columns, uint32_t count, struct datum *out, bool *found, struct arena *arena,
+                            struct err *err) KDK_MUST_CHECK;
 /* Gives the image those of the columns that are absent, as its transaction sees them below; strings in `arena`. Not inside a guard. */
 kdk_status image_complete(struct txn *txn, struct table *table, rowid id, struct image *image, const uint32_t *columns,
                           uint32_t count, struct arena *arena, struct err *err) KDK_MUST_CHECK;

@@ -102,6 +102,30 @@ static void mark_touched(struct encoding *e, const struct record *record, const 
     }
 }
 
+/* Replay makes a patch of this, if the row is below memory by then: it gets whole keys (T8). */
+static void mark_keys(struct encoding *e, struct table *table, uint32_t columns)
+{
+    bool more = true;
+    txn_enter(e->store->man);
+    struct index_set *set = atomic_load_explicit(&table->indexes, memory_order_acquire);
+    while (more) {
+        more = false;
+        for (uint32_t i = 0; i < set->count; i++) {
+            const struct index *index = set_index(set, i);
+            bool concerned = false;
+            for (uint32_t k = 0; index && k < index->def.column_count; k++)
+                concerned |= index->def.columns[k] < columns && bit_get(e->touched, index->def.columns[k]);
+            for (uint32_t k = 0; concerned && k < index->def.column_count; k++) {
+                if (index->def.columns[k] >= columns)
+                    continue; /* Newer than the row's layout: not absent. */
+                more |= !bit_get(e->touched, index->def.columns[k]);
+                bit_set(e->touched, index->def.columns[k]);
+            }
+        }
+    }
+    txn_leave(e->store->man);
+}
+
 /* A row that was there before; `first` is the undo of the transaction's first change. */
 static kdk_status encode_changed(struct encoding *e, struct table *table, const struct undo *first, struct err *err)
 {
@@ -117,6 +141,7 @@ static kdk_status encode_changed(struct encoding *e, struct table *table, const 
     TRY(columns_room(e, layout->count, err));
     memset(e->touched, 0, bits_words(e->room) * 8);
     mark_touched(e, record, first);
+    mark_keys(e, table, layout->count);
     uint32_t count = 0;
     for (uint32_t c = 0; c < layout->count; c++) {
         if (!bit_get(e->touched, c))

@@ -422,6 +422,90 @@ out:
     return status;
 }
 
+/* Records that have some of the index's columns: of rows changed before the index was made, which the log does not have with whole keys. */
+struct partial {
+    const struct index *index;
+    rowid *ids;
+    size_t count, cap;
+    bool no_memory;
+};
+
+static void partial_note(void *context, rowid id, struct record *record)
+{
+    struct partial *partial = context;
+    const struct tindex *def = &partial->index->def;
+    const uint64_t meta = atomic_load_explicit(&record->meta, memory_order_relaxed);
+    const struct layout *layout = table_layout(partial->index->table, META_LAYOUT(meta));
+    uint32_t absent = 0;
+    if (!(META_FLAGS(meta) & RECORD_PATCH) || META_FLAGS(meta) & RECORD_DELETED)
+        return;
+    for (uint32_t k = 0; k < def->column_count; k++) {
+        const uint32_t c = def->columns[k];
+        absent += c < layout->count &&
+                  atomic_load_explicit(&record->words[layout->words + c / 64], memory_order_relaxed) >> (c % 64) & 1;
+    }
+    if (absent == 0 || absent == def->column_count)
+        return;
+    if (partial->count == partial->cap) {
+        const size_t cap = MAX(partial->cap * 2, 64u);
+        rowid *ids = mem_realloc(partial->ids, size_mul(cap, sizeof *ids));
+        partial->no_memory |= !ids;
+        if (!ids)
+            return;
+        partial->ids = ids;
+        partial->cap = cap;
+    }
+    partial->ids[partial->count++] = id;
+}
+
+static kdk_status partial_fill(const struct index *index, rowid id, uint64_t *words, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct table *table = index->table;
+    struct record *record = rowmap_get(table, id);
+    const uint64_t meta = atomic_load_explicit(&record->meta, memory_order_relaxed);
+    const struct layout *layout = table_layout(table, META_LAYOUT(meta));
+    struct arena arena = {0};
+    words_load(record, words, meta_words(layout, meta));
+    for (uint32_t k = 0; k < index->def.column_count; k++) {
+        const uint32_t c = index->def.columns[k];
+        struct datum value;
+        bool found;
+        if (c >= layout->count || !bit_get(words + layout->words, c))
+            continue;
+        TRY(below_columns_at(table->store->disk->newest, UINT64_MAX, table, id, &c, 1, &value, &found, &arena, err));
+        if (!found)
+            TRY(patch_without_row(table, id, err));
+        TRY(word_set(table, layout, c, &value, words, err));
+        bit_clear(words + layout->words, c);
+    }
+out:
+    words_store(record, words, meta_words(layout, meta));
+    arena_deinit(&arena);
+    return status;
+}
+
+/* T8, for an index that is younger than a change of a row. */
+static kdk_status partial_keys(const struct index *index, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct partial partial = {.index = index};
+    uint64_t *words = NULL;
+    const struct layout *newest = table_newest(index->table);
+    if (index->def.column_count < 2 || !index->table->store->disk)
+        return KDK_OK;
+    rowmap_each(index->table, partial_note, &partial);
+    if (partial.no_memory)
+        TRY(err_nomem(err));
+    TRY_MEM(words = MEM_ARRAY(uint64_t, newest->words + newest->null_words));
+    for (size_t i = 0; i < partial.count; i++)
+        TRY(partial_fill(index, partial.ids[i], words, err));
+out:
+    mem_free(words);
+    mem_free(partial.ids);
+    return status;
+}
+
 kdk_status recover_index(struct index *index, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -430,17 +514,19 @@ kdk_status recover_index(struct index *index, struct err *err)
     if (!recovery)
         return KDK_OK;
     struct pending **at = pending_find(recovery, index->table->id, index->def.id), *pending = *at;
-    if (!pending)
-        return KDK_OK;
-    txn_enter(index->table->store->man);
-    status = pending_apply(pending, entry_apply, index, NULL, &newest, err);
-    txn_leave(index->table->store->man);
+    if (pending) {
+        txn_enter(index->table->store->man);
+        status = pending_apply(pending, entry_apply, index, NULL, &newest, err);
+        txn_leave(index->table->store->man);
+        TRY(status);
+        *at = pending->next;
+        pending_free(pending);
+    }
+    TRY(partial_keys(index, err));
+out:
     if (status != KDK_OK) {
         note_failed(recovery, status, newest);
         err_while(err, "recovering index %u", index->def.id);
-        return status;
     }
-    *at = pending->next;
-    pending_free(pending);
-    return KDK_OK;
+    return status;
 }
