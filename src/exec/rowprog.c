@@ -19,6 +19,7 @@ struct rowprog {
     const struct rel *scan, *filter, *values, *dml;
     const struct rel *projects[8]; /* from the bottom up */
     uint32_t project_count;
+    uint64_t *needed;  /* SELECT: colids that the result or a condition wants; NULL: all */
     uint32_t *columns; /* storage columns read */
     colid *ids;        /* where they go */
     struct datum *fetched;
@@ -68,6 +69,32 @@ static bool recognize(struct rowprog *prog, const struct rel *rel)
            rel->phys.eq_count == rel->phys.index->column_count;
 }
 
+static bool is_needed(const struct rowprog *prog, colid id)
+{
+    return !prog->needed || bit_get(prog->needed, id);
+}
+
+static kdk_status find_needed(struct rowprog *prog, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    const struct bound_stmt *stmt = prog->stmt;
+    uint64_t *needed;
+    if (prog->dml)
+        return KDK_OK;
+    TRY_MEM(needed = ARENA_ARRAY(&prog->arena, uint64_t, bits_words(stmt->colid_next + 1)));
+    for (uint32_t i = 0; i < stmt->column_count; i++)
+        bit_set(needed, stmt->columns[i].id);
+    for (uint32_t p = prog->project_count; p-- > 0;)
+        for (uint32_t c = 0; c < prog->projects[p]->col_count; c++)
+            if (bit_get(needed, prog->projects[p]->cols[c].id))
+                expr_columns(prog->projects[p]->cols[c].expr, needed);
+    if (prog->filter)
+        exprs_columns(prog->filter->conds, prog->filter->cond_count, needed);
+    prog->needed = needed;
+out:
+    return status;
+}
+
 kdk_status rowprog_new(const struct bound_stmt *stmt, struct rowprog **out, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -82,6 +109,7 @@ kdk_status rowprog_new(const struct bound_stmt *stmt, struct rowprog **out, stru
         goto out;
     TRY_MEM(prog->frame = ARENA_ARRAY(&prog->arena, struct datum, stmt->colid_next + 1));
     TRY_MEM(prog->row = ARENA_ARRAY(&prog->arena, struct datum, stmt->column_count + 1));
+    TRY(find_needed(prog, err));
     if (prog->scan) {
         const struct rel *scan = prog->scan;
         TRY_MEM(prog->columns = ARENA_ARRAY(&prog->arena, uint32_t, scan->col_count + 1));
@@ -92,6 +120,8 @@ kdk_status rowprog_new(const struct bound_stmt *stmt, struct rowprog **out, stru
                 prog->rowid_id = scan->cols[i].id;
                 continue;
             }
+            if (!is_needed(prog, scan->cols[i].id))
+                continue;
             prog->columns[prog->column_count] = scan->table->columns[scan->cols[i].column].id;
             prog->ids[prog->column_count++] = scan->cols[i].id;
         }
@@ -295,7 +325,8 @@ kdk_status rowprog_next(struct rowprog *prog, const struct datum **row, struct e
             TRY(evaluate(prog, prog->values->rows[0][c], &prog->frame[prog->values->cols[c].id], err));
     for (uint32_t p = 0; p < prog->project_count && found; p++)
         for (uint32_t c = 0; c < prog->projects[p]->col_count; c++)
-            TRY(evaluate(prog, prog->projects[p]->cols[c].expr, &prog->frame[prog->projects[p]->cols[c].id], err));
+            if (is_needed(prog, prog->projects[p]->cols[c].id))
+                TRY(evaluate(prog, prog->projects[p]->cols[c].expr, &prog->frame[prog->projects[p]->cols[c].id], err));
     if (prog->dml) {
         if (found)
             TRY(write_row(prog, &found, err));

@@ -1002,6 +1002,34 @@ TEST(load, every_allocation_fails_once)
     CHECK_EQ(after.blocks, before.blocks);
 }
 
+/* Changes of rows below, and loads, are replayed without looking at a row. */
+TEST(checkpoint, invariant_13_replay_reads_no_block_file)
+{
+    struct world w;
+    struct block_stats stats;
+    if (!prepared(&w, 21))
+        return;
+    checkpoint(&w, true);
+    for (uint32_t i = 0; i < 10; i++)
+        write_some(&w);
+    write_load(&w);
+    write_some(&w);
+    for (uint32_t life = 0; life < 2; life++) {
+        close_world(&w, false);
+        if (!open_world(&w))
+            return;
+        block_cache_stats(w.store->disk->strips, &stats);
+        CHECK_EQ(stats.bytes_read, 0);
+        CHECK_EQ(stats.files_opened, 0);
+    }
+    check_now(&w);
+    check_world(&w);
+    block_cache_stats(w.store->disk->strips, &stats);
+    CHECK(stats.files_opened > 0);
+    close_world(&w, true);
+    sim_free(w.sim);
+}
+
 /* What is on disk only takes no memory: rows, entries, and in the end the pages of slots are gone from it. */
 TEST(checkpoint, memory_is_given_back)
 {
