@@ -38,13 +38,14 @@ struct state {
 };
 
 struct counts {
-    uint64_t inserts, updates, deletes, ddl, bulk, commits, rollbacks, conflicts, checkpoints, freezes, reads;
+    uint64_t inserts, updates, deletes, ddl, bulk, loads, commits, rollbacks, conflicts, checkpoints, freezes, reads;
 };
 
 static struct {
     uint64_t seed;
     struct state history[WRITERS][TXNS + 1];
     uint32_t acknowledged[WRITERS]; /* Or read by anybody. */
+    uint32_t loaded[WRITERS]; /* the last transaction after which rows were loaded, acknowledged */
     uint32_t writers_left;
     bool failed; /* the run met an error that no cut explains */
     char why[512];
@@ -60,7 +61,7 @@ static uint64_t draw(uint64_t *state)
 
 static void text_of(uint32_t text, char *out, size_t room)
 {
-    size_t len = text % 5 == 0 ? 0 : text % 7 == 0 ? 400 + text % 400 : text % 37; /* Long ones lie in several sectors of the log. */
+    size_t len = text % 5 == 0 ? 0 : text % 7 == 0 ? KDK_PICK(400 + text % 400, 40 + text % 50) : text % 37; /* Long ones lie in several sectors of the log. */
     if (len >= room)
         len = room - 1;
     for (size_t i = 0; i < len; i++)
@@ -206,6 +207,25 @@ static bool value(kdk_conn *conn, int64_t *out, const char *format, ...)
     return ok;
 }
 
+/* So many rows that most go into files of their own. */
+enum { LOAD_ROWS = BATCH_ROWS + 40 };
+
+/* Whether writer w loads rows after its k-th transaction. */
+static bool loads_after(uint32_t w, uint32_t k)
+{
+    return k % KDK_PICK(8, 4) == 3 && w < KDK_PICK(2, WRITERS);
+}
+
+static void load_rows(kdk_conn *conn, uint32_t w, uint32_t k)
+{
+    if (run(conn, "insert into loads select %u, %u, g, 'text ' || g %% 11 from generate_series(1, %u) as s (g)", w, k, LOAD_ROWS)) {
+        fail("writer %u, load %u: %s: %s", w, k, kdk_sqlstate(conn), kdk_errmsg(conn));
+        return;
+    }
+    world.loaded[w] = k;
+    world.counts.loads++;
+}
+
 static void writer(void *context)
 {
     uint32_t w = (uint32_t)(uintptr_t)context;
@@ -228,6 +248,8 @@ static void writer(void *context)
                 world.acknowledged[w] = k;
             world.history[w][k] = next;
             world.counts.commits++;
+            if (loads_after(w, k))
+                load_rows(conn, w, k);
             k++;
             continue;
         }
@@ -305,7 +327,8 @@ static void reader(void *context)
 static void open_or_fail(void)
 {
     kdk_error error;
-    kdk_options options = {.size = sizeof options, .threads = 1, .memory_limit = 1u << 30};
+    static const char *const settings[] = {"bulk_load_rows=8", NULL};
+    kdk_options options = {.size = sizeof options, .threads = 1, .memory_limit = 1u << 30, .settings = settings};
     world.db = NULL;
     if (kdk_open("/db", &options, &world.db, &error))
         fail("open: %s: %s", error.sqlstate, error.message);
@@ -328,6 +351,8 @@ static void workload(void *context)
                  "create index t_n on t (n);"
                  "create table journal (w integer, k integer, primary key (w, k));"
                  "create table bulk (w integer, i integer);"
+                 "create table loads (w integer, k integer, g integer, v text, primary key (w, k, g));"
+                 "create index loads_g on loads (g);"
                  "commit",
                  -1)) {
         fail("set-up: %s", kdk_errmsg(conn));
@@ -464,6 +489,29 @@ static void model_transaction(uint32_t w, uint32_t k, struct state *s)
     }
 }
 
+/* Each load is there or not: it is if it was acknowledged, or its writer's next transaction is; by scan, by key, by the other index. */
+static void look_at_loads(kdk_conn *conn, uint32_t w, uint32_t last)
+{
+    for (uint32_t k = 1; k <= TXNS && look.verdict == FINE; k++) {
+        int64_t rows, sum, keyed, indexed;
+        if (!loads_after(w, k))
+            continue;
+        if (!number(conn, &rows, "select count(v) from loads where w = %u and k + 0 = %u", w, k) ||
+            !number(conn, &sum, "select coalesce(sum(g), 0) from loads where w = %u and k = %u", w, k) ||
+            !number(conn, &keyed, "select count(*) from loads where w = %u and k = %u and g = %u", w, k, LOAD_ROWS - 1) ||
+            !number(conn, &indexed, "select count(*) from loads where g = %u and w = %u and k = %u", LOAD_ROWS / 2, w, k))
+            return;
+        const bool there = rows == LOAD_ROWS;
+        if ((!there && rows) || sum != (there ? (int64_t)LOAD_ROWS * (LOAD_ROWS + 1) / 2 : 0) || keyed != there || indexed != there)
+            verdict(PARTIAL, "writer %u, load %u: %" PRId64 " rows, their sum %" PRId64 ", %" PRId64 " by key, %" PRId64 " by index", w, k, rows,
+                    sum, keyed, indexed);
+        else if (!there && (world.loaded[w] >= k || last > k))
+            verdict(LOST, "writer %u: load %u was acknowledged, and is not there", w, k);
+        else if (there && last < k)
+            verdict(PARTIAL, "writer %u: load %u is there, the transaction before it is not", w, k);
+    }
+}
+
 static void examine(void *context)
 {
     kdk_error error;
@@ -484,7 +532,7 @@ static void examine(void *context)
         look.done = true;
         return;
     }
-    if (!number(conn, &there, "select count(*) from pg_catalog.kodiak_tables where name in ('t', 'journal', 'bulk')"))
+    if (!number(conn, &there, "select count(*) from pg_catalog.kodiak_tables where name in ('t', 'journal', 'bulk', 'loads')"))
         goto out;
     if (there == 0) {
         for (uint32_t w = 0; w < WRITERS; w++)
@@ -492,7 +540,7 @@ static void examine(void *context)
                 verdict(LOST, "the tables are gone");
         goto out;
     }
-    if (there != 3)
+    if (there != 4)
         verdict(PARTIAL, "%" PRId64 " of 3 tables are there", there);
     for (uint32_t w = 0; w < WRITERS && look.verdict == FINE; w++) {
         struct state s = {0};
@@ -525,6 +573,7 @@ static void examine(void *context)
             if (s.rows[i].there)
                 with[s.rows[i].n]++;
         }
+        look_at_loads(conn, w, (uint32_t)last);
         if (!number(conn, &there, "select count(*) from bulk where w = %u", w) ||
             !number(conn, &last, "select coalesce(sum(i), 0) from bulk where w = %u", w))
             break;
@@ -731,9 +780,9 @@ int main(int argc, char **argv)
         const struct counts *c = &total.counts;
         printf("runs %" PRIu64 ", mutating calls of whole runs %" PRIu64 ", cuts during recovery %" PRIu64 " (at each of %" PRIu64 " calls in turn)\n", total.runs,
                total.calls, total.again, total.calls_again);
-        printf("inserts %" PRIu64 ", updates %" PRIu64 ", deletes %" PRIu64 ", bulk %" PRIu64 ", schema changes %" PRIu64 ", commits %" PRIu64
+        printf("inserts %" PRIu64 ", updates %" PRIu64 ", deletes %" PRIu64 ", bulk %" PRIu64 ", loads %" PRIu64 ", schema changes %" PRIu64 ", commits %" PRIu64
                ", rollbacks %" PRIu64 ", checkpoints %" PRIu64 ", freezes %" PRIu64 ", reads %" PRIu64 "\n",
-               c->inserts, c->updates, c->deletes, c->bulk, c->ddl, c->commits, c->rollbacks, c->checkpoints, c->freezes, c->reads);
+               c->inserts, c->updates, c->deletes, c->bulk, c->loads, c->ddl, c->commits, c->rollbacks, c->checkpoints, c->freezes, c->reads);
         printf("trace %016" PRIx64 "\n", total.trace);
     }
     printf("cuts %" PRIu64 ", lost %" PRIu64 ", partial %" PRIu64 ", damaged %" PRIu64 "\n", total.cuts, total.lost, total.partial,
