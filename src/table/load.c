@@ -14,6 +14,8 @@
 
 /* Dictionary entries are logged in batches of about so many bytes. */
 #define DICT_BATCH_BYTES (256u << 10)
+/* With so many files and runs that no generation has, a checkpoint is due. */
+#define FRESH_FILES_MAX 48u
 
 struct load_index {
     struct index *index;
@@ -37,7 +39,7 @@ struct loader {
     uint64_t *files;     /* Numbers of files written. */
     uint32_t file_count, file_cap;
     struct buf key;
-    bool holds_disk, listed, stamped;
+    bool holds_disk, listed;
 };
 
 static void loader_release(struct loader *loader)
@@ -422,7 +424,9 @@ void load_stamp(struct loader *loader, uint64_t timestamp)
     for (uint32_t i = 0; i < load->run_count; i++)
         disk_fresh_add(loader->disk, load->runs[i].number | RUN_BIT);
     atomic_store_explicit(&load->stamp, timestamp, memory_order_release);
-    loader->stamped = true;
+    /* Each is one place more to look at: a checkpoint takes them in. */
+    if (loader->disk->fresh_count >= FRESH_FILES_MAX)
+        atomic_store_explicit(&loader->disk->due_lsn, 0, memory_order_relaxed);
     loader_release(loader);
 }
 
