@@ -464,6 +464,10 @@ kdk_status wal_open(const struct wal_options *options, struct wal **out, struct 
     wal->log_id += !wal->log_id; /* 0 is none. */
     parts_sort(wal->parts, wal->part_count);
     wal->base = wal->end = wal->durable = end;
+    if (opening.closed && last < end) {
+        wal->quiet = last;
+        wal->quiet_end = end;
+    }
     *out = wal;
     wal = NULL;
 out:

@@ -220,6 +220,9 @@ static kdk_status flush(struct wal *wal, struct err *err)
     wal->vouched = header.durable;
     if (substance)
         wal->wants_vouch = end;
+    const bool quiet = !substance && count == 1 && header.durable == base;
+    wal->quiet = quiet ? base : 0;
+    wal->quiet_end = quiet ? end : 0;
     wal->stats.groups++;
     wal->stats.batches += count;
     wal->stats.bytes += end - base;
@@ -431,6 +434,9 @@ uint64_t wal_position(struct wal *wal)
 {
     latch_acquire(&wal->latch);
     uint64_t lsn = wal->parted ? wal->parted->parts_from : wal->base;
+    /* By this group opening sees that the log was closed, if nothing comes after it. */
+    if (!wal->parted && wal->quiet_end && wal->base == wal->quiet_end)
+        lsn = wal->quiet;
     latch_release(&wal->latch);
     return lsn;
 }

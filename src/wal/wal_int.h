@@ -107,6 +107,7 @@ struct wal {
     uint64_t last_timestamp;
     uint64_t wants_vouch;   /* End of the last group with substance; */
     uint64_t vouched;       /* the durable position that the last group on disk names. */
+    uint64_t quiet, quiet_end; /* The last group, if it does nothing but vouch for all before it; 0, 0: it does more. */
     struct wal_batch *parted; /* Batches with parts, oldest first. */
     struct wal_batch *parted_last;
     struct wal_stats stats;
