@@ -56,6 +56,9 @@ void table_dicts_stored(struct table *table, bool durable); /* How what pouring_
 kdk_status dicts_drop(struct pouring *pouring, uint32_t table, struct err *err) KDK_MUST_CHECK;
 /* Removes the files that no generation from `oldest` on names. One that cannot be removed is left for the next time. */
 void files_release(struct disk *disk, uint64_t oldest);
+/* The columns of the layout as block files have them: with names, and dictionaries for strings. */
+kdk_status block_columns_of(struct table *table, struct generation *generation, const struct layout *layout, struct arena *arena,
+                            struct block_column **out, uint32_t *count, struct err *err) KDK_MUST_CHECK;
 void bounds_take(struct table *table, struct gtable *into);
 /* The settled rows of the table (NULL: of all) go into strips. */
 kdk_status store_freeze(struct store *store, struct table *table, struct err *err) KDK_MUST_CHECK;

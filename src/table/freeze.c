@@ -131,37 +131,45 @@ out:
     return status;
 }
 
+kdk_status block_columns_of(struct table *table, struct generation *generation, const struct layout *layout, struct arena *arena,
+                            struct block_column **out, uint32_t *count, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct block_column *columns;
+    uint32_t n = 0;
+    TRY_MEM(columns = ARENA_ARRAY(arena, struct block_column, MAX(layout->count, 1)));
+    for (uint32_t c = 0; c < layout->count; c++) {
+        const struct field *field = &layout->fields[c];
+        struct column_dict *dict = NULL;
+        char room[32];
+        if (field->kind == FIELD_NONE)
+            continue;
+        if (field->kind == FIELD_STR)
+            TRY(table_dict(table, generation, c, field->type, &dict, err));
+        columns[n] = (struct block_column){.number = c,
+                                           .type = field->type,
+                                           .name = arena_strdup(arena, name_of_column(table, c, room)),
+                                           .dict = dict ? dict->dict : NULL};
+        TRY_MEM(columns[n++].name);
+    }
+    *out = columns;
+    *count = n;
+out:
+    return status;
+}
+
 static kdk_status writer_make(struct freezing *freezing, struct err *err)
 {
     kdk_status status = KDK_OK;
-    const struct layout *layout = freezing->layout;
     struct block_column *columns = NULL;
     struct ltype *types;
     uint32_t n = 0;
-    char(*names)[16];
-    TRY_MEM(columns = ARENA_ARRAY(&freezing->arena, struct block_column, MAX(layout->count, 1)));
-    TRY_MEM(types = ARENA_ARRAY(&freezing->arena, struct ltype, MAX(layout->count, 1)));
-    TRY_MEM(names = arena_zalloc(&freezing->arena, size_mul(MAX(layout->count, 1), 16)));
+    TRY(block_columns_of(freezing->table, txn_generation(freezing->pouring->txn), freezing->layout, &freezing->arena, &columns,
+                         &n, err));
+    TRY_MEM(types = ARENA_ARRAY(&freezing->arena, struct ltype, MAX(n, 1)));
     TRY_MEM(freezing->ids = ARENA_ARRAY(&freezing->arena, uint64_t, BATCH_ROWS));
-    for (uint32_t c = 0; c < layout->count; c++) {
-        const struct field *field = &layout->fields[c];
-        if (field->kind == FIELD_NONE)
-            continue;
-        char room[32];
-        types[n] = field->type;
-        columns[n++] = (struct block_column){
-            .number = c,
-            .type = field->type,
-            .name = arena_strdup(&freezing->arena,
-                                 name_of_column(freezing->table, c, room))};
-        TRY_MEM(columns[n - 1].name);
-        if (field->kind != FIELD_STR)
-            continue;
-        struct column_dict *dict;
-        TRY(table_dict(freezing->table, txn_generation(freezing->pouring->txn), c,
-                       field->type, &dict, err));
-        columns[n - 1].dict = dict->dict;
-    }
+    for (uint32_t k = 0; k < n; k++)
+        types[k] = columns[k].type;
     TRY(batch_init(&freezing->batch, types, n, &freezing->arena, err));
     TRY(block_writer_new(
         &(struct block_writer_options){

@@ -103,25 +103,12 @@ static kdk_status writer_make(struct loader *loader, struct err *err)
     struct arena *arena = &loader->arena;
     struct block_column *columns;
     uint32_t n = 0;
-    TRY_MEM(columns = ARENA_ARRAY(arena, struct block_column, layout->count));
-    TRY_MEM(loader->columns = ARENA_ARRAY(arena, uint32_t, layout->count));
+    TRY(block_columns_of(loader->table, txn_generation(loader->txn), layout, arena, &columns, &n, err));
+    TRY_MEM(loader->columns = ARENA_ARRAY(arena, uint32_t, n));
     TRY_MEM(loader->values = ARENA_ARRAY(arena, struct datum, layout->count));
     TRY_MEM(loader->ids = ARENA_ARRAY(arena, uint64_t, BATCH_ROWS));
-    for (uint32_t c = 0; c < layout->count; c++) {
-        const struct field *field = &layout->fields[c];
-        char room[32];
-        if (field->kind == FIELD_NONE)
-            continue;
-        struct column_dict *dict = NULL;
-        if (field->kind == FIELD_STR)
-            TRY(table_dict(loader->table, txn_generation(loader->txn), c, field->type, &dict, err));
-        loader->columns[n] = c;
-        columns[n] = (struct block_column){.number = c,
-                                           .type = field->type,
-                                           .name = arena_strdup(arena, name_of_column(loader->table, c, room)),
-                                           .dict = dict ? dict->dict : NULL};
-        TRY_MEM(columns[n++].name);
-    }
+    for (uint32_t k = 0; k < n; k++)
+        loader->columns[k] = columns[k].number;
     TRY_MEM(loader->batch.columns = ARENA_ARRAY(arena, struct vec, n));
     loader->batch.column_count = n;
     TRY(block_writer_new(&(struct block_writer_options){.os = loader->disk->os,
@@ -259,6 +246,7 @@ kdk_status load_add(struct loader *loader, struct batch *batch, struct err *err)
     const uint32_t n = batch->sel.count;
     if (!n)
         return KDK_OK;
+    TRY_ASSERT(n <= BATCH_ROWS);
     for (uint32_t c = 0; c < batch->column_count; c++)
         if (batch->columns[c].form == VF_LAZY)
             TRY(batch->columns[c].load(&batch->columns[c], &batch->sel, batch->count, err));
