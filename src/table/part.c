@@ -275,12 +275,7 @@ static void part_free(struct txn_part *base)
     entries_free(part->minus);
     entries_free(part->dead);
     loader_free(part->loader);
-    while (part->marker) {
-        struct undo *marker = part->marker;
-        part->marker = marker->txn_next;
-        if (marker != &part->first_marker)
-            mem_free(marker);
-    }
+    arena_deinit(&part->markers);
     if (part->ranges != part->first_ranges)
         mem_free(part->ranges);
     part_ddl_free(part);

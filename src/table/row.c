@@ -146,12 +146,11 @@ static kdk_status part_marker(struct txn *txn, struct part *part, struct undo **
                               struct err *err)
 {
     if (!part->marker || part->marker->command != txn->command) {
-        struct undo *marker = part->marker ? MEM_NEW(struct undo) : &part->first_marker;
+        struct undo *marker = part->marker ? ARENA_NEW(&part->markers, struct undo) : &part->first_marker;
         if (!marker)
             return err_nomem(err);
         marker->kind = UNDO_INSERT;
         marker->command = txn->command;
-        marker->txn_next = part->marker;
         part->marker = marker;
     }
     *out = part->marker;

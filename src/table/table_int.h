@@ -386,7 +386,8 @@ struct part {
     struct undo *undo;        /* Newest first. */
     _Atomic uint32_t linked;  /* Of those, not pruned. */
     struct undo first_marker; /* UNDO_INSERT of the first command that inserts; */
-    struct undo *marker;      /* of the newest, linked by txn_next to the first. */
+    struct undo *marker;      /* of the newest. */
+    struct arena markers;     /* All but the first: a million single inserts are not a million pieces for a later commit to free. */
     struct id_range *ranges;  /* Inserted ids. */
     uint32_t range_count, range_cap;
     struct id_range first_ranges[2];
