@@ -721,6 +721,8 @@ static kdk_status compile(struct compiler *c, const struct expr *e, struct node 
         TRY(try_cast(c, e, args[0], &n));
         break;
     case EX_CALL:
+        if (!e->arg_count) /* random() */
+            break;
         TRY(try_arith(c, e, args, &n));
         if (!n)
             TRY(try_divide(c, e, args, &n));

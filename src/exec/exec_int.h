@@ -164,7 +164,7 @@ kdk_status compile_distinct(struct exec *exec, struct rel *rel, const uint64_t *
 kdk_status compile_setop(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err);
 kdk_status compile_sort(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err);
 kdk_status compile_dml(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err);
-/* The row number limits of LIMIT and OFFSET; *limit UINT64_MAX: none. */
-kdk_status limit_values(struct exec *exec, const struct rel *rel, uint64_t *limit, uint64_t *offset, struct err *err);
+/* The row number limits of LIMIT and OFFSET; *limit UINT64_MAX: none. `counts`: the row whose columns they may name, or NULL. */
+kdk_status limit_values(struct exec *exec, const struct rel *rel, const struct eval_row *counts, uint64_t *limit, uint64_t *offset, struct err *err);
 
 #endif

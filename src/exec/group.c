@@ -665,7 +665,7 @@ static kdk_status first_local_new(struct xop *op, struct xworker *worker, void *
     }
     l->counted = rel->limit || rel->count_offset;
     if (l->counted)
-        TRY(limit_values(worker->exec, rel, &l->limit, &l->offset, err));
+        TRY(limit_values(worker->exec, rel, NULL, &l->limit, &l->offset, err));
     TRY(rowlayout_init(&l->layout, types, rel->key_count, l->counted ? 8 : 0, &worker->arena, err));
     l->layout.memory = &worker->exec->memory;
     TRY(groups_init(&l->groups, &l->layout, rel->key_count, &worker->arena, err));

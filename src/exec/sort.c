@@ -64,7 +64,7 @@ static kdk_status sort_consume(struct xsink *sink, struct xworker *worker, struc
         latch_acquire(&sort->latch);
         if (!sort->limit_known) {
             uint64_t limit, offset;
-            status = limit_values(sort->exec, rel, &limit, &offset, err);
+            status = limit_values(sort->exec, rel, NULL, &limit, &offset, err);
             sort->keep = limit > UINT64_MAX - offset ? UINT64_MAX : limit + offset;
             sort->limit_known = status == KDK_OK;
         }
@@ -108,7 +108,7 @@ static kdk_status sort_finalize(struct xsink *sink, struct xworker *worker, stru
     uint64_t limit, offset;
 
     (void)worker;
-    TRY(limit_values(sort->exec, sort->rel, &limit, &offset, err));
+    TRY(limit_values(sort->exec, sort->rel, NULL, &limit, &offset, err));
     TRY(rowset_sort(&sort->set, sort->keys, sort->rel->key_count, &sort->exec->arena, &sort->order, &sort->order_count, err));
     offset = MIN(offset, sort->order_count);
     sort->order += offset;

@@ -222,7 +222,7 @@ kdk_status plan_access(struct plan *plan, struct rel **slot, struct err *err)
     if (++plan->depth > SQL_DEPTH_MAX)
         TRY(err_set(err, KDK_TOO_COMPLEX, "query is nested too deeply"));
     plan_rows(plan, rel);
-    if (rel->kind == REL_LIMIT) {
+    if (rel->kind == REL_LIMIT && !rel->in[1] && !rel->key_count) {
         struct rel *below = rel->in[0];
         while (below->kind == REL_PROJECT)
             below = below->in[0];

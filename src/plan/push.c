@@ -392,6 +392,8 @@ static kdk_status push_down(struct plan *plan, struct rel **slot, struct exprs *
     case REL_DELETE:
     case REL_COPY_TO:
         TRY(push_down(plan, &rel->in[0], &none, err));
+        if (rel->in[1])
+            TRY(push_down(plan, &rel->in[1], &none, err));
         TRY(plan_rel_filter(plan, rel, conds, slot, err));
         break;
     case REL_SCAN:

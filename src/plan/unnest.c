@@ -715,6 +715,16 @@ static kdk_status push(struct dep *dep, struct rel **slot, colid *ids, struct er
         break;
     case REL_LIMIT: {
         /* So many rows of each value, in the order in which they come. */
+        struct colset outer = {0}, counts = {0};
+        for (uint32_t i = 0; i < dep->count; i++)
+            TRY(colset_add(plan, &outer, dep->outer[i].id, err));
+        if (rel->limit)
+            TRY(plan_expr_used(plan, rel->limit, &counts, err));
+        if (rel->count_offset)
+            TRY(plan_expr_used(plan, rel->count_offset, &counts, err));
+        if (rel->in[1] || rel->key_count || colset_meets(&outer, &counts))
+            TRY(err_set(err, KDK_UNSUPPORTED, rel->key_count ? "FETCH ... WITH TIES is not supported in a correlated subquery"
+                                                             : "LIMIT and OFFSET of a correlated subquery that are not constant are not supported"));
         TRY(push(dep, &rel->in[0], ids, err));
         TRY_MEM(made = plan_rel_new(plan, REL_DISTINCT, rel->in[0], NULL));
         made->limit = rel->limit;
@@ -1325,9 +1335,18 @@ kdk_status plan_unnest(struct plan *plan, struct rel **slot, struct err *err)
             TRY(extract_slot(&x, &rel->dml->set[i], err));
         break;
     }
-    case REL_LIMIT:
-        TRY(err_set(err, KDK_UNSUPPORTED, "subqueries in LIMIT and OFFSET are not supported"));
+    case REL_LIMIT: {
+        /* They are joined to one empty row, which gives the counts. */
+        struct extract x = {plan, &rel->in[1]};
+        TRY_MEM(rel->in[1] = plan_rel_new(plan, REL_VALUES, NULL, NULL));
+        rel->in[1]->row_count = 1;
+        TRY_MEM(rel->in[1]->rows = ARENA_ARRAY(plan->arena, struct expr **, 1));
+        if (rel->limit)
+            TRY(extract_slot(&x, &rel->limit, err));
+        if (rel->count_offset)
+            TRY(extract_slot(&x, &rel->count_offset, err));
         break;
+    }
     case REL_SCAN:
     case REL_FILE:
     case REL_SERIES:

@@ -36,34 +36,46 @@ out:
     return status;
 }
 
-static kdk_status compare_rows(struct binder *b, struct scope *scope, enum ast_op op, const struct ast_expr *left,
-                               const struct ast_expr *right, uint32_t at, struct expr **out)
+/* One side of a comparison of rows: a row, or the columns of a subquery. */
+struct row_side {
+    const struct ast_expr *ast;
+    const struct query *query;
+};
+
+static kdk_status side_item(struct binder *b, struct scope *scope, const struct row_side *side, uint32_t i, uint32_t at, struct expr **out)
 {
     kdk_status status = KDK_OK;
-    uint32_t n = row_width(left);
+    if (side->query)
+        TRY_NEW(*out = expr_column(b, side->query->cols[i].id, side->query->cols[i].type, at));
+    else
+        TRY(bind_expr(b, scope, row_item(side->ast, i), out));
+out:
+    return status;
+}
+
+static kdk_status side_item_again(struct binder *b, struct scope *scope, const struct row_side *side, uint32_t i, uint32_t at, const struct expr *first,
+                                  struct expr **out)
+{
+    return side->query ? side_item(b, scope, side, i, at, out) : again(b, scope, row_item(side->ast, i), first, out);
+}
+
+/* left op right, of n columns each. */
+static kdk_status compare_sides(struct binder *b, struct scope *scope, enum ast_op op, const struct row_side *left, const struct row_side *right,
+                                uint32_t n, uint32_t at, struct expr **out)
+{
+    kdk_status status = KDK_OK;
     struct expr **parts = NULL;
     const char *text = ast_op_text(op);
     bool ordered = op == OP_LT || op == OP_LE || op == OP_GT || op == OP_GE;
 
-    if (!is_row(left) || !is_row(right)) {
-        const struct ast_expr *other = is_row(left) ? right : left;
-        if (other->kind == AST_SUBQUERY)
-            FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED, "comparing a row with a subquery is not supported, except by IN");
-        FAIL_AT(bind_at(b, at), KDK_UNDEFINED_FUNCTION, "operator does not exist: a row %s a single value", text);
-    }
-    if (n != row_width(right))
-        FAIL_AT(bind_at(b, at), KDK_SYNTAX, "unequal number of entries in row expressions");
-    if (n == 0)
-        FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED, "cannot compare rows of zero length");
     if (!ordered && op != OP_EQ && op != OP_NE)
         FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED, "could not determine interpretation of row comparison operator %s", text);
-
     TRY_NEW(parts = ARRAY(struct expr *, n));
     if (!ordered) {
         for (uint32_t i = 0; i < n; i++) {
             struct expr *l, *r;
-            TRY(bind_expr(b, scope, row_item(left, i), &l));
-            TRY(bind_expr(b, scope, row_item(right, i), &r));
+            TRY(side_item(b, scope, left, i, at, &l));
+            TRY(side_item(b, scope, right, i, at, &r));
             TRY(bind_compare(b, text, l, r, at, &parts[i]));
         }
         TRY_NEW(*out = expr_and(b, op == OP_EQ ? EX_AND : EX_OR, parts, n, at));
@@ -74,8 +86,8 @@ static kdk_status compare_rows(struct binder *b, struct scope *scope, enum ast_o
     for (uint32_t k = n; k-- > 0;) {
         struct expr *l, *r, *less;
         const char *strict = op == OP_LT || op == OP_LE ? "<" : ">";
-        TRY(bind_expr(b, scope, row_item(left, k), &l));
-        TRY(bind_expr(b, scope, row_item(right, k), &r));
+        TRY(side_item(b, scope, left, k, at, &l));
+        TRY(side_item(b, scope, right, k, at, &r));
         if (k + 1 < n && (l->is_volatile || r->is_volatile))
             FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED, "ordering rows of volatile expressions is not supported");
         TRY(bind_compare(b, k + 1 == n ? text : strict, l, r, at, &less));
@@ -84,8 +96,8 @@ static kdk_status compare_rows(struct binder *b, struct scope *scope, enum ast_o
             TRY_NEW(and_args);
             TRY_NEW(or_args);
             struct expr *l2, *r2;
-            TRY(again(b, scope, row_item(left, k), l, &l2));
-            TRY(again(b, scope, row_item(right, k), r, &r2));
+            TRY(side_item_again(b, scope, left, k, at, l, &l2));
+            TRY(side_item_again(b, scope, right, k, at, r, &r2));
             TRY(bind_compare(b, "=", l2, r2, at, &equal));
             and_args[0] = equal;
             and_args[1] = tail;
@@ -96,6 +108,79 @@ static kdk_status compare_rows(struct binder *b, struct scope *scope, enum ast_o
         tail = less;
     }
     *out = tail;
+out:
+    return status;
+}
+
+static kdk_status open_subquery(struct binder *b, struct scope *scope, const struct ast_expr *ast, const struct ast_query *query,
+                                struct query *out);
+
+static kdk_status subquery_width(struct binder *b, const struct query *q, uint32_t n, uint32_t at)
+{
+    kdk_status status = KDK_OK;
+    if (q->count != n)
+        FAIL_AT(bind_at(b, at), KDK_SYNTAX, q->count > n ? "subquery has too many columns" : "subquery has too few columns");
+out:
+    return status;
+}
+
+/* row op (query), row op ANY (query), row op ALL (query): the comparison becomes the query's only column. */
+static kdk_status compare_row_query(struct binder *b, struct scope *scope, enum ast_op op, const struct ast_expr *left, const struct ast_expr *ast,
+                                    const struct ast_query *query, enum subquery_kind kind, struct expr **out)
+{
+    kdk_status status = KDK_OK;
+    struct query q;
+    const struct row_side sides[2] = {{.ast = left}, {.query = &q}};
+    struct expr *cond, *e;
+    TRY(open_subquery(b, scope, ast, query, &q));
+    TRY(subquery_width(b, &q, row_width(left), ast->at));
+    if (q.count == 0)
+        FAIL_AT(bind_at(b, ast->at), KDK_UNSUPPORTED, "cannot compare rows of zero length");
+    TRY(compare_sides(b, scope, op, &sides[0], &sides[1], q.count, ast->at, &cond));
+    struct rel *p = rel_new(b, REL_PROJECT, q.rel, NULL, ast->at);
+    colid id = bind_colid(b);
+    TRY_NEW(p);
+    if (!id)
+        TRY(err_nomem(b->err));
+    p->col_count = 1;
+    TRY_NEW(p->cols = NEW(struct relcol));
+    p->cols[0] = (struct relcol){.id = id, .type = LTYPE(BOOLEAN), .name = "compared", .expr = cond};
+    TRY_NEW(e = expr_new(b, EX_SUBQUERY, LTYPE(BOOLEAN), ast->at, kind == SQ_SCALAR ? 0 : 1));
+    e->sub.kind = kind;
+    e->sub.rel = p;
+    TRY_NEW(e->sub.columns = NEW(colid));
+    e->sub.columns[0] = id;
+    if (kind != SQ_SCALAR) { /* true = ANY, or ALL, of the comparisons. */
+        TRY_NEW(e->args[0] = expr_bool(b, true, ast->at));
+        TRY_NEW(e->sub.ops = NEW(uint32_t));
+        e->sub.ops[0] = fn_comparison_of(CMP_EQ, LTYPE(BOOLEAN));
+    }
+    expr_flags(e);
+    *out = e;
+out:
+    return status;
+}
+
+static kdk_status compare_rows(struct binder *b, struct scope *scope, enum ast_op op, const struct ast_expr *left,
+                               const struct ast_expr *right, uint32_t at, struct expr **out)
+{
+    kdk_status status = KDK_OK;
+    const struct row_side sides[2] = {{.ast = left}, {.ast = right}};
+
+    if (is_row(left) && right->kind == AST_SUBQUERY)
+        return compare_row_query(b, scope, op, left, right, right->query, SQ_SCALAR, out);
+    if (!is_row(left) || !is_row(right)) {
+        if (left->kind == AST_SUBQUERY) { /* (select 1, 2) = (1, 2): PostgreSQL has rows at the left alone. */
+            struct expr *ignored;
+            TRY(bind_expr(b, scope, left, &ignored));
+        }
+        FAIL_AT(bind_at(b, at), KDK_UNDEFINED_FUNCTION, "operator does not exist: a row %s a single value", ast_op_text(op));
+    }
+    if (row_width(left) != row_width(right))
+        FAIL_AT(bind_at(b, at), KDK_SYNTAX, "unequal number of entries in row expressions");
+    if (row_width(left) == 0)
+        FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED, "cannot compare rows of zero length");
+    TRY(compare_sides(b, scope, op, &sides[0], &sides[1], row_width(left), at, out));
 out:
     return status;
 }
@@ -379,16 +464,13 @@ static kdk_status bind_quantified(struct binder *b, struct scope *scope, const s
         all = false;
         negate = true;
     }
-    if (n > 1 && (all || strcmp(op, "=") != 0))
-        FAIL_AT(bind_at(b, ast->at), KDK_UNSUPPORTED, "comparing rows with a subquery by %s is not supported", op);
+    if (is_row(left) && (all || strcmp(op, "=") != 0)) /* IN has =. */
+        return compare_row_query(b, scope, (enum ast_op)ast->op, left, ast, query, all ? SQ_ALL : SQ_ANY, out);
     TRY_NEW(e = expr_new(b, EX_SUBQUERY, LTYPE(BOOLEAN), ast->at, n));
     for (uint32_t i = 0; i < n; i++)
         TRY(bind_expr(b, scope, row_item(left, i), &e->args[i]));
     TRY(open_subquery(b, scope, ast, query, &q));
-    if (q.count > n)
-        FAIL_AT(bind_at(b, ast->at), KDK_SYNTAX, "subquery has too many columns");
-    if (q.count < n)
-        FAIL_AT(bind_at(b, ast->at), KDK_SYNTAX, "subquery has too few columns");
+    TRY(subquery_width(b, &q, n, ast->at));
     e->sub.kind = all ? SQ_ALL : SQ_ANY;
     e->sub.rel = q.rel;
     TRY_NEW(e->sub.ops = ARRAY(uint32_t, n));

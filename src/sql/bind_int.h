@@ -290,6 +290,7 @@ struct query {
     struct rel *rel;
     uint32_t count;
     struct query_col *cols;
+    struct scope *scope; /* A SELECT's FROM, which its LIMIT may see but not use; NULL for others. */
 };
 /* keep_unknown: untyped literals in the result keep type UNKNOWN, for the caller to convert with query_convert(). */
 kdk_status bind_query(struct binder *b, const struct ast_query *ast, struct scope *outer, bool keep_unknown, struct query *out) KDK_MUST_CHECK;

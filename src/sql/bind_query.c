@@ -158,6 +158,25 @@ out:
     return status;
 }
 
+/* The target that says the same as an expression with subqueries: expr_equal() tells any two of those apart. */
+static kdk_status find_same_text(struct binder *b, const struct ast_expr *ast, const struct expr *e, const struct targets *t, uint32_t *out)
+{
+    kdk_status status = KDK_OK;
+    const char *text = NULL, *other;
+    *out = UINT32_MAX;
+    for (uint32_t i = 0; i < t->count && *out == UINT32_MAX; i++) {
+        if (!t->items[i].ast || !expr_has_subquery(t->items[i].expr) || !ltype_equal(t->items[i].expr->type, e->type))
+            continue;
+        if (!text)
+            TRY(bind_expr_text(b, ast, &text));
+        TRY(bind_expr_text(b, t->items[i].ast, &other));
+        if (strcmp(text, other) == 0)
+            *out = i;
+    }
+out:
+    return status;
+}
+
 /* The target that a sort or DISTINCT ON expression is; a new one behind the visible ones if need be. */
 static kdk_status find_target(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct targets *t, uint32_t visible,
                               enum clause clause, uint32_t *out)
@@ -176,7 +195,11 @@ static kdk_status find_target(struct binder *b, struct scope *scope, const struc
             *out = i;
             goto out;
         }
-    TRY(target_add(b, t, e, NULL, NULL));
+    if (expr_has_subquery(e))
+        TRY(find_same_text(b, ast, e, t, out));
+    if (*out != UINT32_MAX)
+        goto out;
+    TRY(target_add(b, t, e, NULL, ast));
     *out = t->count - 1;
 out:
     scope->clause = before;
@@ -262,6 +285,11 @@ static kdk_status bind_group_list(struct binder *b, struct scope *scope, const s
             for (uint32_t k = 0; k < visible; k++)
                 if (e->is_volatile && expr_equal(t->items[k].expr, e))
                     e = t->items[k].expr;
+            if (expr_has_subquery(e)) {
+                TRY(find_same_text(b, group->expr, e, t, &index));
+                if (index != UINT32_MAX)
+                    e = t->items[index].expr;
+            }
         }
         TRY(group_add(g, e));
     }
@@ -330,44 +358,45 @@ static kdk_status bind_select(struct binder *b, const struct ast_query *q, struc
 {
     kdk_status status = KDK_OK;
     struct ast_select *ast = q->select;
-    struct scope scope;
+    struct scope *scope = NEW(struct scope);
     struct targets t;
     struct rel *rel;
     struct expr *where = NULL, *having = NULL;
-    struct grouping g = {.b = b, .scope = &scope};
+    struct grouping g = {.b = b, .scope = scope};
     uint32_t *sorted = NULL, *firsts = NULL;
 
-    scope_init(b, &scope, outer);
-    scope.select = true;
+    TRY_NEW(scope);
+    scope_init(b, scope, outer);
+    scope->select = true;
     if (ast->window_count || ast->qualify)
         FAIL_AT(bind_at(b, q->at), KDK_UNSUPPORTED, "window functions are not supported");
     if (ast->group_distinct)
         FAIL_AT(bind_at(b, q->at), KDK_UNSUPPORTED, "GROUP BY DISTINCT is not supported");
 
-    TRY(bind_from_list(b, &scope, &ast->from, &rel));
-    TRY(bind_items(b, &scope, &ast->items, CLAUSE_SELECT, &t));
+    TRY(bind_from_list(b, scope, &ast->from, &rel));
+    TRY(bind_items(b, scope, &ast->items, CLAUSE_SELECT, &t));
     if (b->note_names)
-        TRY(note_stars(b, &scope, ast, t.count));
+        TRY(note_stars(b, scope, ast, t.count));
     const uint32_t visible = t.count;
     const bool plain = !q->order_by.count && !ast->distinct && !ast->grouped;
     if (!keep_unknown || !plain)
         for (uint32_t i = 0; i < visible; i++)
             TRY(coerce_unknown(b, &t.items[i].expr));
     if (ast->where)
-        TRY(bind_condition(b, &scope, ast->where, CLAUSE_WHERE, &where));
+        TRY(bind_condition(b, scope, ast->where, CLAUSE_WHERE, &where));
     if (where)
         TRY_NEW(rel = rel_filter(b, rel, where, ast->where->at));
     if (ast->having)
-        TRY(bind_condition(b, &scope, ast->having, CLAUSE_HAVING, &having));
+        TRY(bind_condition(b, scope, ast->having, CLAUSE_HAVING, &having));
 
     TRY_NEW(g.agg = rel_new(b, REL_AGG, NULL, NULL, q->at));
     TRY_NEW(sorted = ARRAY(uint32_t, (size_t)q->order_by.count + 1));
     TRY_NEW(firsts = ARRAY(uint32_t, (size_t)ast->distinct_on.count + 1));
     for (uint32_t i = 0; i < q->order_by.count; i++)
-        TRY(find_target(b, &scope, q->order_by.items[i].expr, &t, visible, CLAUSE_ORDER_BY, &sorted[i]));
-    TRY(bind_group_list(b, &scope, ast, &t, visible, &g));
+        TRY(find_target(b, scope, q->order_by.items[i].expr, &t, visible, CLAUSE_ORDER_BY, &sorted[i]));
+    TRY(bind_group_list(b, scope, ast, &t, visible, &g));
     for (uint32_t i = 0; i < ast->distinct_on.count; i++)
-        TRY(find_target(b, &scope, ast->distinct_on.items[i], &t, visible, CLAUSE_DISTINCT_ON, &firsts[i]));
+        TRY(find_target(b, scope, ast->distinct_on.items[i], &t, visible, CLAUSE_DISTINCT_ON, &firsts[i]));
     if (ast->distinct && !ast->distinct_on.count)
         for (uint32_t i = 0; i < q->order_by.count; i++)
             if (sorted[i] >= visible)
@@ -382,8 +411,8 @@ static kdk_status bind_select(struct binder *b, const struct ast_query *q, struc
                     "SELECT DISTINCT ON expressions must match initial ORDER BY expressions");
     }
 
-    if (ast->grouped || scope.agg_count || having)
-        TRY(bind_aggregation(b, &scope, ast, &t, visible, &having, &g, &rel));
+    if (ast->grouped || scope->agg_count || having)
+        TRY(bind_aggregation(b, scope, ast, &t, visible, &having, &g, &rel));
     TRY(project(b, &rel, &t, visible, q->at, out));
     const struct relcol *made = rel->cols;
 
@@ -408,6 +437,7 @@ static kdk_status bind_select(struct binder *b, const struct ast_query *q, struc
         }
     }
     out->rel = rel;
+    out->scope = scope;
 out:
     return status;
 }
@@ -602,14 +632,38 @@ out:
 
 /* ---- LIMIT ---- */
 
-static kdk_status bind_count(struct binder *b, struct scope *outer, const struct ast_expr *ast, enum clause clause, struct expr **out)
+struct own_search {
+    const struct binder *b;
+    const struct scope *scope;
+    uint32_t at;
+    bool found;
+};
+static kdk_status find_own(struct walk *walk, struct expr **e, bool *deeper)
+{
+    struct own_search *s = walk->context;
+    (void)deeper;
+    if ((*e)->kind == EX_COLUMN && s->b->cols[(*e)->column].scope == s->scope->id && !s->found) {
+        s->found = true;
+        s->at = (*e)->offset;
+    }
+    return KDK_OK;
+}
+
+static kdk_status bind_count(struct binder *b, struct scope *outer, const struct query *q, const struct ast_expr *ast, enum clause clause,
+                             struct expr **out)
 {
     kdk_status status = KDK_OK;
     struct scope scope;
+    struct own_search search = {.b = b, .scope = q->scope};
+    struct walk walk = {.each = find_own, .context = &search};
     char name[64];
-    scope_init(b, &scope, outer);
+    scope_init(b, &scope, q->scope ? q->scope : outer);
     scope.clause = clause;
     TRY(bind_expr(b, &scope, ast, out));
+    if (q->scope)
+        TRY(walk_expr(&walk, out));
+    if (search.found)
+        FAIL_AT(search.at, KDK_INVALID_COLUMN_REFERENCE, "argument of %s must not contain variables", clause_text(clause));
     if ((*out)->type.id != LT_UNKNOWN && !cast_allowed((*out)->type, LTYPE(BIGINT), CAST_ASSIGNMENT))
         FAIL_AT((*out)->offset, KDK_TYPE_MISMATCH, "argument of %s must be type bigint, not type %s", clause_text(clause),
                 ltype_name((*out)->type, name, sizeof name));
@@ -621,16 +675,29 @@ out:
 static kdk_status bind_limit(struct binder *b, const struct ast_query *q, struct scope *outer, struct query *out)
 {
     kdk_status status = KDK_OK;
-    if (q->with_ties)
-        FAIL_AT(bind_at(b, q->limit ? q->limit->at : q->at), KDK_UNSUPPORTED, "FETCH ... WITH TIES is not supported");
     if (!q->limit && !q->offset)
         return KDK_OK;
     struct rel *rel = rel_new(b, REL_LIMIT, out->rel, NULL, q->limit ? q->limit->at : q->offset->at);
     TRY_NEW(rel);
     if (q->limit)
-        TRY(bind_count(b, outer, q->limit, CLAUSE_LIMIT, &rel->limit));
+        TRY(bind_count(b, outer, out, q->limit, CLAUSE_LIMIT, &rel->limit));
     if (q->offset)
-        TRY(bind_count(b, outer, q->offset, CLAUSE_OFFSET, &rel->count_offset));
+        TRY(bind_count(b, outer, out, q->offset, CLAUSE_OFFSET, &rel->count_offset));
+    if (q->with_ties) {
+        const struct rel *sort = out->rel;
+        if (!q->order_by.count)
+            FAIL_AT(bind_at(b, q->limit->at), KDK_SYNTAX, "WITH TIES cannot be specified without ORDER BY clause");
+        while (sort->kind == REL_DISTINCT) /* DISTINCT ON keeps the order. */
+            sort = sort->in[0];
+        struct err *err = b->err;
+        TRY_ASSERT(sort->kind == REL_SORT);
+        TRY_NEW(rel->keys = ARRAY(struct relkey, sort->key_count));
+        for (uint32_t i = 0; i < sort->key_count; i++) {
+            rel->keys[i] = sort->keys[i];
+            TRY_NEW(rel->keys[i].expr = expr_copy(b, sort->keys[i].expr));
+        }
+        rel->key_count = sort->key_count;
+    }
     out->rel = rel;
 out:
     return status;

@@ -184,6 +184,30 @@ out:
     return status;
 }
 
+/* (a JOIN b ..) AS j is (SELECT * FROM a JOIN b ..) AS j. */
+static kdk_status query_of_join(struct parser *p, struct ast_from *join, uint32_t at, struct ast_query **out)
+{
+    kdk_status status = KDK_OK;
+    struct ast_query *q;
+    struct ast_select *select;
+
+    TRY_NEW(q = NEW(struct ast_query));
+    TRY_NEW(select = NEW(struct ast_select));
+    q->kind = AST_QUERY_SELECT;
+    q->at = at;
+    q->select = select;
+    TRY_NEW(select->items.items = NEW(struct ast_item));
+    TRY_NEW(select->items.items[0].expr = parse_new(p, AST_STAR, at));
+    select->items.count = 1;
+    TRY_NEW(select->from.items = NEW(struct ast_from *));
+    select->from.items[0] = join;
+    select->from.count = 1;
+    q->height = (uint16_t)(join->height + 1);
+    *out = q;
+out:
+    return status;
+}
+
 /* A joined table in parentheses may have an alias, which then hides the names inside. */
 static kdk_status parse_from_group(struct parser *p, struct ast_from **out)
 {
@@ -197,8 +221,10 @@ static kdk_status parse_from_group(struct parser *p, struct ast_from **out)
         return from_query(p, query, at, out);
     if (from->kind != AST_FROM_JOIN)
         TRY(parse_syntax(p));
-    if (at_word(p, KW_AS) || token_is_name(now(p), NAME_COLUMN))
-        TRY(parse_unsupported(p, now(p)->at, "an alias for a join"));
+    if (at_word(p, KW_AS) || token_is_name(now(p), NAME_COLUMN)) {
+        TRY(query_of_join(p, from, at, &query));
+        return from_query(p, query, at, out);
+    }
     *out = from;
 out:
     return status;

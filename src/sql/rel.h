@@ -98,7 +98,8 @@ enum rel_kind {
     REL_DISTINCT, /* Rows of in[0] that differ, by keys (DISTINCT ON: the first row of each in input order, handed on in that order) or, when there are none, all of its columns.
                    * Keys with limit or count_offset (made by plan): that many rows of each key, after so many others. */
     REL_SORT,     /* keys; with limit: top-N. */
-    REL_LIMIT,    /* limit, offset: expressions without columns, or NULL. */
+    REL_LIMIT,    /* limit, offset: expressions without columns, or NULL. With keys (WITH TIES; in[0] is sorted by them): further rows, too, whose keys are those of
+                   * the last one. With in[1] (made by plan, for subqueries in them): one row, whose columns limit and offset name. */
     REL_SETOP,    /* UNION, INTERSECT, EXCEPT [ALL] of in[0], in[1]: makes cols; left[i], right[i] are the inputs' columns; they may make more. */
     REL_CTE,      /* Materializes ctes[0..]: in[0] is the query over them. */
     REL_CTE_REF,  /* The rows of a CTE: makes cols, from cte->columns. */

@@ -275,10 +275,12 @@ static kdk_status check_rel(struct check *c, const struct rel *rel, const struct
             TRY(check_expr(c, rel->cols[i].expr, &seen));
     TRY(check_conds(c, rel, &seen));
     TRY(check_keys(c, rel->keys, rel->key_count, &seen));
+    struct colset counted;
+    TRY(set_new(c, outer, rel->kind == REL_LIMIT ? &in[1] : NULL, &counted));
     if (rel->limit)
-        TRY(check_expr(c, rel->limit, outer));
+        TRY(check_expr(c, rel->limit, &counted));
     if (rel->count_offset)
-        TRY(check_expr(c, rel->count_offset, outer));
+        TRY(check_expr(c, rel->count_offset, &counted));
     switch (rel->kind) {
     case REL_SCAN:
     case REL_FILE:
@@ -321,10 +323,12 @@ static kdk_status check_rel(struct check *c, const struct rel *rel, const struct
         if (rel->join == JOIN_MARK)
             TRY(make(c, rel->mark, LTYPE(BOOLEAN), out));
         break;
+    case REL_LIMIT:
+        *out = in[0];
+        break;
     case REL_FILTER:
     case REL_DISTINCT:
     case REL_SORT:
-    case REL_LIMIT:
     case REL_CTE:
     case REL_COPY_TO:
         *out = inputs;
