@@ -240,7 +240,8 @@ static kdk_status dml_next(struct xop *op, struct xworker *worker, void *local, 
             TRY(write_batch(dml, worker, in, err));
             atomic_store_explicit(&worker->exec->progress_done, worker->exec->affected, memory_order_relaxed);
         }
-        TRY(table_statement_end(worker->exec->env.txn, err));
+        if (!worker->exec->statement_open)
+            TRY(table_statement_end(worker->exec->env.txn, err));
         dml->done = true;
     }
     if (!op->rel->dml->returning_count)
@@ -313,6 +314,7 @@ kdk_status compile_dml(struct exec *exec, struct rel *rel, const uint64_t *neede
     for (uint32_t i = 0; i < d->returning_count; i++)
         xschema_add(&dml->op.schema, d->returning[i].id, d->returning[i].type);
     exec->progress_unit = "rows";
+    exec->statement_open = rel != exec->stmt->root;
     xop_register(exec, &dml->op,
                  rel->kind == REL_INSERT   ? &insert_ops
                  : rel->kind == REL_UPDATE ? &update_ops

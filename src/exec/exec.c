@@ -230,6 +230,26 @@ out:
 
 static const struct xop_ops result_ops = {.name = "Result", .local_new = result_local, .next = result_next};
 
+/* All rows of the root before the first is handed on: what is above a change still reads the tables as of the statement's start. */
+static kdk_status collect_root(struct exec *exec, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct collect *collect;
+    struct rowset_source *source;
+    uint32_t *fields;
+
+    TRY(collect_new(exec, exec->root, &collect, err));
+    TRY(pipeline_add(exec, exec->root, &collect->sink, true, err));
+    TRY_MEM(fields = ARENA_ARRAY(&exec->arena, uint32_t, exec->root->schema.count + 1));
+    for (uint32_t i = 0; i < exec->root->schema.count; i++)
+        fields[i] = i;
+    TRY(rowset_source_new(exec, NULL, &collect->set, fields, &source, err));
+    source->op.schema = exec->root->schema;
+    exec->root = &source->op;
+out:
+    return status;
+}
+
 kdk_status exec_open(const struct bound_stmt *stmt, const struct exec_env *env, struct exec **out, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -258,6 +278,8 @@ kdk_status exec_open(const struct bound_stmt *stmt, const struct exec_env *env, 
     TRY_MEM(result->slots = ARENA_ARRAY(&exec->arena, uint32_t, stmt->column_count + 1));
     TRY(xschema_init(&result->op.schema, exec, stmt->column_count, err));
     TRY(compile(exec, stmt->root, needed, &exec->root, err));
+    if (exec->statement_open)
+        TRY(collect_root(exec, err));
     for (uint32_t i = 0; i < stmt->column_count; i++) {
         TRY_ASSERT(xschema_find(&exec->root->schema, stmt->columns[i].id, &result->slots[i]));
         xschema_add(&result->op.schema, stmt->columns[i].id, stmt->columns[i].type);
@@ -373,6 +395,8 @@ kdk_status exec_next(struct exec *exec, struct batch **out, struct err *err)
         exec->ran = true;
         for (struct pipeline *p = exec->pipelines; p; p = p->next)
             TRY(pipeline_run(exec, p, err));
+        if (exec->statement_open)
+            TRY(table_statement_end(exec->env.txn, err));
     }
     exec->workers[0].at_home = true;
     TRY(xop_next(exec->root, &exec->workers[0], out, err));

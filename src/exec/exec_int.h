@@ -89,6 +89,7 @@ struct exec {
     uint32_t colid_count;
     struct xbounds *bounds; /* by colid; filled by the scans */
     bool ran, ended;
+    bool statement_open; /* A change is not at the top (RETURNING has subqueries): the statement ends when all pipelines have run. */
     uint64_t affected;
     struct cte_state *ctes;
     _Atomic uint64_t progress_done; /* rows written */

@@ -97,6 +97,8 @@ static kdk_status rename_made(struct plan *plan, struct rel *rel, const struct c
             rel->left[i] = colmap_get(map, rel->left[i]);
             rel->right[i] = colmap_get(map, rel->right[i]);
         }
+    for (uint32_t i = 0; rel->dml && i < rel->dml->returning_count; i++)
+        rel->dml->returning[i].id = colmap_get(map, rel->dml->returning[i].id);
     for (uint32_t i = 0; i < rel->cte_count; i++) {
         for (uint32_t c = 0; c < rel->ctes[i]->column_count; c++)
             rel->ctes[i]->columns[c].id = colmap_get(map, rel->ctes[i]->columns[c].id);
@@ -1226,6 +1228,102 @@ out:
     return status;
 }
 
+static kdk_status rename_outer(struct plan *plan, struct expr *expr, const struct colmap *map, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    if (expr->kind == EX_COLUMN)
+        expr->column = colmap_get(map, expr->column);
+    for (uint32_t i = 0; i < expr->arg_count; i++)
+        TRY(rename_outer(plan, expr->args[i], map, err));
+    if (expr->kind == EX_SUBQUERY)
+        TRY(plan_rel_rename_free(plan, expr->sub.rel, map, err));
+out:
+    return status;
+}
+
+/* Expressions of RETURNING with subqueries move into a projection above the change, which hands on what they name. */
+static kdk_status returning_above(struct plan *plan, struct rel **slot, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct rel *rel = *slot, *top;
+    struct rel_dml *dml = rel->dml;
+    struct cols nameable = {0}, below = {0};
+    struct colset used = {0};
+    struct colmap map = {0};
+
+    TRY(visible_cols(plan, rel->in[0], &nameable, err));
+    for (uint32_t c = 0; dml->fresh && c < rel->table->column_count; c++)
+        if (dml->fresh[c])
+            TRY(cols_add(plan, &nameable, (struct relcol){.id = dml->fresh[c], .type = rel->table->columns[c].type, .name = rel->table->columns[c].name}, err));
+    TRY_MEM(top = plan_rel_new(plan, REL_PROJECT, rel, NULL));
+    top->cols = dml->returning;
+    top->col_count = dml->returning_count;
+    for (uint32_t i = 0; i < top->col_count; i++) {
+        struct relcol *col = &top->cols[i];
+        if (plan_expr_has_subquery(col->expr)) {
+            TRY(plan_expr_used(plan, col->expr, &used, err));
+            continue;
+        }
+        struct relcol made = *col;
+        made.id = plan_colid_new(plan);
+        TRY(cols_add(plan, &below, made, err));
+        TRY_MEM(col->expr = plan_expr_column(plan, made.id, made.type));
+    }
+    for (uint32_t i = 0; i < nameable.count; i++) {
+        struct relcol made = nameable.list[i];
+        if (!colset_has(&used, made.id))
+            continue;
+        TRY_MEM(made.expr = plan_expr_column(plan, made.id, made.type));
+        made.id = plan_colid_new(plan);
+        TRY(colmap_add(plan, &map, nameable.list[i].id, made.id, err));
+        TRY(cols_add(plan, &below, made, err));
+    }
+    for (uint32_t i = 0; i < top->col_count; i++)
+        TRY(rename_outer(plan, top->cols[i].expr, &map, err));
+    if (!below.count) { /* Something must tell that there is a row. */
+        struct relcol one = {.id = plan_colid_new(plan), .type = LTYPE(BOOLEAN), .name = "row"};
+        TRY_MEM(one.expr = plan_expr_new(plan, EX_CONST, LTYPE(BOOLEAN), 0));
+        TRY(cols_add(plan, &below, one, err));
+    }
+    dml->returning = below.list;
+    dml->returning_count = below.count;
+    struct extract x = {plan, &top->in[0]};
+    TRY(plan_rel_each_expr(top, extract_slot, &x, err));
+    *slot = top;
+out:
+    return status;
+}
+
+/* The conditions of a join that have subqueries, or of them those that name both sides, become a filter on the right side, which then names columns of the left one. */
+static kdk_status conds_to_right(struct plan *plan, struct rel *join, bool both_sides_only, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct exprs moved = {0}, plain = {0};
+    struct colset left = {0}, right = {0};
+    uint32_t kept = 0;
+
+    TRY(plan_rel_visible(plan, join->in[0], &left, err));
+    TRY(plan_rel_visible(plan, join->in[1], &right, err));
+    for (uint32_t i = 0; i < join->cond_count; i++) {
+        struct colset used = {0};
+        bool move = plan_expr_has_subquery(join->conds[i]);
+        if (move && both_sides_only) {
+            TRY(plan_expr_used(plan, join->conds[i], &used, err));
+            move = colset_meets(&used, &left) && colset_meets(&used, &right);
+        }
+        if (move)
+            TRY(exprs_add(plan, &moved, join->conds[i], err));
+        else
+            join->conds[kept++] = join->conds[i];
+    }
+    join->cond_count = kept;
+    for (uint32_t i = 0; i < moved.count; i++)
+        TRY(filter_cond(plan, moved.list[i], &join->in[1], &plain, err));
+    TRY(plan_rel_filter(plan, join->in[1], &plain, &join->in[1], err));
+out:
+    return status;
+}
+
 kdk_status plan_unnest(struct plan *plan, struct rel **slot, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -1254,11 +1352,11 @@ kdk_status plan_unnest(struct plan *plan, struct rel **slot, struct err *err)
             TRY(plan_unnest(plan, &rel->in[i], err));
 
     if (rel->kind == REL_JOIN && rel->lateral) {
-        struct exprs conds = {rel->conds, rel->cond_count, rel->cond_count};
         struct rel *join;
         TRY_ASSERT(rel->join == JOIN_INNER || rel->join == JOIN_LEFT);
         if (subqueries)
-            TRY(err_set(err, KDK_UNSUPPORTED, "subqueries in the condition of a LATERAL join are not supported"));
+            TRY(conds_to_right(plan, rel, false, err));
+        struct exprs conds = {rel->conds, rel->cond_count, rel->cond_count};
         TRY(dependent_join(plan, rel->join, 0, rel->in[0], rel->in[1], &conds, false, NULL, &join, err));
         *slot = join;
         goto out;
@@ -1309,6 +1407,7 @@ kdk_status plan_unnest(struct plan *plan, struct rel **slot, struct err *err)
             TRY(plan_rel_filter(plan, input, &left, slot, err));
             break;
         }
+        bool dependent = false;
         for (uint32_t i = 0; i < rel->cond_count; i++) {
             struct colset used = {0}, left = {0}, right = {0};
             if (!plan_expr_has_subquery(rel->conds[i]))
@@ -1316,11 +1415,19 @@ kdk_status plan_unnest(struct plan *plan, struct rel **slot, struct err *err)
             TRY(plan_expr_used(plan, rel->conds[i], &used, err));
             TRY(plan_rel_visible(plan, rel->in[0], &left, err));
             TRY(plan_rel_visible(plan, rel->in[1], &right, err));
-            if (colset_meets(&used, &left) && colset_meets(&used, &right))
-                TRY(err_set(err, KDK_UNSUPPORTED,
-                            "a subquery in the condition of an outer join that names both sides is not supported"));
+            if (colset_meets(&used, &left) && colset_meets(&used, &right)) {
+                if (rel->join == JOIN_FULL)
+                    TRY(err_set(err, KDK_UNSUPPORTED, "a subquery in the condition of a FULL join that names both sides is not supported"));
+                dependent = true;
+                continue;
+            }
             struct extract x = {plan, &rel->in[colset_meets(&used, &left) ? 0 : 1]};
             TRY(extract(&x, &rel->conds[i], err));
+        }
+        if (dependent) {
+            TRY(conds_to_right(plan, rel, true, err));
+            struct exprs conds = {rel->conds, rel->cond_count, rel->cond_count};
+            TRY(dependent_join(plan, rel->join, 0, rel->in[0], rel->in[1], &conds, false, NULL, slot, err));
         }
         break;
     }
@@ -1328,11 +1435,13 @@ kdk_status plan_unnest(struct plan *plan, struct rel **slot, struct err *err)
     case REL_UPDATE:
     case REL_DELETE: {
         struct extract x = {plan, &rel->in[0]};
+        bool returning = false;
         for (uint32_t i = 0; i < rel->dml->returning_count; i++)
-            if (plan_expr_has_subquery(rel->dml->returning[i].expr))
-                TRY(err_set(err, KDK_UNSUPPORTED, "subqueries in RETURNING are not supported"));
+            returning |= plan_expr_has_subquery(rel->dml->returning[i].expr);
         for (uint32_t i = 0; i < rel->dml->set_count; i++)
             TRY(extract_slot(&x, &rel->dml->set[i], err));
+        if (returning)
+            TRY(returning_above(plan, slot, err));
         break;
     }
     case REL_LIMIT: {
