@@ -315,6 +315,7 @@ kdk_status compile_dml(struct exec *exec, struct rel *rel, const uint64_t *neede
         xschema_add(&dml->op.schema, d->returning[i].id, d->returning[i].type);
     exec->progress_unit = "rows";
     exec->statement_open = rel != exec->stmt->root;
+    exec->serial_now = true; /* One worker writes. */
     xop_register(exec, &dml->op,
                  rel->kind == REL_INSERT   ? &insert_ops
                  : rel->kind == REL_UPDATE ? &update_ops
