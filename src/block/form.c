@@ -4,6 +4,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* Of a NUMERIC in Arrow's sense, where no scale is above the precision: numeric(2,3) is a decimal(3,3). */
+static int32_t digits_of(struct ltype type)
+{
+    return type.precision ? MAX(type.precision, type.scale) : 38;
+}
+
 bool block_form(struct ltype type, enum strip_form *form)
 {
     if (!ltype_supported(type) || type.id == LT_UNKNOWN)
@@ -27,7 +33,7 @@ bool block_form(struct ltype type, enum strip_form *form)
         *form = STRIP_I64;
         return true;
     case LT_NUMERIC:
-        *form = type.precision == 0 || type.precision > 18 ? STRIP_I128 : type.precision > 9 ? STRIP_I64 : STRIP_I32;
+        *form = digits_of(type) > 18 ? STRIP_I128 : digits_of(type) > 9 ? STRIP_I64 : STRIP_I32;
         return true;
     case LT_REAL:
         *form = STRIP_F32;
@@ -168,7 +174,7 @@ kdk_status block_field(const struct block_column *column, enum strip_form form, 
 
     TRY(arrow_schema_new(arrow_type_of(column->type, form), column->name, &field, err));
     if (column->type.id == LT_NUMERIC) {
-        field->precision = column->type.precision ? column->type.precision : 38;
+        field->precision = digits_of(column->type);
         field->scale = column->type.precision ? column->type.scale : 10;
     }
     field->unit = ARROW_MICROSECOND;

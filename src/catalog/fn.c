@@ -665,6 +665,8 @@ bool cast_can_fail(struct ltype from, struct ltype to)
         bool rounds = from.id == LT_NUMERIC && from.scale > to.scale;
         return to.precision != 0 && whole_digits(from) + rounds > to.precision - to.scale;
     }
+    if (from.id == LT_TIMESTAMP && to.id == LT_TIMESTAMP) /* Rounding may leave the range. */
+        return to.precision != 0 && to.precision != from.precision;
     if (from.id == to.id)
         return false;
     if (ltype_is_number(from) && ltype_is_number(to))
@@ -731,6 +733,8 @@ static struct ltype merge_modifiers(struct ltype a, struct ltype b)
         int scale = MAX(a.scale, b.scale), whole = MAX(a.precision - a.scale, b.precision - b.scale);
         return numeric(whole + scale, scale);
     }
+    if (a.id == LT_TIMESTAMP && !ltype_equal(a, b))
+        return LTYPE(TIMESTAMP);
     if (a.id == LT_TEXT && !ltype_equal(a, b))
         return (struct ltype){.id = LT_TEXT, .fixed = a.fixed && b.fixed};
     return a;
@@ -772,8 +776,10 @@ kdk_status type_common(const struct ltype *types, uint32_t count, const char *wh
         merged = first ? t : merge_modifiers(merged, t);
         first = false;
     }
-    if (literals && merged.id == LT_TEXT) /* They have no length. */
+    if (literals && merged.id == LT_TEXT) /* They have no length, and all digits. */
         merged.length = 0;
+    if (literals && merged.id == LT_TIMESTAMP)
+        merged.precision = 0;
     *out = merged;
     return KDK_OK;
 }

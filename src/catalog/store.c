@@ -256,6 +256,7 @@ static kdk_status rows_delete(struct catalog_session *session, uint32_t system, 
     bool more;
 
     arena_init(&arena);
+    txn_statement_begin(session->txn); /* A statement with several steps changes an object several times: rows that a step wrote are seen by the next. */
     TRY(batch_init(&batch, types, 2, &arena, err));
     TRY(table_scan_open(session->txn, table, columns, 2, NULL, 0, &arena, &scan, err));
     TRY(scan_reader_new(scan, &arena, &reader, err));

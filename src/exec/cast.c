@@ -171,6 +171,12 @@ kdk_status eval_cast(struct ltype from, struct ltype to, enum cast_context conte
         *out = v;
         return KDK_OK;
     }
+    if (from.id == LT_TIMESTAMP && to.id == LT_TIMESTAMP && to.precision) {
+        if (!timestamp_round(in->i, to.precision - 1u, &v.i))
+            return err_set(err, KDK_DATETIME_RANGE, "timestamp out of range");
+        *out = v;
+        return KDK_OK;
+    }
     if (from.id == to.id && from.id != LT_NUMERIC) {
         *out = *in;
         return KDK_OK;

@@ -386,6 +386,11 @@ static kdk_status alter_step(const struct ddl_env *env, const struct bound_alter
         after->name = step->name;
         TRY(catalog_put_table(env->session, after, err));
         break;
+    case ALTER_VIEW_TEXT:
+        TRY_MEM(after = table_copy(before, arena));
+        after->view_sql = step->after->view_sql;
+        TRY(catalog_put_table(env->session, after, err));
+        break;
     case ALTER_RENAME_INDEX:
         TRY_MEM(after = table_copy(before, arena));
         for (uint32_t i = 0; i < after->index_count; i++)
@@ -554,8 +559,11 @@ kdk_status ddl_run(const struct ddl_env *env, struct bound_stmt *stmt, uint64_t 
         TRY(table_statement_end(env->exec->txn, err));
         break;
     case DDL_ALTER:
-        for (uint32_t i = 0; i < ddl->alter_count; i++)
+        for (uint32_t i = 0; i < ddl->alter_count; i++) {
             TRY(alter_step(env, &ddl->alters[i], &arena, err));
+            TRY(table_statement_end(env->exec->txn, err));
+            txn_statement_begin(env->exec->txn); /* The next step sees what this one did. */
+        }
         break;
     case DDL_CHECKPOINT:
         TRY_ASSERT(false); /* Done by the caller, outside of a transaction. */

@@ -36,8 +36,8 @@ FN_BODY(TYPEOF)
     struct ltype type = fn_arg_type(call, 0);
     char name[64];
     ltype_name(type, name, sizeof name);
-    char *modifiers = strchr(name, '(');
-    if (modifiers)
-        *modifiers = '\0';
+    char *modifiers = strchr(name, '('), *rest = modifiers ? strchr(modifiers, ')') : NULL;
+    if (rest) /* timestamp(3) without time zone */
+        memmove(modifiers, rest + 1, strlen(rest + 1) + 1);
     return fn_text_copy(call, name, strlen(name), out);
 }

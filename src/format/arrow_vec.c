@@ -431,7 +431,7 @@ kdk_status columns_to_arrow(const struct relcol *columns, uint32_t count,
         if (plain == ARROW_TIMESTAMP)
             child->unit = ARROW_MICROSECOND;
         if (plain == ARROW_DECIMAL128) {
-            child->precision = type.precision ? type.precision : 38;
+            child->precision = type.precision ? MAX(type.precision, type.scale) : 38; /* numeric(2,3) is a decimal(3,3) there. */
             child->scale = type.precision ? type.scale : 10;
         }
     }

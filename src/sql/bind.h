@@ -120,6 +120,7 @@ enum alter_kind {
     ALTER_SET_DEFAULT,     /* position; after->columns[position].default_sql, NULL to drop it */
     ALTER_SET_NOT_NULL,    /* position: existing rows are to be checked */
     ALTER_DROP_NOT_NULL,   /* position */
+    ALTER_VIEW_TEXT,       /* before: a view that names what an earlier step renames; after->view_sql */
 };
 
 /* One step. Steps follow each other: `before` is the table as it is then (the first one's is the catalog's own), `after` as it is to be;

@@ -77,15 +77,30 @@ out:
     return status;
 }
 
-/* Views are text: what they name keeps its name. */
-static kdk_status no_views(struct alter *a, const struct ctable *table, int64_t position, const char *what, uint32_t at)
+/* Views are text: see bind_rewrite.c. */
+static kdk_status change_views(struct alter *a, const struct view_change *change)
 {
     kdk_status status = KDK_OK;
     struct binder *b = a->b;
-    struct view_list list = {0};
-    TRY(bind_dependants(b, table, position, &list));
-    if (list.count)
-        FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED, "cannot rename \"%s\" because view \"%s\" depends on it", what, list.views[list.count - 1]->name);
+    struct view_texts texts;
+    struct bound_alter *step;
+    struct ctable *view;
+    TRY(bind_rewrite_views(b, change, &texts));
+    for (const struct view_text *text = texts.first; text; text = text->next) {
+        for (uint32_t i = 0; i < a->ddl->alter_count; i++)
+            if (a->ddl->alters[i].kind == ALTER_VIEW_TEXT && a->ddl->alters[i].before == text->view)
+                FAIL_AT(change->at, KDK_UNSUPPORTED, "dropping several columns to which view \"%s\" gives names in one statement is not supported", text->view->name);
+        bool dropped = false;
+        for (uint32_t i = 0; i < a->ddl->table_count; i++)
+            dropped |= a->ddl->tables[i] == text->view;
+        if (dropped)
+            continue;
+        TRY(add_step(a, ALTER_VIEW_TEXT, &step));
+        TRY_NEW(view = arena_dup(b->arena, text->view, sizeof *text->view));
+        view->view_sql = text->sql;
+        step->before = text->view;
+        step->after = view;
+    }
 out:
     return status;
 }
@@ -129,7 +144,6 @@ static kdk_status rename_table(struct alter *a, const struct ast_alter_action *a
     struct binder *b = a->b;
     struct bound_alter *step;
     struct ctable *t;
-    TRY(no_views(a, a->real, -1, a->now->name, action->at));
     TRY(bind_name_free(b, a->now->schema, action->to.text, action->to.at));
     TRY(add_step(a, ALTER_RENAME_TABLE, &step));
     step->schema = a->now->schema;
@@ -137,6 +151,8 @@ static kdk_status rename_table(struct alter *a, const struct ast_alter_action *a
     TRY(next_state(a, &t));
     t->name = action->to.text;
     finish(a, t);
+    struct view_change change = {VIEW_TABLE_RENAMED, a->real, t, 0, a->real->name, action->to.text, bind_at(b, action->at)};
+    TRY(change_views(a, &change));
 out:
     return status;
 }
@@ -151,9 +167,6 @@ static kdk_status rename_column(struct alter *a, const struct ast_alter_action *
     TRY(find_column(a, &action->column, &position));
     if (table_column(a->now, action->to.text) != UINT32_MAX)
         FAIL_AT(bind_at(b, action->to.at), KDK_DUPLICATE_COLUMN, "column \"%s\" of relation \"%s\" already exists", action->to.text, a->now->name);
-    uint32_t real = table_column(a->real, action->column.text);
-    if (real != UINT32_MAX)
-        TRY(no_views(a, a->real, real, action->column.text, action->at));
     TRY(add_step(a, ALTER_RENAME_COLUMN, &step));
     step->position = position;
     step->name = action->to.text;
@@ -163,6 +176,8 @@ static kdk_status rename_column(struct alter *a, const struct ast_alter_action *
     for (uint32_t i = 0; i < t->check_count; i++)
         TRY(check_columns(a, t->checks[i].sql, &use, &t->checks[i].sql));
     finish(a, t);
+    struct view_change change = {VIEW_COLUMN_RENAMED, a->real, t, position, action->column.text, action->to.text, bind_at(b, action->at)};
+    TRY(change_views(a, &change)); /* RENAME stands alone: a->real is what was before. */
 out:
     return status;
 }
@@ -353,6 +368,10 @@ static kdk_status drop_column(struct alter *a, const struct ast_alter_action *ac
     t->column_count--;
     memmove(&t->columns[position], &t->columns[position + 1], (t->column_count - position) * sizeof *t->columns);
     finish(a, t);
+    if (real != UINT32_MAX) {
+        struct view_change change = {VIEW_COLUMN_DROPPED, a->real, NULL, real, action->column.text, NULL, bind_at(b, action->column.at)};
+        TRY(change_views(a, &change));
+    }
 out:
     return status;
 }
@@ -483,18 +502,6 @@ out:
     return status;
 }
 
-struct schema_search {
-    struct alter *a;
-    const char *schema;
-    uint32_t at;
-};
-static kdk_status no_views_in_schema(void *context, const struct ctable *table, struct err *err)
-{
-    struct schema_search *s = context;
-    (void)err;
-    return strcmp(table->schema, s->schema) == 0 ? no_views(s->a, table, -1, s->schema, s->at) : KDK_OK;
-}
-
 static kdk_status rename_schema(struct alter *a, const struct ast_alter_action *action)
 {
     kdk_status status = KDK_OK;
@@ -511,13 +518,13 @@ static kdk_status rename_schema(struct alter *a, const struct ast_alter_action *
         FAIL_AT(bind_at(b, action->to.at), KDK_RESERVED_NAME, "unacceptable schema name \"%s\"", action->to.text);
     if (catver_schema_exists(b->env->catver, action->to.text))
         FAIL_AT(bind_at(b, action->to.at), KDK_DUPLICATE_SCHEMA, "schema \"%s\" already exists", action->to.text);
-    struct schema_search search = {a, name, action->at};
-    TRY(catver_each(b->env->catver, no_views_in_schema, &search, b->err));
     TRY(add_step(a, ALTER_RENAME_SCHEMA, &step));
     step->before = NULL;
     step->schema = name;
     step->name = action->to.text;
     a->ddl->kind = DDL_ALTER;
+    struct view_change change = {VIEW_SCHEMA_RENAMED, NULL, NULL, 0, name, action->to.text, bind_at(b, action->at)};
+    TRY(change_views(a, &change));
 out:
     return status;
 }

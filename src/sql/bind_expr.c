@@ -847,9 +847,9 @@ static kdk_status bind_sql_value(struct binder *b, const struct ast_expr *ast, s
         name = "current_user";
         break;
     }
-    if (ast->sql_value.precision >= 0 && ast->sql_value.precision < 6)
-        FAIL_AT(bind_at(b, ast->at), KDK_UNSUPPORTED, "TIMESTAMP with a precision below 6 is not supported");
     TRY(bind_function(b, name, false, NULL, 0, ast->at, out));
+    if (ast->sql_value.precision >= 0 && ast->sql_value.precision < 6)
+        TRY(coerce(b, out, (struct ltype){.id = LT_TIMESTAMP, .precision = (uint8_t)(ast->sql_value.precision + 1)}, CAST_EXPLICIT));
 out:
     return status;
 }
@@ -937,6 +937,12 @@ static kdk_status bind_kind(struct binder *b, struct scope *scope, const struct 
     case AST_PARAM:
         return bind_param(b, ast, out);
     case AST_COLUMN:
+        if (b->note_names && ast->name.count > 2) {
+            struct name_note *note = NEW(struct name_note);
+            TRY_NEW(note);
+            *note = (struct name_note){(struct ast_name *)(uintptr_t)&ast->name, b->names};
+            b->names = note;
+        }
         return scope_column(b, scope, &ast->name, ast->at, out);
     case AST_STAR:
         FAIL_AT(bind_at(b, ast->at), KDK_UNSUPPORTED, "row expansion via \"*\" is not supported here");

@@ -13,6 +13,7 @@
  *   bind_ddl.c    CREATE
  *   bind_drop.c   DROP, and which views stand on what
  *   bind_alter.c  ALTER TABLE
+ *   bind_rewrite.c  views' texts when what they name changes its name
  *   bind_copy.c   COPY
  *   bind_walk.c   copies, comparisons and walks of trees
  *   bind_print.c  trees as text
@@ -57,6 +58,12 @@ struct table_note {
     struct table_note *next;
 };
 
+/* public.t.a: its schema goes when t becomes an alias (bind_rewrite.c). */
+struct name_note {
+    struct ast_name *name;
+    struct name_note *next;
+};
+
 /* What the binder makes from one text several times could double at each level: views over views, BETWEEN in BETWEEN. Past this
  * many nodes the statement is too complex (54001). */
 enum { BIND_REPEATS_MAX = 200000 };
@@ -84,6 +91,7 @@ struct binder {
     bool note_names;  /* Keep star_notes and table_notes. */
     struct star_note *stars;
     struct table_note *tables;
+    struct name_note *names;
 };
 
 #define NEW(T)       ARENA_NEW(b->arena, T)
@@ -368,6 +376,26 @@ struct view_list {
     const struct ctable **views;
 };
 kdk_status bind_dependants(struct binder *b, const struct ctable *table, int64_t position, struct view_list *list) KDK_MUST_CHECK;
+/* A change of a name, and the texts of the views that mention what it concerns: those that must change. 0A000 when one cannot. */
+enum view_change_kind { VIEW_SCHEMA_RENAMED, VIEW_TABLE_RENAMED, VIEW_COLUMN_RENAMED, VIEW_COLUMN_DROPPED };
+struct view_change {
+    enum view_change_kind kind;
+    const struct ctable *table; /* As the catalog has it; NULL for a schema. */
+    const struct ctable *after; /* As it will be; not for schemas and dropped columns. */
+    uint32_t position;          /* Of the column in `table`. */
+    const char *from, *to;
+    uint32_t at; /* For errors. */
+};
+struct view_text {
+    const struct ctable *view;
+    const char *sql;
+    struct query was; /* Bound from the text that it has now. */
+    struct view_text *next;
+};
+struct view_texts {
+    struct view_text *first, **end;
+};
+kdk_status bind_rewrite_views(struct binder *b, const struct view_change *change, struct view_texts *out) KDK_MUST_CHECK;
 /* 2BP01 for the first of them. `what`: "table t". */
 kdk_status bind_refuse_dependants(struct binder *b, const char *verb, const char *what, const struct ctable *view, uint32_t at) KDK_MUST_CHECK;
 /* Text of a syntax tree, in the arena. */

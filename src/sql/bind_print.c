@@ -378,12 +378,15 @@ static void print_column(struct buf *out, const struct bound_column *col)
 static void print_alter(struct buf *out, const struct bound_alter *a)
 {
     static const char *const kinds[] = {"rename table", "rename index", "rename check", "rename column", "rename schema", "add column", "drop column",
-                                        "add index",    "add check",    "drop index",   "drop check",    "set default",   "set not null", "drop not null"};
+                                        "add index",    "add check",    "drop index",   "drop check",    "set default",   "set not null", "drop not null",
+                                        "view text"};
     (void)buf_printf(out, "  %s", kinds[a->kind]);
     if (a->before)
         (void)buf_printf(out, " %s", a->before->name);
     if (a->kind == ALTER_RENAME_COLUMN || a->kind == ALTER_DROP_COLUMN || a->kind == ALTER_SET_DEFAULT || a->kind == ALTER_SET_NOT_NULL || a->kind == ALTER_DROP_NOT_NULL)
         (void)buf_printf(out, ".%s", a->before->columns[a->position].name);
+    if (a->kind == ALTER_VIEW_TEXT)
+        (void)buf_printf(out, " %s", a->after->view_sql);
     if (a->index)
         (void)buf_printf(out, " %s", a->index->name);
     if (a->name)

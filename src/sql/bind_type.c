@@ -75,9 +75,8 @@ kdk_status sql_bind_type(const struct ast_type *ast, struct ltype *out, struct e
             status = err_set(err, KDK_BAD_PARAMETER, "NUMERIC scale %lld must be between -1000 and 1000", (long long)mod[1]);
         } else if (mod[0] > 38) {
             status = err_set(err, KDK_UNSUPPORTED, "NUMERIC with more than 38 digits is not supported");
-        } else if (mod[1] < 0 || mod[1] > mod[0]) {
-            status = err_set(err, KDK_UNSUPPORTED, "NUMERIC scale %lld outside 0 and the precision %lld is not supported",
-                             (long long)mod[1], (long long)mod[0]);
+        } else if (mod[1] < 0 || mod[1] > 38) {
+            status = err_set(err, KDK_UNSUPPORTED, "NUMERIC scale %lld is not supported: it may be from 0 to 38", (long long)mod[1]);
         } else {
             type.precision = (uint8_t)mod[0];
             type.scale = (uint8_t)mod[1];
@@ -96,7 +95,7 @@ kdk_status sql_bind_type(const struct ast_type *ast, struct ltype *out, struct e
         if (count > 1 || mod[0] < 0)
             status = err_set(err, KDK_BAD_PARAMETER, "TIMESTAMP(%lld) precision must not be negative", (long long)mod[0]);
         else if (mod[0] < 6)
-            status = err_set(err, KDK_UNSUPPORTED, "TIMESTAMP with a precision below 6 is not supported");
+            type.precision = (uint8_t)(mod[0] + 1);
     } else if (count && id != LT_NUMERIC) {
         status = err_set(err, KDK_SYNTAX, "type modifier is not allowed for type \"%s\"", name);
     }
@@ -229,6 +228,8 @@ static kdk_status convert_param(struct binder *b, struct expr *x, struct ltype t
     x->type = *known;
     if (known->id == LT_TEXT) /* Its length is what it is given. */
         known->length = x->type.length = 0;
+    if (known->id == LT_TIMESTAMP) /* And its digits. */
+        known->precision = x->type.precision = 0;
 out:
     return status;
 }
@@ -280,6 +281,8 @@ static bool fits(struct ltype from, struct ltype to)
         return false;
     if (to.id == LT_NUMERIC)
         return from.precision <= to.precision;
+    if (to.id == LT_TIMESTAMP)
+        return to.precision == 0 || (from.precision != 0 && from.precision <= to.precision);
     if (to.id == LT_TEXT && to.fixed)
         return from.length == to.length || to.length == 0;
     if (to.id == LT_TEXT)

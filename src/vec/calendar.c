@@ -83,3 +83,19 @@ bool timestamp_join(int64_t days, int64_t time_us, int64_t *us)
     *us = sum;
     return true;
 }
+
+bool timestamp_round(int64_t us, uint32_t digits, int64_t *out)
+{
+    static const int64_t units[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
+    const int64_t zero = 10957 * US_PER_DAY, unit = units[MIN(digits, 6u)];
+    int128 from_zero = (int128)us - zero, half = unit / 2, rounded;
+
+    *out = us;
+    if (!timestamp_finite(us))
+        return true;
+    rounded = (from_zero >= 0 ? (from_zero + half) / unit * unit : -((half - from_zero) / unit * unit)) + zero;
+    if (rounded < TIMESTAMP_MIN || rounded > TIMESTAMP_MAX)
+        return false;
+    *out = (int64_t)rounded;
+    return true;
+}

@@ -51,6 +51,8 @@ uint32_t calendar_iso_week(int64_t days, int32_t *iso_year);
 int64_t timestamp_split(int64_t us, struct clock_time *time);
 /* `days` and a time of 0..US_PER_DAY microseconds. False: not a TIMESTAMP. */
 bool timestamp_join(int64_t days, int64_t time_us, int64_t *us);
+/* Rounded to `digits` (0..6) digits of a second, half away from PostgreSQL's zero, which is 2000-01-01. False: not a TIMESTAMP. */
+bool timestamp_round(int64_t us, uint32_t digits, int64_t *out);
 static inline bool date_finite(int64_t days)
 {
     return days != DATE_NEG_INF && days != DATE_POS_INF;

@@ -1,5 +1,6 @@
 /* datum.c - single values: order, hash, copy, text. */
 #include "vec/vec.h"
+#include "vec/calendar.h"
 #include "vec/vec_int.h"
 
 #include <math.h>
@@ -306,6 +307,8 @@ kdk_status datum_parse(struct ltype type, const char *text, size_t bytes, struct
         break;
     case LT_TIMESTAMP:
         status = timestamp_parse(text, bytes, &v.i, err);
+        if (status == KDK_OK && type.precision && !timestamp_round(v.i, type.precision - 1u, &v.i))
+            status = err_set(err, KDK_DATETIME_RANGE, "timestamp out of range: \"%.*s\"", (int)MIN(bytes, (size_t)100), text);
         break;
     case LT_TIME:
     case LT_TIMESTAMPTZ:

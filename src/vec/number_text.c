@@ -217,10 +217,10 @@ kdk_status numeric_parse(struct ltype type, const char *text, size_t bytes, int1
     }
     if (!fits || v >= limit) {
         err_set(err, KDK_OUT_OF_RANGE, "numeric field overflow");
-        uint32_t most = precision - scale;
+        int most = (int)precision - (int)scale;
         err_detail(err,
                    "A field with precision %u, scale %u must round to an absolute value less "
-                   "than %s%u.",
+                   "than %s%d.",
                    precision, scale, most ? "10^" : "", most ? most : 1);
         return KDK_OUT_OF_RANGE;
     }

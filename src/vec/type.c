@@ -35,6 +35,8 @@ const char *ltype_name(struct ltype t, char *into, size_t bytes)
 {
     if (t.id == LT_NUMERIC && t.precision)
         snprintf(into, bytes, "numeric(%u,%u)", t.precision, t.scale);
+    else if (t.id == LT_TIMESTAMP && t.precision)
+        snprintf(into, bytes, "timestamp(%u) without time zone", t.precision - 1u);
     else if (t.id == LT_TEXT && (t.fixed || t.length)) {
         const char *name = t.fixed ? "character" : "character varying";
         if (t.length)

@@ -63,8 +63,8 @@ enum ltype_id {
 /* A logical type: 8 bytes, compared with ltype_equal(). Modifiers that do not apply are 0. */
 struct ltype {
     uint8_t id;        /* enum ltype_id */
-    uint8_t precision; /* NUMERIC: 1..38; 0 when not given: values then are held as of (38,10) */
-    uint8_t scale;     /* NUMERIC: 0..precision */
+    uint8_t precision; /* NUMERIC: 1..38; 0 when not given: values then are held as of (38,10). TIMESTAMP(p): p + 1, 0 when it is 6 or not given */
+    uint8_t scale;     /* NUMERIC: 0..38; above the precision only in numeric(2,3) and the like, which hold small fractions alone */
     uint8_t fixed;     /* TEXT: 1 for CHAR(n), whose trailing spaces do not count */
     uint32_t length;   /* TEXT: the most characters (varchar(n)), 0 when unlimited */
 };
