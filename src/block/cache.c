@@ -16,7 +16,7 @@
 #include "base/hash.h"
 #include "task/broker.h"
 
-enum { SHARDS_MAX = 8, BUCKETS = 1024, RECENT = 4096, FILES_DEFAULT = 256, SHARD_BYTES_MIN = 8 << 20 };
+enum { SHARDS_MAX = 8, BUCKETS = 4096, RECENT = 8192, WAYS = 8, FILES_DEFAULT = 256, SHARD_BYTES_MIN = 8 << 20 };
 
 struct shard {
     struct latch latch; /* CACHE. Guards all below. */
@@ -339,13 +339,17 @@ static void shard_admit(struct block_cache *cache, struct shard *shard, uint64_t
     count(&cache->admitted, 1);
 }
 
-/* With the latch: whether a scan has met this key lately; it has from now on. */
+/* With the latch: whether a scan has met this key lately; it has from now on. Sets of some ways, the latest first: of two keys in one place that
+ * the same scan asks for again and again, neither would ever be met. */
 static bool shard_met(struct shard *shard, uint64_t hash)
 {
-    uint32_t tag = (uint32_t)(hash >> 32) | 1, *slot = &shard->recent[(hash >> 10) % RECENT];
-    bool met = *slot == tag;
+    uint32_t tag = (uint32_t)(hash >> 32) | 1, *set = &shard->recent[(hash >> 10) % (RECENT / WAYS) * WAYS], i = 0;
 
-    *slot = tag;
+    while (i < WAYS - 1 && set[i] != tag)
+        i++;
+    bool met = set[i] == tag;
+    memmove(set + 1, set, i * sizeof *set);
+    set[0] = tag;
     return met;
 }
 

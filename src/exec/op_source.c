@@ -716,36 +716,69 @@ out:
 
 /* ---------------------------------------------------------------------- CTEs ---- */
 
+/* The query that names the tables is compiled before they are, for it tells which of their columns are wanted; their pipelines run before its own. */
+struct cte_reader {
+    struct cte_reader *next;
+    struct rowset_source *source;
+    const struct rel *rel;
+    uint32_t *fields;
+};
+
 struct cte_state {
     struct cte_state *next;
     const struct relcte *cte;
-    struct collect *collect;
+    uint64_t *wanted; /* colids of its own */
+    struct cte_reader *readers;
 };
+
+static kdk_status cte_body(struct exec *exec, struct cte_state *state, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct collect *collect;
+    struct xop *top;
+    bool outer = exec->serial_now;
+
+    exec->serial_now = false;
+    TRY(compile(exec, state->cte->rel, state->wanted, &top, err));
+    TRY(collect_new(exec, top, &collect, err));
+    TRY(pipeline_add(exec, top, &collect->sink, exec->serial_now, err));
+    exec->serial_now = outer;
+    for (struct cte_reader *reader = state->readers; reader; reader = reader->next) {
+        const struct xschema *schema = &reader->source->op.schema;
+        reader->source->set = &collect->set;
+        for (uint32_t i = 0, slot = 0; i < reader->rel->col_count; i++)
+            if (slot < schema->count && schema->ids[slot] == reader->rel->cols[i].id)
+                TRY_ASSERT(xschema_find(&top->schema, state->cte->columns[i].id, &reader->fields[slot++]));
+    }
+out:
+    return status;
+}
 
 kdk_status compile_cte(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
-    for (uint32_t i = 0; i < rel->cte_count; i++) {
-        struct relcte *cte = rel->ctes[i];
-        struct cte_state *state;
-        struct xop *top;
-        uint64_t *below;
-        bool outer = exec->serial_now;
+    struct pipeline **start = exec->pipelines_end;
+    struct cte_state *outer = exec->ctes, *state;
 
-        TRY_MEM(below = colids_new(exec, NULL));
-        for (uint32_t c = 0; c < cte->column_count; c++)
-            bit_set(below, cte->columns[c].id);
+    for (uint32_t i = 0; i < rel->cte_count; i++) {
         TRY_MEM(state = ARENA_NEW(&exec->arena, struct cte_state));
-        exec->serial_now = false;
-        TRY(compile(exec, cte->rel, below, &top, err));
-        TRY(collect_new(exec, top, &state->collect, err));
-        TRY(pipeline_add(exec, top, &state->collect->sink, exec->serial_now, err));
-        exec->serial_now = outer;
-        state->cte = cte;
+        TRY_MEM(state->wanted = colids_new(exec, NULL));
+        state->cte = rel->ctes[i];
         state->next = exec->ctes;
         exec->ctes = state;
     }
     TRY(compile(exec, rel->in[0], needed, out, err));
+    /* The last first: it may read those before it. */
+    for (state = exec->ctes; state != outer; state = state->next) {
+        struct pipeline *rest = *start, **end = exec->pipelines_end;
+        *start = NULL;
+        exec->pipelines_end = start;
+        TRY(cte_body(exec, state, err));
+        *exec->pipelines_end = rest;
+        if (rest)
+            exec->pipelines_end = end;
+    }
+    exec->ctes = outer;
 out:
     return status;
 }
@@ -754,21 +787,24 @@ kdk_status compile_cte_ref(struct exec *exec, struct rel *rel, const uint64_t *n
 {
     kdk_status status = KDK_OK;
     struct cte_state *state = exec->ctes;
-    struct rowset_source *source;
-    uint32_t *fields;
+    struct cte_reader *reader;
 
     while (state && state->cte != rel->cte)
         state = state->next;
     TRY_ASSERT(state != NULL);
-    TRY_MEM(fields = ARENA_ARRAY(&exec->arena, uint32_t, rel->col_count + 1));
-    TRY(rowset_source_new(exec, rel, &state->collect->set, fields, &source, err));
-    TRY(xschema_init(&source->op.schema, exec, rel->col_count, err));
+    TRY_MEM(reader = ARENA_NEW(&exec->arena, struct cte_reader));
+    TRY_MEM(reader->fields = ARENA_ARRAY(&exec->arena, uint32_t, rel->col_count + 1));
+    TRY(rowset_source_new(exec, rel, NULL, reader->fields, &reader->source, err));
+    reader->rel = rel;
+    TRY(xschema_init(&reader->source->op.schema, exec, rel->col_count, err));
     for (uint32_t i = 0; i < rel->col_count; i++)
         if (bit_get(needed, rel->cols[i].id)) {
-            TRY_ASSERT(xschema_find(&state->collect->top->schema, rel->cte->columns[i].id, &fields[source->op.schema.count]));
-            xschema_add(&source->op.schema, rel->cols[i].id, rel->cols[i].type);
+            xschema_add(&reader->source->op.schema, rel->cols[i].id, rel->cols[i].type);
+            bit_set(state->wanted, rel->cte->columns[i].id);
         }
-    *out = &source->op;
+    reader->next = state->readers;
+    state->readers = reader;
+    *out = &reader->source->op;
 out:
     return status;
 }

@@ -159,30 +159,121 @@ double plan_selectivity(struct plan *plan, const struct expr *cond, struct rel *
     return 0.33;
 }
 
-/* Of a join condition between two inputs of l and r rows. */
-static double join_share(struct plan *plan, const struct expr *cond, struct rel *left, struct rel *right, double l, double r)
+/* Of a join condition that is no equation, between two inputs of l and r rows. */
+static double other_share(const struct expr *cond, double l, double r)
 {
-    if (cond->kind == EX_CALL && fn_comparison_kind(cond->fn) == CMP_EQ) {
-        double best = 1;
-        for (uint32_t i = 0; i < 2; i++) {
-            uint32_t column;
-            const struct expr *e = cond->args[i];
-            const struct rel *scan = e->kind == EX_COLUMN ? made_by(left, e->column, &column) : NULL;
-            double rows = l;
-            if (!scan && e->kind == EX_COLUMN) {
-                scan = made_by(right, e->column, &column);
-                rows = r;
-            }
-            double distinct = scan ? MIN(column_distinct(plan, scan->table, column), rows) : rows / 10;
-            best = MAX(best, distinct);
-        }
-        return 1 / best;
-    }
     if (cond->kind == EX_IS_TRUE || (cond->kind == EX_NOT && cond->args[0]->kind == EX_IS_DISTINCT))
         return 1 / MAX(1, MIN(l, r));
     if (cond->kind == EX_OR)
         return 0.1;
-    return 0.33;
+    return cond->kind == EX_CALL && fn_comparison_kind(cond->fn) == CMP_NE ? 0.9 : 0.33;
+}
+
+/* What is known of the keys on one side of a join: how many different ones there may be. */
+struct key_side {
+    struct rel *rel;
+    double rows, distinct;
+    const struct rel *scan; /* all are columns of it, or NULL */
+    uint32_t columns[16], count;
+};
+
+static void key_side_add(struct plan *plan, struct key_side *side, const struct expr *e)
+{
+    uint32_t column = 0;
+    const struct rel *scan = e->kind == EX_COLUMN ? made_by(side->rel, e->column, &column) : NULL;
+    double distinct = scan ? column_distinct(plan, scan->table, column) : side->rows / 10;
+    side->distinct *= MAX(1, MIN(distinct, side->rows));
+    side->scan = scan && (!side->count || side->scan == scan) ? scan : NULL;
+    if (side->count < COUNT_OF(side->columns))
+        side->columns[side->count++] = column;
+}
+
+/* Are the keys, or some of them, a key of the table? */
+static bool key_side_unique(const struct key_side *side)
+{
+    if (!side->scan)
+        return false;
+    for (uint32_t i = 0; i < side->scan->table->index_count; i++) {
+        const struct cindex *index = side->scan->table->indexes[i];
+        uint32_t found = 0;
+        for (uint32_t c = 0; c < index->column_count; c++)
+            for (uint32_t k = 0; k < side->count; k++)
+                if (index->columns[c] == side->columns[k]) {
+                    found++;
+                    break;
+                }
+        if (index->unique && found == index->column_count)
+            return true;
+    }
+    return false;
+}
+
+/* The share of all pairs of rows that equal keys leave. Several keys are seldom independent: what refers to a whole key of a table finds one row of
+ * all that the table has; otherwise there are at most as many different keys as rows. */
+struct key_pairs {
+    struct key_side side[2];
+    uint32_t count;
+};
+
+static struct key_pairs key_pairs_of(struct rel *left, struct rel *right, double l, double r)
+{
+    return (struct key_pairs){.side = {{.rel = left, .rows = l, .distinct = 1}, {.rel = right, .rows = r, .distinct = 1}}};
+}
+
+static void key_pairs_add(struct plan *plan, struct key_pairs *pairs, const struct expr *left, const struct expr *right)
+{
+    key_side_add(plan, &pairs->side[0], left);
+    key_side_add(plan, &pairs->side[1], right);
+    pairs->count++;
+}
+
+static double key_pairs_share(struct plan *plan, const struct key_pairs *pairs)
+{
+    double most = 1;
+    if (!pairs->count)
+        return 1;
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct key_side *side = &pairs->side[i];
+        if (pairs->count > 1 && key_side_unique(side))
+            return 1 / table_rows(plan, side->scan->table);
+        most = MAX(most, MIN(side->distinct, side->rows));
+    }
+    return 1 / most;
+}
+
+/* Is this column, or one in this expression, made by the tree? */
+static bool makes_some(const struct rel *rel, const struct expr *e)
+{
+    uint32_t column;
+    if (e->kind == EX_COLUMN)
+        return made_by(rel, e->column, &column) != NULL;
+    for (uint32_t i = 0; i < e->arg_count; i++)
+        if (makes_some(rel, e->args[i]))
+            return true;
+    return false;
+}
+
+/* Adds an equation, whichever way round; false: it is none. */
+static bool key_pairs_try(struct plan *plan, struct key_pairs *pairs, const struct expr *cond)
+{
+    if (cond->kind != EX_CALL || fn_comparison_kind(cond->fn) != CMP_EQ)
+        return false;
+    bool turned = makes_some(pairs->side[1].rel, cond->args[0]) || makes_some(pairs->side[0].rel, cond->args[1]);
+    key_pairs_add(plan, pairs, cond->args[turned], cond->args[!turned]);
+    return true;
+}
+
+/* Of all conditions of a join, those that became hash keys too. */
+static double join_share(struct plan *plan, const struct rel *join, double l, double r)
+{
+    struct key_pairs pairs = key_pairs_of(join->in[0], join->in[1], l, r);
+    double share = 1;
+    for (uint32_t i = 0; i < join->phys.equi_count; i++)
+        key_pairs_add(plan, &pairs, join->phys.left_keys[i], join->phys.right_keys[i]);
+    for (uint32_t i = 0; i < join->cond_count; i++)
+        if (!key_pairs_try(plan, &pairs, join->conds[i]))
+            share *= other_share(join->conds[i], l, r);
+    return share * key_pairs_share(plan, &pairs);
 }
 
 double plan_rows(struct plan *plan, struct rel *rel)
@@ -210,8 +301,7 @@ double plan_rows(struct plan *plan, struct rel *rel)
         left = plan_rows(plan, rel->in[0]);
         right = plan_rows(plan, rel->in[1]);
         rows = left * right;
-        for (uint32_t i = 0; i < rel->cond_count; i++)
-            rows *= join_share(plan, rel->conds[i], rel->in[0], rel->in[1], left, right);
+        rows *= join_share(plan, rel, left, right);
         switch (rel->join) {
         case JOIN_INNER:
             break;
@@ -315,7 +405,8 @@ static kdk_status joined_rows(struct plan *plan, struct region *region, uint32_t
                               struct err *err)
 {
     kdk_status status = KDK_OK;
-    *rows = region->rows[a] * region->rows[b];
+    struct key_pairs pairs = key_pairs_of(region->rels[a], region->rels[b], region->rows[a], region->rows[b]);
+    double share = 1;
     *connected = false;
     for (uint32_t i = 0; i < region->conds.count; i++) {
         struct colset used = {0}, outside = {0};
@@ -332,8 +423,10 @@ static kdk_status joined_rows(struct plan *plan, struct region *region, uint32_t
         if (!in_both || !colset_meets(&used, &region->made[a]) || !colset_meets(&used, &region->made[b]))
             continue;
         *connected = true;
-        *rows *= join_share(plan, region->conds.list[i], region->rels[a], region->rels[b], region->rows[a], region->rows[b]);
+        if (!key_pairs_try(plan, &pairs, region->conds.list[i]))
+            share *= other_share(region->conds.list[i], region->rows[a], region->rows[b]);
     }
+    *rows = region->rows[a] * region->rows[b] * share * key_pairs_share(plan, &pairs);
 out:
     return status;
 }

@@ -68,6 +68,7 @@ struct gtable {
     uint32_t index_count, column_count;
     struct gindex *indexes;
     struct gbounds *bounds;    /* column_count */
+    _Atomic uint64_t *distinct; /* column_count: different values in the strips, plus 1; 0: not counted yet. Any thread. */
     _Atomic(struct directory *) directory;
 };
 struct directory {

@@ -7,6 +7,7 @@
 #include "table/load.h"
 
 #include "base/mem.h"
+#include "task/broker.h"
 
 void put_be64(uint8_t *into, uint64_t v)
 {
@@ -39,6 +40,7 @@ void gtable_free(struct gtable *table)
     mem_free(directory);
     mem_free(table->indexes);
     mem_free(table->bounds);
+    mem_free(table->distinct);
     mem_free(table);
 }
 
@@ -101,6 +103,7 @@ static kdk_status gtable_decode(struct gtable *table, const struct buf *bytes,
     if (in.bad || n > cursor_left(&in))
         TRY(err_set(err, KDK_CORRUPT, "the entry of table %u is damaged", table->id));
     TRY_MEM(table->bounds = MEM_ARRAY(struct gbounds, MAX(n, 1)));
+    TRY_MEM(table->distinct = MEM_ARRAY(_Atomic uint64_t, MAX(n, 1)));
     table->column_count = (uint32_t)n;
     for (uint32_t c = 0; c < n; c++) {
         table->bounds[c].known = cursor_u8(&in);
@@ -506,10 +509,14 @@ kdk_status disk_open(struct store *store, const struct store_options *options,
         TRY(disk_create(disk, path, out, err));
         TRY(os_open(disk->os, path, OS_WRITE, &disk->slots, err));
     }
+    /* A share of what all may use: others that need memory get it back from the cache (broker.h). */
+    uint64_t all = os_memory_bytes(disk->os);
+    if (options->broker)
+        all = MIN(all, atomic_load_explicit(&options->broker->limit, memory_order_relaxed));
     TRY(block_cache_new(&(struct block_cache_options){.os = disk->os,
                                                       .dir = disk->blocks,
                                                       .broker = options->broker,
-                                                      .bytes_max = 64u << 20},
+                                                      .bytes_max = MAX(all / 4, 64ull << 20)},
                         &disk->strips, err));
     disk->older_slot = older.sequence;
     atomic_init(&disk->due_lsn, out->log_lsn + disk->log_bytes);

@@ -348,22 +348,6 @@ bool table_column_bounds(struct table *table, uint32_t column, int128 *lo, int12
     return low <= high;
 }
 
-uint64_t table_column_distinct(struct table *table, uint32_t column)
-{
-    /* A key of one column tells; for others nothing is known. */
-    uint64_t rows = 0;
-    txn_enter(table->store->man);
-    struct index_set *set = atomic_load_explicit(&table->indexes, memory_order_acquire);
-    for (uint32_t i = 0; i < set->count; i++) {
-        struct index *index = set_index(set, i);
-        if (index && index->def.unique && index->def.column_count == 1 &&
-            index->def.columns[0] == column)
-            rows = table_row_count(table);
-    }
-    txn_leave(table->store->man);
-    return rows;
-}
-
 bool store_is_new(const struct store *store)
 {
     return txnman_published(store->man) == 0;
