@@ -385,6 +385,55 @@ out:
     return status;
 }
 
+struct part_task {
+    struct task task;
+    exec_part_fn part;
+    void *context;
+    struct xworker *worker;
+    uint32_t number, parts;
+};
+
+static enum task_result part_task_run(struct task *task, uint32_t thread)
+{
+    struct part_task *t = task->context;
+    struct err err = {0};
+    kdk_status status;
+
+    t->worker->at_home = thread == 0;
+    status = task_group_cancelled(task->group) ? KDK_OK : t->part(t->context, t->worker, t->number, t->parts, &err);
+    if (status != KDK_OK)
+        task_group_fail(task->group, status, &err);
+    return TASK_DONE;
+}
+
+kdk_status exec_parallel(struct exec *exec, uint32_t parts, exec_part_fn part, void *context, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct part_task tasks[WORKERS_MAX];
+    struct task_group group;
+
+    ASSERT(parts <= exec->worker_count);
+    if (parts == 1 || !exec->env.sched) {
+        for (uint32_t i = 0; i < parts; i++)
+            TRY(part(context, &exec->workers[0], i, parts, err));
+        goto out;
+    }
+    task_group_init(&group, exec->env.sched, TASK_NORMAL, parts, exec->env.eval.cancel);
+    group.tick = exec->env.tick;
+    group.tick_context = exec->env.tick_context;
+    for (uint32_t i = 0; i < parts; i++) {
+        tasks[i] = (struct part_task){.part = part, .context = context, .worker = &exec->workers[i], .number = i, .parts = parts};
+        tasks[i].task.run = part_task_run;
+        tasks[i].task.context = &tasks[i];
+    }
+    for (uint32_t i = 0; i < parts; i++)
+        task_submit(&group, &tasks[i].task);
+    TRY(task_group_wait(&group, err));
+    exec->workers[0].at_home = true;
+out:
+    return status;
+}
+
 kdk_status exec_next(struct exec *exec, struct batch **out, struct err *err)
 {
     kdk_status status = KDK_OK;

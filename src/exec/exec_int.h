@@ -92,6 +92,7 @@ struct exec {
     bool statement_open; /* A change is not at the top (RETURNING has subqueries): the statement ends when all pipelines have run. */
     uint64_t affected;
     struct cte_state *ctes;
+    struct keyfilter_use *filters; /* of the scans compiled so far, and those to be */
     _Atomic uint64_t progress_done; /* rows written */
     _Atomic uint64_t progress_read; /* rows read by scans and series, if env.tick */
     uint64_t progress_total;        /* of the tables scanned */
@@ -109,6 +110,11 @@ kdk_status pipeline_add(struct exec *exec, struct xop *top, struct xsink *sink, 
 /* Makes the operators for `rel`; needed: a bitmap of colids that are wanted of it. */
 kdk_status compile(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err);
 kdk_status exec_interrupted(struct exec *exec, struct err *err);
+/* Calls part() for each of `parts` parts, at most as many as there are workers, each with a worker of its own. For finalize(). */
+typedef kdk_status (*exec_part_fn)(void *context, struct xworker *worker, uint32_t part, uint32_t parts, struct err *err);
+kdk_status exec_parallel(struct exec *exec, uint32_t parts, exec_part_fn part, void *context, struct err *err);
+/* Fewer rows than this are not worth a task. */
+#define PARALLEL_ROWS_MIN KDK_PICK(1u << 14, 32u)
 
 /* ---- schemas and expressions ---- */
 kdk_status xschema_init(struct xschema *schema, struct exec *exec, uint32_t room, struct err *err);

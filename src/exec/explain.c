@@ -1,6 +1,7 @@
 /* explain.c - the plan as text, in PostgreSQL's look. */
 #include "base/buf.h"
 #include "exec/exec_int.h"
+#include "exec/keyfilter.h"
 
 #include <stdatomic.h>
 
@@ -221,7 +222,8 @@ static void rel_print(struct buf *out, const struct rel *root, const struct rel 
         title = "Project";
         break;
     case REL_JOIN:
-        ADD("%s%s Join", rel->phys.method == JM_HASH ? "Hash" : "Nested Loop", join_word(rel->join));
+        ADD("%s%s%s Join", rel->phys.method == JM_HASH ? "Hash" : "Nested Loop", rel->phys.build_left ? " Right" : "",
+            join_word(rel->join));
         break;
     case REL_AGG:
         title = rel->col_count ? "HashAggregate" : "Aggregate";
@@ -267,6 +269,14 @@ static void rel_print(struct buf *out, const struct rel *root, const struct rel 
         ADD("%s", op ? ")" : "");
     }
     ADD("\n");
+    for (const struct keyfilter_use *use = exec ? exec->filters : NULL; use; use = use->next) {
+        if (use->scan != rel)
+            continue;
+        line(out, indent);
+        ADD("Rows Removed by Keys of ");
+        expr_print(out, root, &(struct expr){.kind = EX_COLUMN, .type = use->filter->type, .column = use->column});
+        ADD(": %llu\n", (unsigned long long)atomic_load(&use->dropped));
+    }
     if (rel->phys.equi_count) {
         line(out, indent);
         ADD("Hash Cond: ");

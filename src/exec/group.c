@@ -11,6 +11,7 @@
 #include "catalog/fn.h"
 
 #define POINTER_MASK 0xffffffffffffull
+#define ROW_DEAD     1ull /* In place of a link: the row's group is another row's. */
 
 static uint64_t tag_of(uint64_t hash)
 {
@@ -92,14 +93,123 @@ out:
     return status;
 }
 
-/* The group row of each selected row, in found[k], making those that are missing (fresh[k] tells; may be NULL). Keys in `keys`: any form but lazy. */
+/* Which of the n rows (places in the batch, with a stored row each) have the stored row's key? Those that do not are left, packed, in `others`: indexes. */
+static uint32_t groups_differ(const struct groups *g, const uint16_t *places, uint8_t *const *rows, uint32_t n, uint16_t *others)
+{
+    uint16_t same_places[BATCH_ROWS];
+    uint8_t *same_rows[BATCH_ROWS];
+    uint32_t same = n, left = 0;
+
+    memcpy(same_places, places, n * sizeof *places);
+    memcpy(same_rows, rows, n * sizeof *rows);
+    for (uint32_t i = 0; i < g->key_count && same; i++)
+        same = rows_match(g->layout, i, &g->keys[i], true, same_places, same_rows, same);
+    for (uint32_t i = 0, m = 0; i < n && same < n; i++) {
+        bool found = m < same && same_places[m] == places[i];
+        m += found;
+        others[left] = (uint16_t)i;
+        left += !found;
+    }
+    return left;
+}
+
+/* Of `n` numbers of selected rows those whose hash none before has come first, in order; how many. The others follow. */
+static uint32_t groups_first(const struct groups *g, uint16_t *list, uint32_t n)
+{
+    enum { SLOTS = BATCH_ROWS * 2 };
+    uint16_t slots[SLOTS], again[BATCH_ROWS];
+    uint32_t first = 0, left = 0;
+
+    if (n < 2)
+        return n;
+    memset(slots, 0xff, sizeof slots);
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t hash = g->hashes[list[i]];
+        uint32_t at = (uint32_t)(hash >> 32) % SLOTS;
+        while (slots[at] != UINT16_MAX && g->hashes[slots[at]] != hash)
+            at = (at + 1) % SLOTS;
+        if (slots[at] != UINT16_MAX) {
+            again[left++] = list[i];
+            continue;
+        }
+        slots[at] = list[i];
+        list[first++] = list[i];
+    }
+    memcpy(list + first, again, left * sizeof *again);
+    return first;
+}
+
+/* Finds the groups of some selected rows, by their numbers in `list`, which is used up. */
+static kdk_status groups_probe(struct groups *g, uint16_t *list, uint32_t n, const struct sel *sel, uint32_t count,
+                               uint8_t **found, bool *fresh, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    uint16_t walkers[BATCH_ROWS], places[BATCH_ROWS], others[BATCH_ROWS];
+    uint8_t *rows[BATCH_ROWS];
+    uint64_t hashes[BATCH_ROWS];
+    const struct vec *none[1] = {NULL};
+
+    while (n) {
+        uint32_t walking = n, missing = 0;
+        for (uint32_t i = 0; i < n; i++) {
+            uint64_t hash = g->hashes[list[i]], slot = g->directory[hash & g->mask];
+            walkers[i] = list[i];
+            rows[i] = slot & tag_of(hash) ? (uint8_t *)(uintptr_t)(slot & POINTER_MASK) : NULL;
+        }
+        while (walking) {
+            uint32_t candidates = 0, left;
+            for (uint32_t i = 0; i < walking; i++) {
+                uint16_t k = walkers[i];
+                uint8_t *row = rows[i];
+                while (row && row_hash(row) != g->hashes[k])
+                    row = (uint8_t *)(uintptr_t)get_u64(row + ROW_LINK);
+                if (!row) {
+                    list[missing++] = k;
+                    continue;
+                }
+                found[k] = row;
+                walkers[candidates] = k;
+                places[candidates] = (uint16_t)SEL_ROW(sel, k);
+                rows[candidates++] = row;
+            }
+            left = groups_differ(g, places, rows, candidates, others);
+            for (uint32_t i = 0; i < left; i++) {
+                walkers[i] = walkers[others[i]];
+                rows[i] = (uint8_t *)(uintptr_t)get_u64(rows[others[i]] + ROW_LINK);
+            }
+            walking = left;
+        }
+        /* New groups; rows with the hash of one of them look for it in the next round. */
+        uint32_t made = groups_first(g, list, missing);
+        for (uint32_t i = 0; i < made; i++) {
+            places[i] = (uint16_t)SEL_ROW(sel, list[i]);
+            hashes[i] = g->hashes[list[i]];
+        }
+        if (made)
+            TRY(rowset_append(&g->set, g->key_count ? g->key_list : none, &(struct sel){places, made}, count, hashes,
+                              g->scratch, rows, err));
+        for (uint32_t i = 0; i < made; i++) {
+            groups_link(g, rows[i]);
+            found[list[i]] = rows[i];
+            if (fresh)
+                fresh[list[i]] = true;
+        }
+        n = missing - made;
+        memmove(list, list + made, n * sizeof *list);
+    }
+out:
+    return status;
+}
+
+/* The group row of each selected row, in found[k], making those that are missing (fresh[k] tells; may be NULL). Keys in `keys`: any form but lazy.
+ * A row with the hash of the one before it has the same key, but for accidents, and need not look for its group. */
 static kdk_status groups_find(struct groups *g, struct vec *const *keys, const struct sel *sel, uint32_t count,
                               uint8_t **found, bool *fresh, struct err *err)
 {
     kdk_status status = KDK_OK;
-    uint16_t places[BATCH_ROWS], active[BATCH_ROWS], index[BATCH_ROWS];
-    uint8_t *chain[BATCH_ROWS], *rows[BATCH_ROWS];
-    uint32_t active_count = sel->count;
+    uint16_t list[BATCH_ROWS], places[BATCH_ROWS], others[BATCH_ROWS];
+    uint8_t *rows[BATCH_ROWS];
+    uint32_t heads = 0, followers = 0, left;
 
     if (!g->key_count)
         memset(g->hashes, 0, sel->count * sizeof *g->hashes);
@@ -108,75 +218,25 @@ static kdk_status groups_find(struct groups *g, struct vec *const *keys, const s
         vec_flatten(keys[i], sel, count, ltype_width(g->layout->types[i]), &g->keys[i]);
     }
     TRY(groups_grow(g, g->set.row_count + sel->count, err));
+    if (fresh)
+        memset(fresh, 0, sel->count * sizeof *fresh);
     for (uint32_t k = 0; k < sel->count; k++) {
-        uint64_t slot = g->directory[g->hashes[k] & g->mask];
-        active[k] = (uint16_t)k;
-        chain[k] = slot & tag_of(g->hashes[k]) ? (uint8_t *)(uintptr_t)(slot & POINTER_MASK) : NULL;
-        if (fresh)
-            fresh[k] = false;
+        list[heads] = (uint16_t)k;
+        heads += !k || g->hashes[k] != g->hashes[k - 1];
     }
-    while (active_count) {
-        uint32_t n = 0, left = 0;
-        for (uint32_t a = 0; a < active_count; a++) {
-            uint32_t k = active[a];
-            uint8_t *row = chain[a];
-            /* Chains are walked to their end before a row is made; rows made meanwhile stand at the front, so look again. */
-            while (row && row_hash(row) != g->hashes[k])
-                row = (uint8_t *)(uintptr_t)get_u64(row + ROW_LINK);
-            if (row) {
-                places[n] = (uint16_t)SEL_ROW(sel, k);
-                index[n] = (uint16_t)k;
-                rows[n] = row;
-                n++;
-                continue;
-            }
-            /* No group yet, as far as this walk has seen. */
-            uint16_t at = (uint16_t)SEL_ROW(sel, k);
-            uint64_t *slot = &g->directory[g->hashes[k] & g->mask];
-            bool known = false;
-            for (uint8_t *r = (uint8_t *)(uintptr_t)(*slot & POINTER_MASK); r && !known;
-                 r = (uint8_t *)(uintptr_t)get_u64(r + ROW_LINK)) {
-                if (row_hash(r) != g->hashes[k])
-                    continue;
-                uint16_t place = at;
-                uint8_t *candidate = r;
-                uint32_t same = 1;
-                for (uint32_t i = 0; i < g->key_count && same; i++)
-                    same = rows_match(g->layout, i, &g->keys[i], true, &place, &candidate, 1);
-                if (same) {
-                    found[k] = r;
-                    known = true;
-                }
-            }
-            if (!known) {
-                struct sel one = {&at, 1};
-                const struct vec *all[1] = {NULL};
-                TRY(rowset_append(&g->set, g->key_count ? g->key_list : all, &one, count, &g->hashes[k], g->scratch,
-                                  &found[k], err));
-                groups_link(g, found[k]);
-                if (fresh)
-                    fresh[k] = true;
-            }
+    TRY(groups_probe(g, list, heads, sel, count, found, fresh, err));
+    if (heads == sel->count)
+        goto out;
+    for (uint32_t k = 1; k < sel->count; k++)
+        if (g->hashes[k] == g->hashes[k - 1]) {
+            list[followers] = (uint16_t)k;
+            places[followers] = (uint16_t)SEL_ROW(sel, k);
+            rows[followers++] = found[k] = found[k - 1];
         }
-        /* Those with a candidate: does it agree? */
-        uint16_t tried[BATCH_ROWS];
-        uint8_t *tried_rows[BATCH_ROWS];
-        uint32_t same = n;
-        memcpy(tried, places, n * sizeof *tried);
-        memcpy(tried_rows, rows, n * sizeof *tried_rows);
-        for (uint32_t i = 0; i < g->key_count && same; i++)
-            same = rows_match(g->layout, i, &g->keys[i], true, tried, tried_rows, same);
-        for (uint32_t i = 0, m = 0; i < n; i++) {
-            if (m < same && tried[m] == places[i]) {
-                found[index[i]] = rows[i];
-                m++;
-            } else {
-                active[left] = index[i];
-                chain[left++] = (uint8_t *)(uintptr_t)get_u64(rows[i] + ROW_LINK);
-            }
-        }
-        active_count = left;
-    }
+    left = groups_differ(g, places, rows, followers, others);
+    for (uint32_t i = 0; i < left; i++)
+        list[i] = list[others[i]];
+    TRY(groups_probe(g, list, left, sel, count, found, fresh, err));
 out:
     return status;
 }
@@ -216,7 +276,8 @@ struct aggregate {
     struct call *calls;
     struct rowlayout layout;
     struct groups groups;
-    bool merged; /* groups holds somebody's */
+    bool merged;   /* groups holds somebody's */
+    bool relinked; /* ... and others', so that there may be dead rows */
     struct aggregate_local *locals[WORKERS_MAX];
     uint32_t *key_fields;
     uint32_t *call_of; /* call for each output slot, or UINT32_MAX: key_of */
@@ -225,8 +286,20 @@ struct aggregate {
     struct rowset_at at;
 };
 
+/* Groups by small numbers: when every key of a batch is a dictionary's code or a byte, and there are few combinations of them, a table of all combinations takes the
+ * place of hashing. A slot is NULL until its group is found the other way. */
+enum { CODE_KEYS_MAX = 4, CODE_SLOTS_MAX = 1 << 14 };
+struct code_map {
+    uint8_t **slots; /* CODE_SLOTS_MAX, or NULL: not needed yet */
+    struct code_key {
+        uint64_t dict; /* 0: bytes */
+        uint32_t room; /* NULL is 0, others start from 1 */
+    } keys[CODE_KEYS_MAX];
+};
+
 struct aggregate_local {
     struct groups groups;
+    struct code_map codes;
     struct eval **keys;
     struct vec **key_vecs;
     struct eval ***args; /* by call */
@@ -281,6 +354,79 @@ static kdk_status aggregate_local_new(struct aggregate *agg, struct xworker *wor
     }
     TRY(vec_init(&l->group_ids, LTYPE(BIGINT), arena, err));
     TRY(batch_shell(&l->narrowed, 0, arena, err));
+out:
+    return status;
+}
+
+/* The greatest code of the selected rows. */
+static uint32_t code_max(const int32_t *codes, const struct sel *sel)
+{
+    int32_t max = 0;
+    for (uint32_t k = 0; k < sel->count; k++)
+        max = MAX(max, codes[SEL_ROW(sel, k)]);
+    return (uint32_t)max;
+}
+
+/* As groups_find(), if the keys are of that kind; *done tells. */
+static kdk_status codes_find(struct aggregate *agg, struct aggregate_local *l, struct xworker *worker, const struct sel *sel,
+                             uint32_t count, uint8_t **found, bool *done, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct code_map *map = &l->codes;
+    struct code_key now[CODE_KEYS_MAX];
+    uint32_t at[BATCH_ROWS], slots = 1, missing = 0;
+    uint16_t places[BATCH_ROWS], list[BATCH_ROWS];
+    uint8_t *rows[BATCH_ROWS];
+    bool changed = !map->slots;
+
+    *done = false;
+    if (agg->key_count > CODE_KEYS_MAX)
+        goto out;
+    for (uint32_t i = 0; i < agg->key_count; i++) {
+        const struct vec *v = l->key_vecs[i];
+        struct code_key *had = &map->keys[i];
+        if (v->form == VF_DICT && v->dict_id) {
+            uint32_t need = code_max(v->data, sel) + 2;
+            now[i] = (struct code_key){v->dict_id, had->dict == v->dict_id ? MAX(need, had->room) : need};
+        } else if (v->form == VF_FLAT && v->width == W_8) {
+            now[i] = (struct code_key){0, UINT8_MAX + 2};
+        } else {
+            goto out;
+        }
+        if (now[i].room > CODE_SLOTS_MAX / slots)
+            goto out;
+        slots *= now[i].room;
+        changed |= now[i].dict != had->dict || now[i].room != had->room;
+    }
+    if (!map->slots)
+        TRY_MEM(map->slots = ARENA_ARRAY(&worker->arena, uint8_t *, CODE_SLOTS_MAX));
+    if (changed) {
+        memcpy(map->keys, now, agg->key_count * sizeof *now);
+        memset(map->slots, 0, slots * sizeof *map->slots);
+    }
+    memset(at, 0, sel->count * sizeof *at);
+    for (uint32_t i = 0; i < agg->key_count; i++) {
+        const struct vec *v = l->key_vecs[i];
+        const int32_t *codes = v->form == VF_DICT ? v->data : NULL;
+        const int8_t *bytes = v->data;
+        for (uint32_t k = 0; k < sel->count; k++) {
+            uint32_t row = SEL_ROW(sel, k), code = codes ? (uint32_t)codes[row] : (uint32_t)(bytes[row] - INT8_MIN);
+            at[k] = at[k] * now[i].room + (vec_valid(v, row) ? code + 1 : 0);
+        }
+    }
+    for (uint32_t k = 0; k < sel->count; k++) {
+        found[k] = map->slots[at[k]];
+        list[missing] = (uint16_t)k;
+        missing += !found[k];
+    }
+    if (missing) {
+        for (uint32_t i = 0; i < missing; i++)
+            places[i] = (uint16_t)SEL_ROW(sel, list[i]);
+        TRY(groups_find(&l->groups, l->key_vecs, &(struct sel){places, missing}, count, rows, NULL, err));
+        for (uint32_t i = 0; i < missing; i++)
+            found[list[i]] = map->slots[at[list[i]]] = rows[i];
+    }
+    *done = true;
 out:
     return status;
 }
@@ -378,7 +524,10 @@ static kdk_status aggregate_consume(struct xsink *sink, struct xworker *worker, 
     for (uint32_t i = 0; i < agg->key_count; i++)
         TRY(eval_run(l->keys[i], batch, &l->key_vecs[i], err));
     if (agg->key_count) {
-        TRY(groups_find(&l->groups, l->key_vecs, &batch->sel, batch->count, rows, NULL, err));
+        bool done;
+        TRY(codes_find(agg, l, worker, &batch->sel, batch->count, rows, &done, err));
+        if (!done)
+            TRY(groups_find(&l->groups, l->key_vecs, &batch->sel, batch->count, rows, NULL, err));
     } else {
         uint16_t first = (uint16_t)SEL_ROW(&batch->sel, 0);
         struct sel one = {&first, 1};
@@ -394,34 +543,79 @@ out:
 
 static kdk_status aggregate_combine(struct xsink *sink, struct xworker *worker, struct err *err)
 {
+    (void)sink;
+    (void)worker;
+    (void)err;
+    return KDK_OK;
+}
+
+/* One part of all groups: those whose slot of the directory is in this part of it. Rows of other parts are passed by; of theirs, only the hash is looked at. */
+static kdk_status aggregate_merge_part(void *context, struct xworker *worker, uint32_t part, uint32_t parts, struct err *err)
+{
     kdk_status status = KDK_OK;
-    struct aggregate *agg = (struct aggregate *)((char *)sink - offsetof(struct aggregate, sink));
-    struct aggregate_local *l = agg->locals[worker->index];
+    struct aggregate *agg = context;
+    struct groups *g = &agg->groups;
     struct rowset_at at = {0};
+    const uint64_t slots = g->mask + 1, from = slots / parts * part, end = part + 1 == parts ? slots : from + slots / parts;
     uint8_t *rows[256];
     uint32_t n;
 
-    if (!l)
-        goto out;
-    if (!agg->merged) {
-        agg->groups = l->groups;
-        memset(&l->groups, 0, sizeof l->groups);
-        agg->merged = true;
-        goto out;
-    }
-    TRY(groups_grow(&agg->groups, agg->groups.set.row_count + l->groups.set.row_count, err));
-    while ((n = rowset_next(&l->groups.set, &at, rows, COUNT_OF(rows))))
+    while ((n = rowset_next(&g->set, &at, rows, COUNT_OF(rows)))) {
+        uint32_t own = 0;
+        TRY(exec_interrupted(worker->exec, err));
         for (uint32_t i = 0; i < n; i++) {
-            uint8_t *peer = groups_peer(&agg->groups, rows[i]);
+            uint64_t slot = row_hash(rows[i]) & g->mask;
+            __builtin_prefetch(&g->directory[slot]);
+            rows[own] = rows[i];
+            own += slot >= from && slot < end;
+        }
+        for (uint32_t i = 0; i < own; i++) {
+            uint8_t *peer = groups_peer(g, rows[i]);
             if (!peer) {
-                TRY(rowset_copy_row(&agg->groups.set, rows[i], &peer, err));
-                groups_link(&agg->groups, peer);
+                groups_link(g, rows[i]);
                 continue;
             }
             for (uint32_t c = 0; c < agg->call_count; c++)
                 TRY(agg_combine(&agg->calls[c].agg, peer + agg->calls[c].offset, rows[i] + agg->calls[c].offset,
                                 &worker->arena, err));
+            put_u64(rows[i] + ROW_LINK, ROW_DEAD);
         }
+    }
+out:
+    return status;
+}
+
+/* The workers' groups become one table: their rows stay where they are, and are linked anew; of two with one key one takes the other's states, which is
+ * dead from then on. */
+static kdk_status aggregate_merge(struct aggregate *agg, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct groups *g = &agg->groups;
+    uint64_t rows = 0, slots = 64, *directory;
+
+    for (uint32_t w = 0; w < agg->exec->worker_count; w++) {
+        struct aggregate_local *l = agg->locals[w];
+        if (!l || !l->groups.layout)
+            continue;
+        rows += l->groups.set.row_count;
+        if (!agg->merged) {
+            *g = l->groups;
+            memset(&l->groups, 0, sizeof l->groups);
+            agg->merged = true;
+        } else {
+            rowset_move(&g->set, &l->groups.set);
+            agg->relinked = true;
+        }
+    }
+    if (!agg->relinked)
+        goto out;
+    while (slots < rows)
+        slots *= 2;
+    TRY_MEM(directory = mem_zalloc(size_mul(slots, sizeof *directory)));
+    mem_free(g->directory);
+    g->directory = directory;
+    g->mask = slots - 1;
+    TRY(exec_parallel(agg->exec, rows < PARALLEL_ROWS_MIN ? 1 : agg->exec->worker_count, aggregate_merge_part, agg, err));
 out:
     return status;
 }
@@ -431,6 +625,7 @@ static kdk_status aggregate_finalize(struct xsink *sink, struct xworker *worker,
     kdk_status status = KDK_OK;
     struct aggregate *agg = (struct aggregate *)((char *)sink - offsetof(struct aggregate, sink));
 
+    TRY(aggregate_merge(agg, err));
     if (!agg->merged) {
         TRY(groups_init(&agg->groups, &agg->layout, agg->key_count, &worker->arena, err));
         agg->merged = true;
@@ -491,12 +686,19 @@ static kdk_status aggregate_next(struct xop *op, struct xworker *worker, void *l
     struct aggregate *agg = (struct aggregate *)op;
     struct batch *batch = local;
     uint8_t *rows[BATCH_ROWS];
-    uint32_t n;
+    uint32_t n, live = 0;
     (void)worker;
 
-    latch_acquire(&agg->latch);
-    n = rowset_next(&agg->groups.set, &agg->at, rows, BATCH_ROWS);
-    latch_release(&agg->latch);
+    do {
+        latch_acquire(&agg->latch);
+        n = rowset_next(&agg->groups.set, &agg->at, rows, BATCH_ROWS);
+        latch_release(&agg->latch);
+        for (uint32_t i = 0; i < n && agg->relinked; i++) {
+            rows[live] = rows[i];
+            live += get_u64(rows[i] + ROW_LINK) != ROW_DEAD;
+        }
+    } while (agg->relinked && n && !live);
+    n = agg->relinked ? live : n;
     if (!n)
         goto out;
     for (uint32_t i = 0; i < op->schema.count; i++) {

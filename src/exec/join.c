@@ -7,6 +7,9 @@
  *
  * A key that is NULL matches nothing (unless the key is null-safe): such right rows are not built, but for FULL, which must show them.
  *
+ * Built left  A SEMI or ANTI join may build its left side instead: then the right side streams and leaves a flag on the left rows that it
+ *       matches, and the join is the source of those with, or without it. Below, "built" and "streamed" are the sides as they are used.
+ *
  * MARK  The mark of a left row is true if some pair's conditions are true, else NULL if some pair's are NULL, else false. Keys of a hash join decide which pairs there are; with a single key and no
  *       conditions the key itself is the comparison: a NULL on either side, against a non-empty other side, is a NULL.
  */
@@ -14,37 +17,48 @@
 
 #include <stdatomic.h>
 
+#include "exec/keyfilter.h"
+
 struct join {
     struct xop op;
     struct xsink build;
     struct exec *exec;
-    struct xop *right;
+    struct xop *built, *streamed;
     bool hash;
-    bool left_out;  /* left columns are in the output */
+    bool flags; /* built left */
     uint32_t key_count;
-    /* Right rows */
+    struct expr **built_keys, **streamed_keys;
+    struct keyfilter *filters; /* by key, for those that `filtered` names; NULL: none */
+    bool *filtered;
+    /* Built rows */
     struct rowlayout layout;
     uint32_t field_count;      /* keys, then columns */
-    uint32_t *field_slots;     /* slots of right for fields past the keys */
+    uint32_t *field_slots;     /* slots of `built` for fields past the keys */
     struct rowset set;
     struct rowset sets[WORKERS_MAX];
     uint64_t *directory;
     uint64_t mask;
-    _Atomic uint32_t null_keys; /* some right row had a NULL key and was left out */
-    _Atomic uint64_t seen;      /* right rows, left out ones too */
-    /* Pairs: left columns then right fields, as conditions and output see them */
+    _Atomic uint32_t null_keys; /* some built row had a NULL key and was left out */
+    _Atomic uint64_t seen;      /* built rows, left out ones too */
+    /* Pairs: streamed columns then built fields, as conditions and output see them */
     struct xschema pair;
-    uint32_t *pair_left;  /* slot of the left batch for each pair slot, or UINT32_MAX */
-    uint32_t *pair_field; /* field of the right row */
+    uint32_t *pair_left;  /* slot of the streamed batch for each pair slot, or UINT32_MAX */
+    uint32_t *pair_field; /* field of the built row */
     struct expr *condition; /* MARK: all conditions, and-ed, three-valued; NULL: none */
     /* Build, for each worker */
     struct eval **build_keys[WORKERS_MAX];
     struct vec *scratch[WORKERS_MAX];
     const struct vec **columns[WORKERS_MAX];
+    /* Built left */
+    struct xsink flagging;
+    struct join_local *flaggers[WORKERS_MAX];
+    uint32_t *out_fields; /* by slot of the output */
+    struct latch latch;   /* over `at` */
+    struct rowset_at at;
 };
 
 struct join_local {
-    struct batch *in; /* the left batch in work, or NULL */
+    struct batch *in; /* the streamed batch in work, or NULL */
     struct eval **keys;
     struct vec *key_vecs; /* flat, full width */
     uint64_t *hashes;
@@ -93,11 +107,11 @@ static kdk_status build_consume(struct xsink *sink, struct xworker *worker, stru
     struct sel sel = batch->sel;
 
     if (!join->scratch[w]) {
-        struct eval_source source = xschema_source(&join->right->schema);
+        struct eval_source source = xschema_source(&join->built->schema);
         rowset_init(&join->sets[w], &join->layout);
         TRY_MEM(join->build_keys[w] = ARENA_ARRAY(&worker->arena, struct eval *, join->key_count + 1));
         for (uint32_t i = 0; i < join->key_count; i++)
-            TRY(eval_new(rel->phys.right_keys[i], &source, &join->exec->env.eval, &worker->arena, &join->build_keys[w][i], err));
+            TRY(eval_new(join->built_keys[i], &source, &join->exec->env.eval, &worker->arena, &join->build_keys[w][i], err));
         TRY_MEM(join->columns[w] = ARENA_ARRAY(&worker->arena, const struct vec *, join->field_count + 1));
         TRY(rowset_scratch(&join->layout, &worker->arena, &join->scratch[w], err));
     }
@@ -111,7 +125,8 @@ static kdk_status build_consume(struct xsink *sink, struct xworker *worker, stru
     atomic_fetch_add_explicit(&join->seen, sel.count, memory_order_relaxed);
     for (uint32_t i = 0; i < join->key_count; i++) {
         const struct vec *v = join->columns[w][i];
-        if (!v->validity || (rel->phys.null_safe && rel->phys.null_safe[i]) || rel->join == JOIN_FULL)
+        if (!v->validity || (rel->phys.null_safe && rel->phys.null_safe[i]) || rel->join == JOIN_FULL ||
+            (join->flags && rel->join == JOIN_ANTI))
             continue;
         uint32_t n = 0;
         for (uint32_t k = 0; k < sel.count; k++) {
@@ -142,29 +157,52 @@ static kdk_status build_combine(struct xsink *sink, struct xworker *worker, stru
     return KDK_OK;
 }
 
-static kdk_status build_finalize(struct xsink *sink, struct xworker *worker, struct err *err)
+/* Links the rows whose slot is in this part of the directory. */
+static kdk_status build_link_part(void *context, struct xworker *worker, uint32_t part, uint32_t parts, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct join *join = (struct join *)((char *)sink - offsetof(struct join, build));
-    uint8_t *rows[256];
+    struct join *join = context;
     struct rowset_at at = {0};
-    uint64_t slots = 64;
+    const uint64_t slots = join->mask + 1, from = slots / parts * part, end = part + 1 == parts ? slots : from + slots / parts;
+    uint8_t *rows[256];
     uint32_t n;
-    (void)worker;
 
-    if (!join->hash)
-        goto out;
-    while (slots < join->set.row_count * 2)
-        slots *= 2;
-    TRY_MEM(join->directory = mem_zalloc(size_mul(slots, sizeof *join->directory)));
-    join->mask = slots - 1;
-    while ((n = rowset_next(&join->set, &at, rows, COUNT_OF(rows))))
+    while ((n = rowset_next(&join->set, &at, rows, COUNT_OF(rows)))) {
+        uint32_t own = 0;
+        TRY(exec_interrupted(worker->exec, err));
         for (uint32_t i = 0; i < n; i++) {
+            uint64_t slot = row_hash(rows[i]) & join->mask;
+            __builtin_prefetch(&join->directory[slot], 1);
+            rows[own] = rows[i];
+            own += slot >= from && slot < end;
+        }
+        for (uint32_t i = 0; i < own; i++) {
             uint64_t hash = row_hash(rows[i]);
             uint64_t *slot = &join->directory[hash & join->mask];
             put_u64(rows[i] + ROW_LINK, *slot & POINTER_MASK);
             *slot = (*slot & ~POINTER_MASK) | tag_of(hash) | (uint64_t)(uintptr_t)rows[i];
         }
+    }
+out:
+    return status;
+}
+
+static kdk_status build_finalize(struct xsink *sink, struct xworker *worker, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct join *join = (struct join *)((char *)sink - offsetof(struct join, build));
+    uint64_t slots = 64, rows = join->set.row_count;
+
+    if (!join->hash)
+        goto out;
+    for (uint32_t i = 0; join->filters && i < join->key_count; i++)
+        if (join->filtered[i])
+            TRY(keyfilter_make(&join->filters[i], &join->set, i, &worker->arena, err));
+    while (slots < rows * 2)
+        slots *= 2;
+    TRY_MEM(join->directory = mem_zalloc(size_mul(slots, sizeof *join->directory)));
+    join->mask = slots - 1;
+    TRY(exec_parallel(join->exec, rows < PARALLEL_ROWS_MIN ? 1 : join->exec->worker_count, build_link_part, join, err));
 out:
     return status;
 }
@@ -177,6 +215,8 @@ static void build_free(struct xsink *sink)
             rowset_deinit(&join->sets[w]);
     rowset_deinit(&join->set);
     mem_free(join->directory);
+    for (uint32_t i = 0; join->filters && i < join->key_count; i++)
+        keyfilter_deinit(&join->filters[i]);
 }
 
 /* -------------------------------------------------------------------- pairs ---- */
@@ -187,7 +227,7 @@ static kdk_status join_local(struct xop *op, struct xworker *worker, void **loca
     struct join *join = (struct join *)op;
     struct arena *arena = &worker->arena;
     const struct rel *rel = op->rel;
-    struct eval_source left = xschema_source(&op->child->schema), pair = xschema_source(&join->pair);
+    struct eval_source streamed = xschema_source(&join->streamed->schema), pair = xschema_source(&join->pair);
     struct eval_env *env = &worker->exec->env.eval;
     struct join_local *l;
 
@@ -195,8 +235,8 @@ static kdk_status join_local(struct xop *op, struct xworker *worker, void **loca
     TRY_MEM(l->keys = ARENA_ARRAY(arena, struct eval *, join->key_count + 1));
     TRY_MEM(l->key_vecs = ARENA_ARRAY(arena, struct vec, join->key_count + 1));
     for (uint32_t i = 0; i < join->key_count; i++) {
-        TRY(eval_new(rel->phys.left_keys[i], &left, env, arena, &l->keys[i], err));
-        TRY(vec_init(&l->key_vecs[i], rel->phys.left_keys[i]->type, arena, err));
+        TRY(eval_new(join->streamed_keys[i], &streamed, env, arena, &l->keys[i], err));
+        TRY(vec_init(&l->key_vecs[i], join->streamed_keys[i]->type, arena, err));
     }
     if (rel->join == JOIN_MARK) {
         if (join->condition)
@@ -267,6 +307,16 @@ out:
     return status;
 }
 
+/* Built left: whether a built row has had a match. */
+static _Atomic uint8_t *flag_of(const struct join *join, uint8_t *row)
+{
+    return (_Atomic uint8_t *)(row + join->layout.extra_offset);
+}
+static bool flagged(const struct join *join, uint8_t *row)
+{
+    return atomic_load_explicit(flag_of(join, row), memory_order_relaxed);
+}
+
 /* Makes up to BATCH_ROWS pairs that agree in the keys, in l->places and l->rows; 0 when there are no more. */
 static uint32_t pairs_next(struct join *join, struct join_local *l, bool first_match_only)
 {
@@ -318,6 +368,15 @@ static uint32_t pairs_next(struct join *join, struct join_local *l, bool first_m
         for (uint32_t i = 0; i < join->key_count && fresh; i++)
             fresh = rows_match(&join->layout, i, &l->key_vecs[i], rel->phys.null_safe && rel->phys.null_safe[i],
                                l->places + n, l->rows + n, fresh);
+        if (join->flags) { /* One match is enough. */
+            uint32_t open = 0;
+            for (uint32_t i = n; i < n + fresh; i++) {
+                l->places[n + open] = l->places[i];
+                l->rows[n + open] = l->rows[i];
+                open += !flagged(join, l->rows[i]);
+            }
+            fresh = open;
+        }
         n += fresh;
     }
     return n;
@@ -550,74 +609,230 @@ out:
     return status;
 }
 
+/* --------------------------------------------------------------- built left ---- */
+
+static kdk_status flagging_consume(struct xsink *sink, struct xworker *worker, struct batch *batch, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct join *join = (struct join *)((char *)sink - offsetof(struct join, flagging));
+    struct join_local *l;
+    void *made;
+    uint32_t n;
+
+    if (!join->flaggers[worker->index]) {
+        TRY(join_local(&join->op, worker, &made, err));
+        join->flaggers[worker->index] = made;
+    }
+    l = join->flaggers[worker->index];
+    l->in = batch;
+    TRY(pairs_start(join, l, err));
+    while ((n = pairs_next(join, l, false))) {
+        TRY(exec_interrupted(worker->exec, err));
+        if (!l->conds) {
+            for (uint32_t i = 0; i < n; i++)
+                atomic_store_explicit(flag_of(join, l->rows[i]), 1, memory_order_relaxed);
+            continue;
+        }
+        TRY(pairs_batch(join, l, n, err));
+        TRY(eval_conds_filter(l->conds, &l->pairs, err));
+        for (uint32_t k = 0; k < l->pairs.sel.count; k++)
+            atomic_store_explicit(flag_of(join, l->rows[SEL_ROW(&l->pairs.sel, k)]), 1, memory_order_relaxed);
+    }
+out:
+    return status;
+}
+
+static kdk_status flagging_end(struct xsink *sink, struct xworker *worker, struct err *err)
+{
+    (void)sink;
+    (void)worker;
+    (void)err;
+    return KDK_OK;
+}
+
+static kdk_status flagged_local(struct xop *op, struct xworker *worker, void **local, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct batch *batch;
+    TRY_MEM(batch = ARENA_NEW(&worker->arena, struct batch));
+    TRY(batch_init(batch, op->schema.types, op->schema.count, &worker->arena, err));
+    *local = batch;
+out:
+    return status;
+}
+
+static kdk_status flagged_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct join *join = (struct join *)op;
+    struct batch *batch = local;
+    uint8_t *rows[BATCH_ROWS];
+    uint32_t n, kept = 0;
+
+    do {
+        TRY(exec_interrupted(worker->exec, err));
+        latch_acquire(&join->latch);
+        n = rowset_next(&join->set, &join->at, rows, BATCH_ROWS);
+        latch_release(&join->latch);
+        for (uint32_t i = 0; i < n; i++) {
+            rows[kept] = rows[i];
+            kept += flagged(join, rows[i]) == (op->rel->join == JOIN_SEMI);
+        }
+    } while (n && !kept);
+    if (!kept)
+        goto out;
+    for (uint32_t i = 0; i < op->schema.count; i++)
+        rows_gather(&join->layout, join->out_fields[i], rows, kept, &batch->columns[i]);
+    batch_all(batch, kept);
+    *out = batch;
+out:
+    return status;
+}
+
+static const struct xop_ops flagged_ops = {.name = "Hash Join", .local_new = flagged_local, .next = flagged_next};
+
 static const struct xop_ops hash_join_ops = {.name = "Hash Join", .local_new = join_local, .next = join_next};
 static const struct xop_ops loop_join_ops = {.name = "Nested Loop", .local_new = join_local, .next = join_next};
 
 /* ------------------------------------------------------------------ compile ---- */
 
+/* Filters of the keys for the scans of the streamed side, which is not compiled yet. */
+static kdk_status pass_keys(struct join *join, const struct rel *streamed, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct exec *exec = join->exec;
+    const struct rel *rel = join->op.rel;
+
+    TRY_MEM(join->filters = ARENA_ARRAY(&exec->arena, struct keyfilter, join->key_count));
+    TRY_MEM(join->filtered = ARENA_ARRAY(&exec->arena, bool, join->key_count));
+    for (uint32_t i = 0; i < join->key_count; i++) {
+        const struct expr *key = join->streamed_keys[i];
+        join->filters[i].type = join->built_keys[i]->type;
+        join->filters[i].null_safe = rel->phys.null_safe && rel->phys.null_safe[i];
+        if (key->kind == EX_COLUMN && keyfilter_possible(key->type))
+            TRY(keyfilter_push(exec, streamed, key->column, &join->filters[i], &join->filtered[i], err));
+    }
+out:
+    return status;
+}
+
+/* The built side: its rows' fields, and the pipeline that makes them. */
+static kdk_status compile_built(struct join *join, struct rel *built, const uint64_t *built_needed,
+                                const uint64_t *pair_needed, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct exec *exec = join->exec;
+    struct ltype *types;
+    bool outer = exec->serial_now, serial;
+    uint32_t n = join->key_count;
+
+    exec->serial_now = false;
+    TRY(compile(exec, built, built_needed, &join->built, err));
+    serial = exec->serial_now;
+    exec->serial_now = outer;
+    TRY_MEM(join->field_slots = ARENA_ARRAY(&exec->arena, uint32_t, n + join->built->schema.count + 1));
+    TRY_MEM(types = ARENA_ARRAY(&exec->arena, struct ltype, n + join->built->schema.count + 1));
+    for (uint32_t i = 0; i < n; i++)
+        types[i] = join->built_keys[i]->type;
+    for (uint32_t i = 0; i < join->built->schema.count; i++)
+        if (bit_get(pair_needed, join->built->schema.ids[i])) {
+            join->field_slots[n] = i;
+            types[n++] = join->built->schema.types[i];
+        }
+    join->field_count = n;
+    TRY(rowlayout_init(&join->layout, types, n, join->op.rel->join == JOIN_FULL || join->flags ? 1 : 0, &exec->arena, err));
+    join->layout.memory = &exec->memory;
+    rowset_init(&join->set, &join->layout);
+    join->build = (struct xsink){.consume = build_consume, .combine = build_combine, .finalize = build_finalize,
+                                 .free = build_free, .op = &join->op};
+    xsink_register(exec, &join->build);
+    TRY(pipeline_add(exec, join->built, &join->build, serial, err));
+out:
+    return status;
+}
+
+/* The streamed side, built left: a pipeline of its own, and what the operator hands on afterwards. */
+static kdk_status compile_flagging(struct join *join, const uint64_t *needed, bool serial, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct exec *exec = join->exec;
+
+    latch_init(&join->latch, OS_RANK_LEAF);
+    join->flagging = (struct xsink){.consume = flagging_consume, .combine = flagging_end, .finalize = flagging_end,
+                                    .op = &join->op};
+    xsink_register(exec, &join->flagging);
+    TRY(pipeline_add(exec, join->streamed, &join->flagging, serial, err));
+    TRY(xschema_init(&join->op.schema, exec, join->field_count, err));
+    TRY_MEM(join->out_fields = ARENA_ARRAY(&exec->arena, uint32_t, join->field_count + 1));
+    for (uint32_t f = join->key_count; f < join->field_count; f++) {
+        colid id = join->built->schema.ids[join->field_slots[f]];
+        if (!bit_get(needed, id))
+            continue;
+        join->out_fields[join->op.schema.count] = f;
+        xschema_add(&join->op.schema, id, join->layout.types[f]);
+    }
+out:
+    return status;
+}
+
 kdk_status compile_join(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct join *join;
-    struct xop *left;
-    uint64_t *left_needed, *right_needed, *pair_needed;
-    struct ltype *types;
-    bool outer = exec->serial_now, right_serial;
-    uint32_t n;
+    struct rel *built, *streamed;
+    uint64_t *streamed_needed, *built_needed, *pair_needed;
+    bool outer = exec->serial_now;
 
     TRY_ASSERT(rel->join != JOIN_RIGHT);
     TRY_MEM(join = ARENA_NEW(&exec->arena, struct join));
     join->exec = exec;
+    join->op.rel = rel;
     join->hash = rel->phys.method == JM_HASH && rel->phys.equi_count > 0;
+    join->flags = join->hash && rel->phys.build_left;
+    TRY_ASSERT(!join->flags || rel->join == JOIN_SEMI || rel->join == JOIN_ANTI);
     join->key_count = join->hash ? rel->phys.equi_count : 0;
+    built = rel->in[!join->flags];
+    streamed = rel->in[join->flags];
+    join->built_keys = join->flags ? rel->phys.left_keys : rel->phys.right_keys;
+    join->streamed_keys = join->flags ? rel->phys.right_keys : rel->phys.left_keys;
     for (uint32_t i = 0; i < join->key_count; i++)
         TRY_ASSERT(ltype_width(rel->phys.left_keys[i]->type) == ltype_width(rel->phys.right_keys[i]->type) &&
                    rel->phys.left_keys[i]->type.scale == rel->phys.right_keys[i]->type.scale);
     /* Which columns pairs need: those of the conditions, and what is wanted above. */
     TRY_MEM(pair_needed = colids_new(exec, needed));
     exprs_columns(rel->conds, rel->cond_count, pair_needed);
-    TRY_MEM(left_needed = colids_new(exec, pair_needed));
-    TRY_MEM(right_needed = colids_new(exec, pair_needed));
-    exprs_columns(rel->phys.left_keys, join->key_count, left_needed);
-    exprs_columns(rel->phys.right_keys, join->key_count, right_needed);
+    TRY_MEM(streamed_needed = colids_new(exec, pair_needed));
+    TRY_MEM(built_needed = colids_new(exec, pair_needed));
+    exprs_columns(join->streamed_keys, join->key_count, streamed_needed);
+    exprs_columns(join->built_keys, join->key_count, built_needed);
 
-    exec->serial_now = false;
-    TRY(compile(exec, rel->in[1], right_needed, &join->right, err));
-    right_serial = exec->serial_now;
-    exec->serial_now = outer;
-    TRY_MEM(join->field_slots = ARENA_ARRAY(&exec->arena, uint32_t, join->key_count + join->right->schema.count + 1));
-    TRY_MEM(types = ARENA_ARRAY(&exec->arena, struct ltype, join->key_count + join->right->schema.count + 1));
-    for (uint32_t i = 0; i < join->key_count; i++)
-        types[i] = rel->phys.right_keys[i]->type;
-    n = join->key_count;
-    for (uint32_t i = 0; i < join->right->schema.count; i++)
-        if (bit_get(pair_needed, join->right->schema.ids[i])) {
-            join->field_slots[n] = i;
-            types[n++] = join->right->schema.types[i];
-        }
-    join->field_count = n;
-    TRY(rowlayout_init(&join->layout, types, n, rel->join == JOIN_FULL ? 1 : 0, &exec->arena, err));
-    join->layout.memory = &exec->memory;
-    rowset_init(&join->set, &join->layout);
-    join->build = (struct xsink){.consume = build_consume, .combine = build_combine, .finalize = build_finalize,
-                                 .free = build_free};
-    join->build.op = &join->op;
-    xsink_register(exec, &join->build);
-    TRY(pipeline_add(exec, join->right, &join->build, right_serial, err));
-
-    TRY(compile(exec, rel->in[0], left_needed, &left, err));
-    TRY(xschema_init(&join->pair, exec, left->schema.count + join->right->schema.count, err));
-    TRY_MEM(join->pair_left = ARENA_ARRAY(&exec->arena, uint32_t, left->schema.count + join->right->schema.count + 1));
-    TRY_MEM(join->pair_field = ARENA_ARRAY(&exec->arena, uint32_t, left->schema.count + join->right->schema.count + 1));
-    for (uint32_t i = 0; i < left->schema.count; i++)
-        if (bit_get(pair_needed, left->schema.ids[i])) {
+    TRY(compile_built(join, built, built_needed, pair_needed, err));
+    if (join->hash && rel->phys.pass_keys)
+        TRY(pass_keys(join, streamed, err));
+    if (join->flags)
+        exec->serial_now = false;
+    TRY(compile(exec, streamed, streamed_needed, &join->streamed, err));
+    bool streamed_serial = exec->serial_now;
+    if (join->flags)
+        exec->serial_now = outer;
+    TRY(xschema_init(&join->pair, exec, join->streamed->schema.count + join->built->schema.count, err));
+    TRY_MEM(join->pair_left = ARENA_ARRAY(&exec->arena, uint32_t, join->streamed->schema.count + join->built->schema.count + 1));
+    TRY_MEM(join->pair_field = ARENA_ARRAY(&exec->arena, uint32_t, join->streamed->schema.count + join->built->schema.count + 1));
+    for (uint32_t i = 0; i < join->streamed->schema.count; i++)
+        if (bit_get(pair_needed, join->streamed->schema.ids[i])) {
             join->pair_left[join->pair.count] = i;
-            xschema_add(&join->pair, left->schema.ids[i], left->schema.types[i]);
+            xschema_add(&join->pair, join->streamed->schema.ids[i], join->streamed->schema.types[i]);
         }
     for (uint32_t f = join->key_count; f < join->field_count; f++) {
         join->pair_left[join->pair.count] = UINT32_MAX;
         join->pair_field[join->pair.count] = f;
-        xschema_add(&join->pair, join->right->schema.ids[join->field_slots[f]], types[f]);
+        xschema_add(&join->pair, join->built->schema.ids[join->field_slots[f]], join->layout.types[f]);
+    }
+    if (join->flags) {
+        TRY(compile_flagging(join, needed, streamed_serial, err));
+        xop_register(exec, &join->op, &flagged_ops, rel, NULL);
+        *out = &join->op;
+        goto out;
     }
     bool left_only = rel->join == JOIN_SEMI || rel->join == JOIN_ANTI || rel->join == JOIN_MARK;
     TRY(xschema_init(&join->op.schema, exec, join->pair.count + 1, err));
@@ -638,7 +853,7 @@ kdk_status compile_join(struct exec *exec, struct rel *rel, const uint64_t *need
     }
     if (rel->join == JOIN_FULL)
         exec->serial_now = true;
-    xop_register(exec, &join->op, join->hash ? &hash_join_ops : &loop_join_ops, rel, left);
+    xop_register(exec, &join->op, join->hash ? &hash_join_ops : &loop_join_ops, rel, join->streamed);
     *out = &join->op;
 out:
     return status;

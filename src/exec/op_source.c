@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "base/buf.h"
+#include "exec/keyfilter.h"
 
 /* ---------------------------------------------------------------- table scan ---- */
 
@@ -12,11 +13,26 @@ struct scan {
     struct table_scan *scan;
     struct latch latch; /* over opening it */
     uint32_t *columns;  /* storage column for each slot */
+    uint32_t filter_count;
+    struct scan_filter {
+        struct keyfilter_use *use;
+        uint32_t slot;
+    } *filters;
+    bool nothing; /* Some filter lets nothing pass. */
+};
+
+/* A filter that drops little is a waste of time: it is tried on some batches, and then left alone for a while. */
+enum { FILTER_TRIAL = 16, FILTER_REST = 256, FILTER_KEEPS_PERCENT = 85 };
+struct filter_trial {
+    uint32_t batches, rest;
+    uint64_t seen, kept;
 };
 
 struct scan_local {
     struct scan_reader *reader;
     struct batch batch;
+    struct filter_trial *trials;
+    uint64_t *hashes;
 };
 
 static void exec_count_read(struct exec *exec, uint32_t rows)
@@ -56,6 +72,55 @@ out:
     return status;
 }
 
+/* What the filters say of whole strips. */
+static void filter_prunes(struct scan *scan, struct scan_prune *out, uint32_t *count)
+{
+    for (uint32_t i = 0; i < scan->filter_count; i++) {
+        const struct keyfilter *filter = scan->filters[i].use->filter;
+        bool wide = filter->type.id == LT_NUMERIC;
+        if (!filter->made || filter->nulls)
+            continue;
+        scan->nothing |= !filter->some;
+        if (!filter->some || !filter->ranged)
+            continue;
+        for (uint32_t end = 0; end < 2; end++) {
+            struct scan_prune *prune = &out[(*count)++];
+            int64_t value = end ? filter->hi : filter->lo;
+            *prune = (struct scan_prune){.column = scan->columns[scan->filters[i].slot], .op = end ? SCAN_LE : SCAN_GE};
+            if (wide)
+                prune->value.w = value;
+            else
+                prune->value.i = value;
+        }
+    }
+}
+
+/* Narrows the batch by the filters. */
+static void scan_filter(struct scan *scan, struct scan_local *l)
+{
+    for (uint32_t i = 0; i < scan->filter_count && l->batch.sel.count; i++) {
+        struct keyfilter_use *use = scan->filters[i].use;
+        struct filter_trial *trial = &l->trials[i];
+        uint32_t before = l->batch.sel.count, n;
+        if (!use->filter->made)
+            continue;
+        if (trial->rest) {
+            trial->rest--;
+            continue;
+        }
+        n = keyfilter_narrow(use->filter, &l->batch.columns[scan->filters[i].slot], &l->batch.sel, l->batch.sel_room, l->hashes);
+        l->batch.sel = (struct sel){l->batch.sel_room, n};
+        atomic_fetch_add_explicit(&use->dropped, before - n, memory_order_relaxed);
+        trial->seen += before;
+        trial->kept += n;
+        if (++trial->batches == FILTER_TRIAL) {
+            trial->rest = trial->kept * 100 > trial->seen * FILTER_KEEPS_PERCENT ? FILTER_REST : 0;
+            trial->batches = 0;
+            trial->seen = trial->kept = 0;
+        }
+    }
+}
+
 static kdk_status scan_local(struct xop *op, struct xworker *worker, void **local, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -65,9 +130,11 @@ static kdk_status scan_local(struct xop *op, struct xworker *worker, void **loca
 
     latch_acquire(&scan->latch);
     if (!scan->scan) {
-        struct scan_prune *prunes = ARENA_ARRAY(&worker->arena, struct scan_prune, op->rel->phys.prune_count + 1);
+        struct scan_prune *prunes = ARENA_ARRAY(&worker->arena, struct scan_prune, op->rel->phys.prune_count + 2 * scan->filter_count + 1);
         uint32_t prune_count = 0;
         status = prunes ? scan_prunes(exec, worker, op->rel, prunes, &prune_count, err) : err_nomem(err);
+        if (status == KDK_OK)
+            filter_prunes(scan, prunes, &prune_count);
         if (status == KDK_OK)
             status = table_scan_open(exec->env.txn, op->rel->table->store, scan->columns, op->schema.count, prunes,
                                      prune_count, &exec->arena, &scan->scan, err);
@@ -76,6 +143,8 @@ static kdk_status scan_local(struct xop *op, struct xworker *worker, void **loca
     TRY(status);
     TRY_MEM(l = ARENA_NEW(&worker->arena, struct scan_local));
     TRY(batch_init(&l->batch, op->schema.types, op->schema.count, &worker->arena, err));
+    TRY_MEM(l->trials = ARENA_ARRAY(&worker->arena, struct filter_trial, scan->filter_count + 1));
+    TRY_MEM(l->hashes = ARENA_ARRAY(&worker->arena, uint64_t, scan->filter_count ? BATCH_ROWS : 1));
     *local = l;
     TRY(scan_reader_new(scan->scan, &worker->arena, &l->reader, err));
 out:
@@ -85,15 +154,18 @@ out:
 static kdk_status scan_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
 {
     kdk_status status = KDK_OK;
+    struct scan *scan = (struct scan *)op;
     struct scan_local *l = local;
     bool more;
-    (void)op;
+    if (scan->nothing)
+        goto out;
     do {
         TRY(exec_interrupted(worker->exec, err));
         TRY(scan_reader_next(l->reader, &l->batch, &more, err));
         if (!more)
             goto out;
         exec_count_read(worker->exec, l->batch.count);
+        scan_filter(scan, l);
     } while (l->batch.sel.count == 0);
     *out = &l->batch;
 out:
@@ -265,6 +337,19 @@ kdk_status compile_scan(struct exec *exec, struct rel *rel, const uint64_t *need
                 bounds->known = table_column_bounds(rel->table->store, rel->table->columns[rel->cols[i].column].id,
                                                     &bounds->lo, &bounds->hi);
         }
+    for (uint32_t round = 0; round < 2; round++) {
+        scan->filter_count = 0;
+        for (struct keyfilter_use *use = exec->filters; use; use = use->next) {
+            uint32_t slot;
+            if (use->scan != rel || !xschema_find(&scan->op.schema, use->column, &slot))
+                continue;
+            if (round)
+                scan->filters[scan->filter_count] = (struct scan_filter){use, slot};
+            scan->filter_count++;
+        }
+        if (!round)
+            TRY_MEM(scan->filters = ARENA_ARRAY(&exec->arena, struct scan_filter, scan->filter_count + 1));
+    }
     if (rel->phys.index)
         exec->serial_now = true;
     else

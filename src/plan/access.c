@@ -210,6 +210,13 @@ static kdk_status choose_join(struct plan *plan, struct rel *join, struct err *e
     join->phys.null_safe = null_safe;
     join->conds = rest.list;
     join->cond_count = rest.count;
+    if (!left.count || !plan->env->optimize)
+        goto out;
+    double left_rows = plan_rows(plan, join->in[0]), right_rows = plan_rows(plan, join->in[1]);
+    join->phys.build_left = (join->join == JOIN_SEMI || join->join == JOIN_ANTI) && left_rows < right_rows;
+    /* Where the built side is the larger one, few rows would be dropped. */
+    if (join->join == JOIN_INNER || join->join == JOIN_SEMI || join->phys.build_left)
+        join->phys.pass_keys = join->phys.build_left ? left_rows < right_rows : right_rows < left_rows;
 out:
     return status;
 }

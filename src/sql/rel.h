@@ -226,7 +226,8 @@ struct rel {
         double rows; /* estimate */
         double cost;
         enum join_method method;
-        bool build_left;             /* JM_HASH: the hash table is made of in[0], not in[1]. */
+        bool build_left;             /* JM_HASH: the hash table is made of in[0], not in[1] (SEMI and ANTI alone). */
+        bool pass_keys;              /* JM_HASH: the other side's scans get a filter of the built side's keys (INNER, SEMI, built left ANTI). */
         uint32_t equi_count;         /* JM_HASH, JM_INDEX: left_keys[i] = right_keys[i] (same type); */
         struct expr **left_keys;     /*   what is left of the conditions is conds. */
         struct expr **right_keys;
