@@ -36,6 +36,7 @@ enum os_open {
     OS_CREATE = 4,    /* make it if missing */
     OS_EXCLUSIVE = 8, /* with OS_CREATE: KDK_DUPLICATE_FILE if it exists */
     OS_TRUNCATE = 16,
+    OS_DURABLE = 32,  /* with OS_WRITE: os_write_durable() will be used */
 };
 kdk_status os_open(struct os *os, const char *path, unsigned flags, struct os_file **out,
                    struct err *err) KDK_MUST_CHECK;
@@ -50,6 +51,10 @@ kdk_status os_read_exact(struct os_file *file, uint64_t offset, void *into, size
 /* All or an error; after an error any part may have been written. */
 kdk_status os_write(struct os_file *file, uint64_t offset, const void *from, size_t bytes,
                     struct err *err) KDK_MUST_CHECK;
+/* As os_write() and then os_sync(), in one step where the system has one: quickest for whole sectors from memory aligned to 4096 where the file has bytes
+ * already. One at a time for a file. *unwritten, after a failure: the writing failed, not the syncing, so that a later sync means what it says. */
+kdk_status os_write_durable(struct os_file *file, uint64_t offset, const void *from, size_t bytes, bool *unwritten,
+                            struct err *err) KDK_MUST_CHECK;
 /* Data and size durable when it returns (fdatasync). */
 kdk_status os_sync(struct os_file *file, struct err *err) KDK_MUST_CHECK;
 kdk_status os_size(struct os_file *file, uint64_t *bytes, struct err *err) KDK_MUST_CHECK;

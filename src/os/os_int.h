@@ -14,6 +14,9 @@ struct os_ops {
     kdk_status (*write)(struct os_file *file, uint64_t offset, const void *from,
                         size_t bytes, struct err *err);
     kdk_status (*sync)(struct os_file *file, struct err *err);
+    /* *done false: it has to be done in two steps. NULL: always. */
+    kdk_status (*write_durable)(struct os_file *file, uint64_t offset, const void *from, size_t bytes, bool *done, bool *unwritten,
+                                struct err *err);
     kdk_status (*size)(struct os_file *file, uint64_t *bytes, struct err *err);
     kdk_status (*truncate)(struct os_file *file, uint64_t bytes, struct err *err);
     kdk_status (*stream_read)(struct os_file *file, void *into, size_t bytes, size_t *got,

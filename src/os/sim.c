@@ -81,7 +81,7 @@ static enum fate enter(struct sim *sim, enum sim_call call, const char *path,
         return CUT;
     const bool full = is_full(sim);
     sim->disk.full = full;
-    if (full && call == CALL_CREATE) {
+    if (full && (call == CALL_CREATE || (call == CALL_WRITE && sim->options.copies_on_write))) {
         *status = err_set(err, KDK_FULL, "could not %s \"%s\": no space left on the simulated disk", calls[call].text, path);
         return FAILS;
     }

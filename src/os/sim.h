@@ -32,6 +32,7 @@ struct sim_options {
     unsigned breaks;        /* enum sim_break, or-ed. */
     size_t stack_bytes;     /* Of a coroutine; 0: 8 MiB, of which only what is touched costs. */
     uint64_t disk_bytes;    /* Capacity; passing it is KDK_FULL. 0: no limit. */
+    bool copies_on_write;   /* What is written needs new space also where the file has bytes: see sim_full_at(). */
     uint32_t cpu_count;     /* What os_cpu_count() says; 0: 2. */
     bool quiet;             /* Deadlocks are not printed. */
 };
@@ -60,7 +61,8 @@ void sim_cut_at(struct sim *sim, uint64_t n);
 /* Fails call n of all calls with `status` (KDK_IO or KDK_FULL), with and_on every later one too. 0: none. */
 void sim_fail_at(struct sim *sim, uint64_t n, bool and_on, kdk_status status);
 /* The disk is full at call n of all calls, with and_on from there on: what would make a file, a directory or a larger file then is KDK_FULL;
- * what writes where a file has bytes already goes well, as it does on file systems that keep the space of what was written. 0: there is room. */
+ * what writes where a file has bytes already goes well, as it does on file systems that keep the space of what was written, unless copies_on_write: then
+ * every write is. 0: there is room. */
 void sim_full_at(struct sim *sim, uint64_t n, bool and_on);
 /* Power is back: what survived is drawn from the seed and is now what is synced; with no cut before, the
  * power is cut here. Counters restart, and no cut or failure is set. Files opened before may only be closed. */

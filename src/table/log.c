@@ -250,10 +250,10 @@ static kdk_status log_append(void *context, void *batch, uint64_t timestamp, uin
     return wal_append(batch, timestamp, lsn, err);
 }
 
-static kdk_status log_wait(void *context, uint64_t lsn, struct err *err)
+static kdk_status log_wait(void *context, uint64_t lsn, bool *withdrawn, struct err *err)
 {
     struct store *store = context;
-    return wal_wait(store->wal, lsn, err);
+    return wal_wait_commit(store->wal, lsn, withdrawn, err);
 }
 
 static void log_discard(void *context, void *batch)

@@ -587,6 +587,7 @@ kdk_status txn_commit(struct txn *txn, struct err *err)
     struct txnman *man = txn->man;
     void *batch = NULL;
     uint64_t timestamp, lsn = 0;
+    bool withdrawn = false;
 
     if (!txn->parts && !txn->hooks && !txn->failed) {
         slot_release(txn);
@@ -615,11 +616,19 @@ kdk_status txn_commit(struct txn *txn, struct err *err)
     const bool logged = batch != NULL;
     batch = NULL;
 
-    /* Publish: decided, nothing below can take it back. The stamps are above every snapshot until they are published. */
+    /* Publish: decided once the log has it, nothing below can take that back. */
+    if (logged)
+        status = man->log.wait(man->log.context, lsn, &withdrawn, err);
+    if (withdrawn) {
+        /* Nothing carries the timestamp: it is published so that those behind it go on. */
+        ASSERT(status != KDK_OK);
+        publish(man, timestamp);
+        txn_rollback(txn);
+        return status;
+    }
+    /* Stamps are above every snapshot until they are published. */
     for (struct txn_part *part = txn->parts; part; part = part->next)
         part->ops->stamp(part, timestamp);
-    if (logged)
-        status = man->log.wait(man->log.context, lsn, err);
     if (status == KDK_OK && txn->hooks) {
         /* Hooks run in the order of timestamps. */
         txn->hooks = hooks_reversed(txn->hooks);

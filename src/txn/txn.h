@@ -16,7 +16,7 @@
  *   X5  Transaction numbers are never used twice.
  * Threads  The manager: any thread. A transaction: one thread at a time, but others may read in it meanwhile (the workers of
  *          its statement), which look at number, snapshot and command only.
- * Failure  A commit that fails before its place in the log is rolled back. One whose flush failed is neither published nor
+ * Failure  A commit that fails before its place in the log is rolled back, and so is one that the log took back. One whose flush failed is neither published nor
  *          rolled back: its outcome is decided by recovery; the manager refuses writes from then on (X1 stops).
  */
 #ifndef KDK_TXN_TXN_H
@@ -46,8 +46,9 @@ struct txn_log {
     /* Gives the batch its place in the log, under the commit latch, without waiting for I/O; moves it in. On an error no timestamp is used up, and the batch stays. */
     kdk_status (*append)(void *context, void *batch, uint64_t timestamp, uint64_t *lsn,
                          struct err *err);
-    /* Returns when the log is durable up to `lsn`. An error poisons the log. */
-    kdk_status (*wait)(void *context, uint64_t lsn, struct err *err);
+    /* Returns when the log is durable up to `lsn`; after each append() once. An error poisons the log, unless *withdrawn: then the batch is not in
+     * the log and never will be. */
+    kdk_status (*wait)(void *context, uint64_t lsn, bool *withdrawn, struct err *err);
     void (*discard)(void *context, void *batch); /* Of a batch that was not appended. */
 };
 

@@ -149,6 +149,7 @@ TEST(txn, hooks_run_in_order_and_before_anybody_sees)
 /* A log that writes down the order of timestamps and fails on demand. */
 struct fake_log {
     kdk_status encode, append, wait;
+    bool withdraws; /* What fails while it is waited for was taken back. */
     uint64_t timestamps[64];
     uint32_t count, batches;
 };
@@ -174,10 +175,11 @@ static kdk_status fake_append(void *context, void *batch, uint64_t timestamp, ui
     *lsn = timestamp * 10;
     return KDK_OK;
 }
-static kdk_status fake_wait(void *context, uint64_t lsn, struct err *err)
+static kdk_status fake_wait(void *context, uint64_t lsn, bool *withdrawn, struct err *err)
 {
     struct fake_log *log = context;
     CHECK_EQ(lsn % 10, 0);
+    *withdrawn = log->wait && log->withdraws;
     return log->wait ? err_set(err, log->wait, "no flush") : KDK_OK;
 }
 static void fake_discard(void *context, void *batch)
@@ -210,22 +212,34 @@ TEST(txn, a_failing_log)
     CHECK_EQ(log.count, 2);
     CHECK_EQ(log.timestamps[1], 102);
     CHECK_EQ(txnman_published(man), 102);
+    /* Taken back: rolled back, its timestamp is used up, and life goes on. */
+    log.wait = KDK_FULL;
+    log.withdraws = true;
+    CHECK_EQ(txn_commit(start(man, &p), &err), KDK_FULL);
+    CHECK_EQ(p.rolled_back, 4);
+    CHECK_EQ(p.stamped, 2);
+    CHECK_EQ(txnman_published(man), 103);
+    CHECK(!txnman_read_only(man));
+    log.wait = KDK_OK;
+    log.withdraws = false;
+    CHECK_EQ(txn_commit(start(man, &p), &err), KDK_OK);
+    CHECK_EQ(txnman_published(man), 104);
     /* A failed flush: neither published nor rolled back, and no more writes. */
     struct txn *waiting = start(man, &p);
     log.wait = KDK_IO;
     CHECK_EQ(txn_commit(start(man, &p), &err), KDK_IO);
-    CHECK_EQ(txnman_published(man), 102);
-    CHECK_EQ(p.rolled_back, 3);
+    CHECK_EQ(txnman_published(man), 104);
+    CHECK_EQ(p.rolled_back, 4);
     log.wait = KDK_OK;
     CHECK_EQ(txn_commit(waiting, &err), KDK_READ_ONLY);
     CHECK(txnman_read_only(man) != NULL);
-    CHECK(!txnman_wait(man, (struct txn_conflict){.timestamp = 103}, OS_FOREVER));
+    CHECK(!txnman_wait(man, (struct txn_conflict){.timestamp = 105}, OS_FOREVER));
     struct txn *reader = start(man, NULL);
-    CHECK_EQ(reader->snapshot, 102);
+    CHECK_EQ(reader->snapshot, 104);
     CHECK_EQ(txn_commit(reader, &err), KDK_OK);
     CHECK_EQ(log.batches, 0);
     txnman_free(man);
-    CHECK_EQ(p.freed, 7);
+    CHECK_EQ(p.freed, 9);
 }
 
 TEST(txn, as_many_as_there_are_slots)

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/sabotage.h"
+#include "task/chore.h"
 #include "wal/wal_int.h"
 
 #define WINDOW_BYTES  ((size_t)KDK_PICK(1u << 20, 2048u))
@@ -372,15 +373,12 @@ static void wal_free(struct wal *wal)
 {
     if (!wal)
         return;
-    while (wal->head) {
-        struct wal_batch *next = wal->head->next;
-        buf_deinit(&wal->head->bytes);
-        mem_free(wal->head);
-        wal->head = next;
-    }
+    chore_free(wal->upkeep);
+    group_free(wal->stuck.head);
+    group_free(wal->head);
     segments_close(wal);
     mem_free(wal->parts);
-    mem_free(wal->stage);
+    mem_free(wal->stage_room);
     mem_free(wal->dir);
     mem_free(wal);
 }
@@ -403,8 +401,10 @@ static kdk_status wal_new(const struct wal_options *options, struct wal **out, s
     buf_printf(&dir, "%s/wal", options->dir);
     TRY(buf_status(&dir, err));
     wal->dir = buf_take(&dir);
-    if (!wal->read_only)
-        TRY_MEM(wal->stage = mem_alloc(STAGE_BYTES));
+    if (!wal->read_only) {
+        TRY_MEM(wal->stage_room = mem_alloc(STAGE_BYTES + STAGE_ALIGN));
+        wal->stage = (uint8_t *)wal->stage_room + (STAGE_ALIGN - (uintptr_t)wal->stage_room % STAGE_ALIGN);
+    }
     *out = wal;
     wal = NULL;
 out:
@@ -506,6 +506,8 @@ kdk_status wal_close(struct wal *wal, struct err *err)
 {
     if (!wal)
         return KDK_OK;
+    chore_free(wal->upkeep); /* What it is at, it ends. */
+    wal->upkeep = NULL;
     kdk_status status = wal_vouch(wal, err);
     if (status == KDK_OK && !wal->read_only && !wal->failed)
         status = make_quiet(wal, err);

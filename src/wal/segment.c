@@ -128,7 +128,7 @@ static kdk_status segment_open(struct wal *wal, uint64_t number, struct segment 
 
     segment_name(name, number);
     TRY(path_in(wal, name, &path, err));
-    TRY(os_open(wal->os, path.data, wal->read_only ? OS_READ : OS_WRITE, &file, err));
+    TRY(os_open(wal->os, path.data, wal->read_only ? OS_READ : OS_WRITE | OS_DURABLE, &file, err));
     TRY(os_size(file, &out->bytes, err));
     out->file = file;
     file = NULL;
@@ -392,6 +392,14 @@ kdk_status segments_write(struct wal *wal, uint64_t lsn, const void *bytes, size
     }
 out:
     return status;
+}
+
+kdk_status segment_write_durable(struct wal *wal, uint64_t lsn, const void *bytes, size_t count, bool *unwritten, struct err *err)
+{
+    struct os_file *file = segment_file(wal, lsn);
+    if (!file)
+        return err_set(err, KDK_INTERNAL, "a segment of the write-ahead log is not there");
+    return os_write_durable(file, lsn % wal->segment_bytes, bytes, count, unwritten, err);
 }
 
 kdk_status segments_sync(struct wal *wal, uint64_t lsn, uint64_t end, uint64_t *syncs, struct err *err)

@@ -41,9 +41,10 @@
  *       fails for want of space.
  *   W6  A segment is used again only after wal_release_before() said so, under a new name that is durable first.
  * Threads  Any, but for open, replay and close, which are alone. Latch rank WAL; nothing is held across I/O.
- * Failure  A failed write or sync poisons the log: whoever waits for what was not durable gets KDK_IO, and so does every later commit
+ * Failure  A failed sync poisons the log: whoever waits for what was not durable gets KDK_IO, and so does every later commit
  *          (what a sync failed to write may be gone for good: Rebello et al., Can Applications Recover from fsync Failures?,
- *          ATC 2020). No space for the next segment fails wal_reserve() with KDK_FULL and nothing else; the next one tries again.
+ *          ATC 2020). A failed write takes the commits back that were not durable yet, and what is left is written before anything else is
+ *          accepted. No space for the next segment fails wal_reserve() with KDK_FULL and nothing else; the next one tries again.
  * Limits   Damage to the last group cannot be told from a torn write until a later one vouches for it: wal_vouch(), wal_close().
  * Cost     One copy of each batch; one write and one sync for each group.
  */
@@ -58,6 +59,7 @@ struct wal_batch;
 
 #define WAL_SECTOR          512u
 #define WAL_BATCH_BYTES_MAX (2u << 30)        /* Records of one batch; a longer one is KDK_LIMIT. */
+#define WAL_IDLE_NS         100000000u
 #define WAL_PART_BYTES      KDK_PICK(1u << 20, 600u) /* Who encodes makes a part of what is longer. */
 
 enum wal_kind {
@@ -129,6 +131,12 @@ kdk_status wal_part(struct wal_batch *batch, struct err *err) KDK_MUST_CHECK;
 kdk_status wal_append_ahead(struct wal_batch *batch, uint64_t *lsn, struct err *err) KDK_MUST_CHECK;
 /* Returns when the log is durable up to `lsn`; one of those who wait writes for all. */
 kdk_status wal_wait(struct wal *wal, uint64_t lsn, struct err *err) KDK_MUST_CHECK;
+/* The same for a COMMIT that was appended: once for each. *withdrawn: what could not be written was taken back, so that the commit is not in the log and never
+ * will be; KDK_FULL or KDK_IO. Commits are refused likewise by wal_reserve() until it could be written. */
+kdk_status wal_wait_commit(struct wal *wal, uint64_t lsn, bool *withdrawn, struct err *err) KDK_MUST_CHECK;
+/* Starts a thread, until wal_close(), that makes the next segment while there is still room, so that no commit has to, and vouches for a log that has been
+ * idle for WAL_IDLE_NS. Without it commits make segments, and nothing vouches by itself. KDK_NOMEM, KDK_IO. */
+kdk_status wal_start_upkeep(struct wal *wal, struct err *err) KDK_MUST_CHECK;
 /* Makes all that was appended durable, and vouches for it, if nothing has: for an idle log. */
 kdk_status wal_vouch(struct wal *wal, struct err *err) KDK_MUST_CHECK;
 
@@ -140,9 +148,10 @@ uint64_t wal_durable(struct wal *wal);
 kdk_status wal_release_before(struct wal *wal, uint64_t lsn, struct err *err) KDK_MUST_CHECK;
 
 struct wal_stats {
-    uint64_t batches, groups, syncs; /* Since opening. syncs: of segments. */
+    uint64_t batches, groups, syncs; /* Since opening. syncs: of segments, or writes that are durable by themselves. */
     uint64_t bytes;                  /* Written, padding included. */
     uint64_t segments, spares;       /* Files there are. */
+    uint64_t waited;                 /* Segments that a commit had to make or wait for. */
 };
 void wal_stats(struct wal *wal, struct wal_stats *out);
 

@@ -76,6 +76,13 @@ struct part_found {
     uint32_t sequence;
 };
 
+/* What is written at once. */
+struct group {
+    struct wal_batch *head;
+    uint64_t base, end; /* Where it lies; where its last batch ends. */
+    bool substance;     /* It has more than vouching. */
+};
+
 struct wal {
     struct os *os;
     char *dir;         /* DIR/wal */
@@ -83,7 +90,9 @@ struct wal {
     uint64_t log_id;
     uint64_t segment_bytes; /* A multiple of WAL_SECTOR. */
     uint64_t from_lsn, keep_lsn; /* Of the options. */
-    uint8_t *stage;    /* Of who writes. STAGE_BYTES. */
+    uint8_t *stage;    /* Of who writes. STAGE_BYTES, at a multiple of STAGE_ALIGN in: */
+    void *stage_room;
+    struct chore *upkeep; /* Or NULL. */
 
     struct latch latch; /* Guards all below, but for replay's. */
     struct cond changed; /* Some group became durable, or the log grew, or failed. */
@@ -101,12 +110,19 @@ struct wal {
     uint64_t base, end;
     struct wal_batch *head, **tail;
     bool substance;         /* It has more than vouching. */
+    /* A group that could not be written, and goes before that one; its commits are void, and so were those behind it, up to withdrawn_to. Each of these is
+     * waited for by somebody: until he was told, nothing more becomes durable. */
+    struct group stuck;
+    uint64_t withdrawn_to, withdrawn_left;
+    struct err stuck_why;
     uint64_t durable;
     uint64_t promised;      /* Bytes reserved and not yet appended. */
     uint64_t grow_again;    /* After making a segment in time failed: not before this much is used. */
     uint64_t last_timestamp;
     uint64_t wants_vouch;   /* End of the last group with substance; */
     uint64_t vouched;       /* the durable position that the last group on disk names. */
+    bool watched;           /* The upkeep looks after a while whether the log is idle; */
+    uint64_t watched_end, watched_ns; /* where the log ended when it looked last and that was new, and when. */
     uint64_t quiet, quiet_end; /* The last group, if it does nothing but vouch for all before it; 0, 0: it does more. */
     struct wal_batch *parted; /* Batches with parts, oldest first. */
     struct wal_batch *parted_last;
@@ -118,6 +134,7 @@ struct wal {
 };
 
 #define STAGE_BYTES   ((size_t)KDK_PICK(1u << 20, 1024u)) /* A multiple of WAL_SECTOR. */
+#define STAGE_ALIGN   4096u
 #define PENDING_BYTES ((uint64_t)KDK_PICK(16u << 20, 8192u)) /* Who reserves beyond it writes first. */
 /* Kept free for urgent batches. */
 #define RESERVE_BYTES(WAL) ((WAL)->segment_bytes / 4)
@@ -127,6 +144,7 @@ static inline uint64_t sector_up(uint64_t lsn)
 {
     return (lsn + WAL_SECTOR - 1) / WAL_SECTOR * WAL_SECTOR;
 }
+void group_free(struct wal_batch *head);
 /* Files, in segment.c. */
 kdk_status segments_open(struct wal *wal, bool *none, struct err *err);
 void segments_close(struct wal *wal);
@@ -139,9 +157,10 @@ static inline uint64_t segments_end(const struct wal *wal)
 kdk_status segment_add(struct wal *wal, struct err *err);
 /* Segments from that of `lsn` on have their full size. */
 kdk_status segments_fill(struct wal *wal, uint64_t lsn, struct err *err);
-/* Writes and syncs what may cross segments. `from`, `bytes`: multiples of WAL_SECTOR. */
+/* Writes and syncs what may cross segments. `from`, `bytes`: multiples of WAL_SECTOR. segment_write_durable(): of one segment. */
 kdk_status segments_write(struct wal *wal, uint64_t lsn, const void *bytes, size_t count, struct err *err);
 kdk_status segments_sync(struct wal *wal, uint64_t lsn, uint64_t end, uint64_t *syncs, struct err *err);
+kdk_status segment_write_durable(struct wal *wal, uint64_t lsn, const void *bytes, size_t count, bool *unwritten, struct err *err);
 /* Reads what is there; what is in no file reads as zero. */
 kdk_status segments_read(struct wal *wal, uint64_t lsn, void *into, size_t count, struct err *err);
 /* "DIR/wal/<number>.log" and the offset in it. */

@@ -16,6 +16,7 @@
 #include "wal/wal.h"
 
 enum { WRITERS = 4, SEGMENT = 4096, SEEDS = 40 };
+#define COPIES (1ull << 40) /* Disk bytes of a system that never writes in place. */
 
 struct world {
     struct sim *sim;
@@ -33,11 +34,16 @@ struct world {
     uint64_t each;               /* Commits of a writer in a workload. */
     uint64_t release_every;
     kdk_status stopped;          /* First error that a writer got. */
+    bool upkeep;                 /* With its thread. */
+    unsigned retries;            /* Of a writer, when a commit failed. */
+    uint64_t heal_ns;            /* So long after the first failure there is space again. */
+    unsigned ended;              /* Writers. */
+    uint64_t withdrawn;          /* Commits taken back: their timestamps do not come. */
 };
 
 static void world_new(struct world *w, uint64_t seed, uint64_t disk_bytes)
 {
-    struct sim_options options = {.seed = seed, .quiet = true, .disk_bytes = disk_bytes};
+    struct sim_options options = {.seed = seed, .quiet = true, .disk_bytes = disk_bytes, .copies_on_write = disk_bytes == COPIES};
     *w = (struct world){0};
     CHECK_EQ(sim_new(&options, &w->sim, &w->err), KDK_OK);
     w->os = sim_os(w->sim);
@@ -82,7 +88,15 @@ static kdk_status commit(struct world *w, unsigned writer, size_t filler, unsign
     TRY(status);
     batch = NULL;
     const uint64_t mine = w->appended[writer];
-    TRY(wal_wait(w->wal, lsn, err));
+    bool withdrawn;
+    status = wal_wait_commit(w->wal, lsn, &withdrawn, err);
+    if (withdrawn) {
+        CHECK(status == KDK_FULL || status == KDK_IO);
+        w->withdrawn++;
+        w->appended[writer]--; /* Nobody else counts it on. */
+        CHECK_EQ(w->appended[writer], mine - 1);
+    }
+    TRY(status);
     w->acked[writer] = mine;
 out:
     wal_batch_free(batch);
@@ -117,7 +131,7 @@ static kdk_status replay_one(void *context, const struct wal_replayed *batch, st
     if (!CHECK(view.kind == RECORD_SEQUENCE && view.number < WRITERS))
         return KDK_OK;
     /* In order of timestamps, all of them from where replay had to begin, each writer's in its order. */
-    CHECK(w->seen_timestamp < w->from_timestamp ? batch->timestamp > w->seen_timestamp : batch->timestamp == w->seen_timestamp + 1);
+    CHECK(w->seen_timestamp < w->from_timestamp ? batch->timestamp > w->seen_timestamp : w->withdrawn ? batch->timestamp > w->seen_timestamp : batch->timestamp == w->seen_timestamp + 1);
     CHECK(w->seen[view.number] < w->from_seen[view.number] ? (uint64_t)view.value > w->seen[view.number] : (uint64_t)view.value == w->seen[view.number] + 1);
     w->seen_timestamp = batch->timestamp;
     w->seen[view.number] = (uint64_t)view.value;
@@ -230,17 +244,21 @@ struct writer {
     struct os_thread *thread;
 };
 
-static void write_many(void *context)
+static void write_commits(struct writer *writer)
 {
-    struct writer *writer = context;
     struct world *w = writer->w;
     struct err err = {0};
+    unsigned retries = 0;
     for (uint64_t i = 0; i < w->each; i++) {
         kdk_status status = commit(w, writer->number, (i * 331 + writer->number * 97) % 700, i % 4 == 3 ? 2 : 0, &err);
         if (status != KDK_OK) {
             if (w->stopped == KDK_OK)
                 w->stopped = status;
-            return;
+            if (retries++ >= w->retries)
+                return;
+            i--;
+            os_sleep_ns(20000);
+            continue;
         }
         if (w->release_every && i % w->release_every == 1 && writer->number == 0) {
             /* As a checkpoint does: where replay begins moves on, and is known before anything is released. */
@@ -261,6 +279,13 @@ static void write_many(void *context)
     }
 }
 
+static void write_many(void *context)
+{
+    struct writer *writer = context;
+    write_commits(writer);
+    writer->w->ended++;
+}
+
 static void workload(void *context)
 {
     struct world *w = context;
@@ -279,9 +304,17 @@ static void workload(void *context)
         w->wal = NULL;
         return;
     }
+    if (w->upkeep)
+        w->stopped = wal_start_upkeep(w->wal, &w->err);
     for (unsigned i = 0; i < WRITERS; i++) {
         writers[i] = (struct writer){w, i, NULL};
         CHECK_EQ(os_thread_new(w->os, "writer", write_many, &writers[i], &writers[i].thread, &err), KDK_OK);
+    }
+    if (w->heal_ns) {
+        while (w->stopped == KDK_OK && w->ended < WRITERS)
+            os_sleep_ns(20000);
+        os_sleep_ns(w->heal_ns);
+        sim_full_at(w->sim, 0, false);
     }
     for (unsigned i = 0; i < WRITERS; i++)
         os_thread_join(writers[i].thread);
@@ -297,6 +330,7 @@ static bool cut_at(uint64_t seed, uint64_t n, uint64_t release_every)
     world_new(&w, seed, 0);
     w.each = 6;
     w.release_every = release_every;
+    w.upkeep = seed % 2;
     for (unsigned life = 0; life < 3; life++) {
         sim_cut_at(w.sim, life == 0 ? n : n % 17 + life);
         sim_memory_begin();
@@ -599,6 +633,7 @@ TEST(wal, survives_failing_calls)
             world_new(&w, 7 + n % 3, 0);
             w.each = 5;
             w.release_every = mode % 2 ? 2 : 0;
+            w.upkeep = n % 2;
             sim_fail_at(w.sim, n, mode / 2, kinds[mode % 2]);
             CHECK(sim_run(w.sim, workload, &w));
             ended = sim_calls_all(w.sim) < n;
@@ -623,6 +658,140 @@ TEST(wal, survives_failing_calls)
             }
             world_free(&w);
         }
+    }
+}
+
+/* From each call on there is no space for a while, not even where the log was written before. What was refused is not there after a power cut either; when
+ * there is space again, all goes on. */
+TEST(wal, what_finds_no_space_is_taken_back_and_heals)
+{
+    uint64_t healed = 0, withdrawn = 0;
+    bool ended = false;
+    for (uint64_t n = 1; !ended; n++) {
+        struct world w;
+        world_new(&w, 70 + n % 5, COPIES);
+        w.each = 6;
+        w.retries = 60;
+        w.heal_ns = 400000;
+        w.upkeep = n % 2;
+        w.release_every = n % 3 ? 0 : 2;
+        sim_full_at(w.sim, n, true);
+        CHECK(sim_run(w.sim, workload, &w));
+        ended = sim_calls_all(w.sim) < n;
+        unsigned done = 0;
+        for (unsigned i = 0; i < WRITERS; i++)
+            done += w.acked[i] == w.each;
+        CHECK(done == WRITERS || w.ended == 0); /* There was a log. */
+        healed += done == WRITERS && w.withdrawn;
+        withdrawn += w.withdrawn;
+        sim_full_at(w.sim, 0, false);
+        sim_reboot(w.sim);
+        if (reopen(&w)) {
+            expect(&w);
+            shut(&w);
+        }
+        world_free(&w);
+    }
+    CHECK(healed >= 30);
+    CHECK(withdrawn >= healed);
+}
+
+/* The same, and then the power is cut: while commits are refused, while what is left of them is erased and written, or later. */
+TEST(wal, what_was_taken_back_does_not_come_back)
+{
+    uint64_t withdrawn = 0;
+    for (uint64_t seed = 1; seed <= 10 * SEEDS; seed++) {
+        struct world w;
+        world_new(&w, seed, COPIES);
+        w.each = 6;
+        w.retries = 60;
+        w.heal_ns = seed % 3 * 100000;
+        w.upkeep = seed % 2;
+        const uint64_t n = 8 + hash_u64(seed) % 60;
+        sim_full_at(w.sim, n, true);
+        sim_cut_at(w.sim, n / 2 + hash_u64(seed * 31) % 30);
+        sim_memory_begin();
+        if (sim_run(w.sim, workload, &w))
+            mem_track_end();
+        else
+            sim_memory_reap();
+        withdrawn += w.withdrawn > 0;
+        sim_full_at(w.sim, 0, false);
+        w.wal = NULL;
+        sim_reboot(w.sim);
+        if (reopen(&w)) {
+            expect(&w);
+            shut(&w);
+        } else {
+            printf("seed %llu\n", (unsigned long long)seed);
+        }
+        world_free(&w);
+    }
+    CHECK(withdrawn >= 2 * SEEDS);
+}
+
+static void commit_and_rest(void *context)
+{
+    struct world *w = context;
+    if (!CHECK_EQ(open_log(w), KDK_OK) || !CHECK_EQ(wal_start_upkeep(w->wal, &w->err), KDK_OK))
+        return;
+    for (unsigned i = 0; i < w->each; i++) {
+        CHECK_EQ(commit(w, i % WRITERS, 500, 0, &w->err), KDK_OK);
+        os_sleep_ns(1000000);
+    }
+    os_sleep_ns(3 * (uint64_t)WAL_IDLE_NS);
+    w->ahead = wal_durable(w->wal);
+}
+
+/* Nobody closed the log; but it was idle, so what is wrong with its last commit is damage, not a torn end. And so it is each time that it rests. */
+TEST(wal, an_idle_log_is_vouched_for)
+{
+    for (unsigned each = 1; each <= 3; each++) {
+        struct world w;
+        struct wal_stats stats;
+        world_new(&w, 3, 0);
+        w.each = each;
+        /* The thread still waits when the run's first coroutine ends: that ends the run as a deadlock would. */
+        CHECK(!sim_run(w.sim, commit_and_rest, &w));
+        wal_stats(w.wal, &stats);
+        CHECK_EQ(stats.groups, each + 1);
+        CHECK_EQ(w.ahead, (2 * each + 1) * WAL_SECTOR);
+        sim_reboot(w.sim);
+        CHECK_EQ(sim_flip(w.sim, "/wal/0000000000000000.log", w.ahead - 2 * WAL_SECTOR + 3, 1, &w.err), KDK_OK);
+        CHECK_EQ(open_log(&w), KDK_CORRUPT);
+        world_free(&w);
+    }
+}
+
+static void commit_with_upkeep(void *context)
+{
+    struct world *w = context;
+    struct wal_stats stats;
+    if (!CHECK_EQ(open_log(w), KDK_OK) || !CHECK_EQ(wal_start_upkeep(w->wal, &w->err), KDK_OK))
+        return;
+    for (unsigned i = 0; i < 100; i++) {
+        CHECK_EQ(commit(w, i % WRITERS, 500, 0, &w->err), KDK_OK);
+        os_sleep_ns(1000000);
+    }
+    wal_stats(w->wal, &stats);
+    CHECK(stats.segments > 20);
+    CHECK_EQ(stats.waited, 1); /* The first one. */
+    shut(w);
+}
+
+TEST(wal, upkeep_makes_segments_before_they_are_needed)
+{
+    uint64_t trace = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        struct world w;
+        world_new(&w, 3, 0);
+        CHECK(sim_run(w.sim, commit_with_upkeep, &w));
+        CHECK(i == 0 || trace == sim_trace_hash(w.sim));
+        trace = sim_trace_hash(w.sim);
+        CHECK(reopen(&w));
+        expect(&w);
+        shut(&w);
+        world_free(&w);
     }
 }
 
