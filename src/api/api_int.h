@@ -24,8 +24,10 @@
     X(APPLICATION_NAME, "application_name", "", TEXT, "Name of the program, for views.")   \
     X(BULK_LOAD_ROWS, "bulk_load_rows", "0", COUNT,                                        \
       "Rows of a statement from which on they go into files of their own; 0: 16384.")      \
+    X(CHECKPOINT_FAILURE, "checkpoint_failure", "", FIXED,                                 \
+      "Why the last checkpoint in the background failed; empty: it did not.")              \
     X(CHECKPOINT_LOG_BYTES, "checkpoint_log_bytes", "268435456", BYTES,                    \
-      "Log that starts a checkpoint.")                                                     \
+      "Log that starts a checkpoint in the background; at twice as much commits wait.")    \
     X(CLIENT_ENCODING, "client_encoding", "UTF8", FIXED, "Always UTF8.")                   \
     X(DATESTYLE, "datestyle", "ISO, MDY", FIXED, "How dates are printed and read.")        \
     X(DEFAULT_ISOLATION, "default_transaction_isolation", "repeatable read", FIXED,        \
@@ -98,6 +100,7 @@ struct kdk_conn {
     bool was_read_only; /* The transaction that failed: for AND CHAIN. */
     struct catalog_session session;
     char *settings[SETTING_COUNT_OF]; /* NULL: the database's. */
+    uint64_t failures_told;           /* Of checkpoints in the background. */
     uint64_t settings_changed;        /* How often: plans made before are made anew. */
     struct strmap prepared;           /* struct prepared by name */
     struct kdk_stmt *stmts;           /* All of this connection. */

@@ -297,6 +297,7 @@ static kdk_status db_open(const char *path, const kdk_options *options, kdk_db *
     store.broker = &db->broker;
     store.create = !given.must_exist && !given.read_only;
     store.read_only = given.read_only;
+    store.upkeep = true;
     store.checkpoint_log_bytes = db_number(db, SET_CHECKPOINT_LOG_BYTES);
     store.bulk_load_rows = db_number(db, SET_BULK_LOAD_ROWS);
     TRY(db_open_damaged_or_not(db, &store, &report, err));

@@ -588,6 +588,18 @@ static void set_tag(struct kdk_stmt *stmt)
     }
 }
 
+/* Nobody asked for that checkpoint, so each connection is told once. */
+static void tell_checkpoint_failure(struct kdk_conn *conn, uint64_t failures)
+{
+    struct err failure = {0};
+    char text[ERR_MESSAGE_BYTES];
+    conn->failures_told = failures;
+    if (store_checkpoint_failure(conn->db->store, &failure) == KDK_OK)
+        return;
+    snprintf(text, sizeof text, "a checkpoint in the background failed, the log grows on: %.400s", failure.message);
+    conn_notice(conn, "WARNING", text);
+}
+
 static kdk_status stmt_start(struct kdk_stmt *stmt, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -611,6 +623,9 @@ static kdk_status stmt_start(struct kdk_stmt *stmt, struct err *err)
     conn->running = stmt;
     if (conn->progress)
         conn->progress_ns = os_now_ns(conn->db->os);
+    const uint64_t failures = store_checkpoint_failures(conn->db->store);
+    if (KDK_UNLIKELY(failures != conn->failures_told))
+        tell_checkpoint_failure(conn, failures);
     if (ast->kind == AST_STMT_TRANSACTION || ast->kind == AST_STMT_CHECKPOINT ||
         ast->kind == AST_STMT_SET || ast->kind == AST_STMT_SHOW ||
         ast->kind == AST_STMT_DEALLOCATE) {

@@ -153,11 +153,21 @@ out:
     return status;
 }
 
+/* What SHOW says of a setting. `room`: for what is no setting of anybody's. */
+static const char *shown(struct kdk_conn *conn, enum setting_id id, struct err *room)
+{
+    if (id != SET_CHECKPOINT_FAILURE)
+        return conn_setting(conn, id);
+    err_clear(room);
+    return store_checkpoint_failure(conn->db->store, room) == KDK_OK ? "" : room->message;
+}
+
 static kdk_status run_show(struct kdk_stmt *stmt, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct ast_show *show = stmt->ast->show;
     enum setting_id id;
+    struct err room;
 
     tag(stmt, "SHOW");
     if (show->name.text && strcmp(show->name.text, "all") != 0) {
@@ -167,7 +177,7 @@ static kdk_status run_show(struct kdk_stmt *stmt, struct err *err)
             goto out;
         }
         const char *names[] = {settings[id].name},
-                   *cells[] = {conn_setting(stmt->conn, id)};
+                   *cells[] = {shown(stmt->conn, id, &room)};
         TRY(stmt_line_columns(stmt, names, 1, err));
         TRY(stmt_line(stmt, cells, err));
         goto out;
@@ -176,7 +186,7 @@ static kdk_status run_show(struct kdk_stmt *stmt, struct err *err)
     TRY(stmt_line_columns(stmt, names, 3, err));
     for (uint32_t i = 0; i < SETTING_COUNT_OF; i++) {
         const char *cells[] = {settings[i].name,
-                               conn_setting(stmt->conn, (enum setting_id)i),
+                               shown(stmt->conn, (enum setting_id)i, &room),
                                settings[i].about};
         TRY(stmt_line(stmt, cells, err));
     }

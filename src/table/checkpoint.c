@@ -729,8 +729,8 @@ void disk_release(struct disk *disk)
     os_wake(&disk->busy, UINT32_MAX);
 }
 
-static kdk_status checkpoint_run(struct store *store, bool freeze, struct table *table,
-                                 struct err *err)
+kdk_status checkpoint_run(struct store *store, bool freeze, struct table *table,
+                          struct err *err)
 {
     kdk_status status = KDK_OK;
     struct disk *disk = store->disk;
@@ -767,18 +767,4 @@ kdk_status store_checkpoint(struct store *store, bool freeze, struct table *tabl
     kdk_status status = checkpoint_run(store, freeze, table, err);
     disk_release(store->disk);
     return status;
-}
-
-void checkpoint_if_due(void *context)
-{
-    struct disk *disk = context;
-    struct err err;
-    if (wal_position(disk->store->wal) <
-            atomic_load_explicit(&disk->due_lsn, memory_order_relaxed) ||
-        !disk_try(disk))
-        return;
-    err_clear(&err);
-    /* The commit stands whatever happens here: the log keeps what the checkpoint did not. */
-    disk->last_failure = checkpoint_run(disk->store, false, NULL, &err);
-    disk_release(disk);
 }

@@ -60,6 +60,8 @@ void files_release(struct disk *disk, uint64_t oldest);
 kdk_status block_columns_of(struct table *table, struct generation *generation, const struct layout *layout, struct arena *arena,
                             struct block_column **out, uint32_t *count, struct err *err) KDK_MUST_CHECK;
 void bounds_take(struct table *table, struct gtable *into);
+/* One checkpoint, by who has the disk. */
+kdk_status checkpoint_run(struct store *store, bool freeze, struct table *table, struct err *err) KDK_MUST_CHECK;
 /* The settled rows of the table (NULL: of all) go into strips. */
 kdk_status store_freeze(struct store *store, struct table *table, struct err *err) KDK_MUST_CHECK;
 

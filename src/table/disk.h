@@ -93,6 +93,16 @@ struct fresh_file {
     uint64_t number;
     bool taken; /* By the checkpoint that runs. */
 };
+/* Checkpoints that nobody asked for: upkeep.c. */
+struct upkeep {
+    struct chore *chore;       /* NULL: they run in the thread of the commit that made them due. */
+    struct latch latch;        /* Guards what follows. */
+    struct cond ended;         /* A run has. */
+    uint64_t runs;             /* How many have. */
+    struct err failure;        /* Of the last one that failed; */
+    _Atomic uint64_t failures; /* how many have; */
+    bool failing;              /* the newest has. */
+};
 struct disk {
     struct store *store;
     struct os *os;
@@ -114,7 +124,7 @@ struct disk {
     uint64_t log_bytes;        /* A checkpoint after so many: */
     _Atomic uint64_t due_lsn;  /* when the log gets here. */
     bool read_only, failed;
-    kdk_status last_failure;   /* Of a checkpoint that nobody asked for. */
+    struct upkeep upkeep;
     struct dead_file *dead;    /* By who checkpoints. */
     uint32_t dead_count, dead_cap;
     struct fresh_file *fresh;  /* By who holds the disk. */
@@ -124,8 +134,11 @@ struct disk {
 
 kdk_status disk_open(struct store *store, const struct store_options *options, struct manifest *out,
                      struct store_report *report, struct err *err) KDK_MUST_CHECK;
-/* After a commit: a checkpoint if the log has grown enough and none runs. If it fails, another is due when the log has grown more. */
+/* After a commit: a checkpoint if the log has grown enough and none runs. If it fails, another is due when the log has grown more. With the upkeep's thread
+ * nobody waits for it, unless the log is twice as long as it should be. */
 void checkpoint_if_due(void *disk);
+kdk_status upkeep_start(struct disk *disk, struct err *err) KDK_MUST_CHECK;
+void upkeep_stop(struct disk *disk); /* Waits for a checkpoint that runs. */
 void disk_start(struct store *store); /* The transaction manager is there. */
 void disk_close(struct disk *disk);   /* No transaction is left. Accepts NULL. */
 

@@ -479,6 +479,7 @@ kdk_status disk_open(struct store *store, const struct store_options *options,
     disk->load_rows = (int64_t)MIN(options->bulk_load_rows ? options->bulk_load_rows : BULK_LOAD_ROWS, (uint64_t)INT64_MAX);
     latch_init(&disk->latch, OS_RANK_LEAF);
     latch_init(&disk->dict_latch, OS_RANK_LEAF);
+    latch_init(&disk->upkeep.latch, OS_RANK_LEAF);
     TRY_MEM(disk->path = mem_strdup(options->dir));
     TRY_MEM(disk->trees = join(disk->path, "trees"));
     TRY_MEM(disk->blocks = join(disk->path, "blocks"));

@@ -206,6 +206,7 @@ kdk_status store_open(const struct store_options *options, struct store **out,
     *report = (struct store_report){.created = !options->dir};
     TRY_MEM(store = MEM_NEW(struct store));
     store->os = options->os;
+    store->upkeep = options->upkeep;
     atomic_init(&store->next_id, STORE_FIRST_ID);
     latch_init(&store->latch, OS_RANK_TABLE);
     if (options->dir) {
@@ -245,13 +246,22 @@ uint64_t store_replay_failed(const struct store *store)
 
 kdk_status store_recovered(struct store *store, struct err *err)
 {
+    kdk_status status = KDK_OK;
     recovery_free(store->recovery);
     store->recovery = NULL;
     if (!store->disk)
         return KDK_OK;
     store->disk->complete = true;
     /* A log that could not be read to its end may name more. */
-    return txnman_read_only(store->man) ? KDK_OK : disk_sweep(store->disk, err);
+    if (txnman_read_only(store->man))
+        return KDK_OK;
+    TRY(disk_sweep(store->disk, err));
+    if (store->upkeep) {
+        TRY(wal_start_upkeep(store->wal, err));
+        TRY(upkeep_start(store->disk, err));
+    }
+out:
+    return status;
 }
 
 kdk_status store_close(struct store *store, bool checkpoint, struct err *err)
@@ -259,6 +269,8 @@ kdk_status store_close(struct store *store, bool checkpoint, struct err *err)
     kdk_status status = KDK_OK;
     if (!store)
         return KDK_OK;
+    if (store->disk)
+        upkeep_stop(store->disk);
     if (checkpoint && store->disk && !txnman_read_only(store->man))
         status = store_checkpoint(store, false, NULL, err);
     /* Writes a group that vouches for all that was committed. */

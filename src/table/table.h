@@ -38,6 +38,9 @@ struct store_options {
     uint64_t checkpoint_log_bytes; /* 0: CHECKPOINT_LOG_BYTES */
     uint64_t bulk_load_rows;       /* 0: BULK_LOAD_ROWS */
     uint64_t log_segment_bytes;    /* Of a new log; a multiple of 512. 0: WAL_SEGMENT_BYTES */
+    /* With two threads of its own, from store_recovered() to store_close(): one makes checkpoints when the log is long, one keeps the log (segments made ahead,
+     * an idle log is vouched for). Else the committing threads do so, and nobody vouches for an idle log. */
+    bool upkeep;
 };
 /* What open found, to be reported to the user. */
 struct store_report {
@@ -193,6 +196,10 @@ uint64_t table_column_distinct(struct table *table, uint32_t column); /* Estimat
 /* Pours what is recent into a new generation. With `freeze`, every committed row of `table` (NULL: of all tables) becomes columnar, every
  * overlay is merged, and two manifests are written. :memory: does nothing. */
 kdk_status store_checkpoint(struct store *store, bool freeze, struct table *table, struct err *err) KDK_MUST_CHECK;
+/* Of checkpoints that nobody asked for, how many failed since opening: one atomic load. */
+uint64_t store_checkpoint_failures(const struct store *store);
+/* Why the newest of them failed: KDK_OK if it did not. The log keeps what it should have poured, so nothing is lost. */
+kdk_status store_checkpoint_failure(struct store *store, struct err *err);
 /* A file of the database. */
 struct store_file {
     const char *path;

@@ -325,6 +325,7 @@ struct store {
     struct table *tables;
     struct wal *wal;           /* NULL: :memory:. */
     struct os_file *lock;      /* Owns the directory as long as it is open. */
+    bool upkeep;               /* As the options say. */
     struct recovery *recovery; /* What the log says of tables that are not attached yet. */
 };
 /* The transaction manager writes to store->wal from now on. */

@@ -95,6 +95,7 @@ static kdk_status commit(struct world *w, unsigned writer, size_t filler, unsign
         w->withdrawn++;
         w->appended[writer]--; /* Nobody else counts it on. */
         CHECK_EQ(w->appended[writer], mine - 1);
+        w->from_seen[writer] = MIN(w->from_seen[writer], mine - 1);
     }
     TRY(status);
     w->acked[writer] = mine;
@@ -270,7 +271,8 @@ static void write_commits(struct writer *writer)
             if (wal_wait(w->wal, from, &err) == KDK_OK) {
                 w->from_lsn = from;
                 w->from_timestamp = timestamp;
-                memcpy(w->from_seen, appended, sizeof appended);
+                for (unsigned k = 0; k < WRITERS; k++) /* Some may have been taken back since. */
+                    w->from_seen[k] = MIN(appended[k], w->appended[k]);
                 status = wal_release_before(w->wal, from, &err);
                 if (status != KDK_OK && w->stopped == KDK_OK)
                     w->stopped = status;
