@@ -181,6 +181,8 @@ struct block_writer_options {
     uint32_t strip_rows, file_strips;   /* 0: STRIP_ROWS, FILE_STRIPS; never more. */
     /* Asked for the number of each file as it begins. */
     kdk_status (*next_file)(void *context, uint64_t *number, struct err *err);
+    /* May be NULL. Told before a strip is made how many rows it gets: the first of those that no strip has yet. */
+    kdk_status (*strip)(void *context, uint32_t rows, struct err *err);
     /* Given a file that is durable, and its entries, which the receiver refs if it keeps them. */
     kdk_status (*done)(void *context, uint64_t number, uint64_t bytes, struct strip_entry *const *entries,
                        uint32_t count, struct err *err);

@@ -516,6 +516,8 @@ static kdk_status strip_end(struct block_writer *w, struct err *err)
 
     if (w->rows == 0)
         return KDK_OK;
+    if (w->options.strip)
+        TRY(w->options.strip(w->options.context, w->rows, err));
     TRY_MEM(forms = MEM_ARRAY(enum strip_form, n + 1));
     for (uint32_t i = 0; i < n; i++) {
         struct gather *g = &w->columns[i];

@@ -207,7 +207,7 @@ struct strip_entry *directory_find(const struct directory *directory, rowid id, 
                : NULL;
 }
 
-static uint32_t strip_columns(const struct strip_entry *entry)
+uint32_t strip_columns(const struct strip_entry *entry)
 {
     return entry->column_count ? entry->columns[entry->column_count - 1].number + 1 : 0;
 }
@@ -252,10 +252,12 @@ out:
 
 /* ------------------------------------------------------------- single reads ---- */
 
-/* The strip that has `id` as a base row; one reference in *out. */
-static kdk_status strip_locate(struct disk *disk, struct generation *generation,
-                               struct gtable *gtable, rowid id, struct strip_entry **out,
-                               uint32_t *position, struct err *err)
+/* So many entries are read one by one before the whole directory is. */
+#define SINGLE_LOOKUPS KDK_PICK(16u, 2u)
+
+kdk_status strip_locate(struct disk *disk, struct generation *generation,
+                        struct gtable *gtable, rowid id, struct strip_entry **out,
+                        uint32_t *position, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct btree_cursor cursor = {0};
@@ -265,6 +267,9 @@ static kdk_status strip_locate(struct disk *disk, struct generation *generation,
         return KDK_OK;
     struct directory *directory =
         atomic_load_explicit(&gtable->directory, memory_order_acquire);
+    /* To read all costs as much as so many single lookups, more or less. */
+    if (!directory && atomic_fetch_add_explicit(&gtable->lookups, 1, memory_order_relaxed) > SINGLE_LOOKUPS + gtable->strips)
+        TRY(gtable_directory(disk, generation, gtable, &directory, err));
     if (directory) {
         entry = strip_entry_ref(directory_find(directory, id, NULL));
     } else {

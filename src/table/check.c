@@ -102,21 +102,64 @@ static kdk_status check_tree(struct check *check, const struct btree_root *root,
     return soften(check, btree_check(check->disk->file, root, pages, NULL, err), err);
 }
 
-/* The entries of an index are exactly the keys of the generation's rows (D4): each entry is that of its row, none is missing. */
-static kdk_status check_generation_index(struct check *check, struct table *table,
-                                         struct gtable *gtable, const struct gindex *below,
+/* E1: the fences are the first entries of their strips, and all entries ascend. Counts them. */
+static kdk_status check_sequence(struct check *check, const struct index_source *source, uint64_t *rows, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct entry_cursor cursor;
+    struct buf last = {0};
+    const uint32_t id = source->index->def.id;
+    uint64_t strips = 0;
+    *rows = 0;
+    entries_init(&cursor, source);
+    cursor.raw = true;
+    TRY(entries_first(&cursor, err));
+    for (; cursor.valid; ++*rows) {
+        const bool first = cursor.position == 0;
+        strips += first;
+        if (first && btree_compare(cursor.at.key, cursor.at.key_bytes, cursor.key, cursor.key_bytes) != 0)
+            check_problem(check, "index %u: the fence of the strip that begins with row %llu is not its first key", id,
+                          (unsigned long long)cursor.strip.entry->first);
+        if (last.len && btree_compare(last.data, last.len, cursor.key, cursor.key_bytes) >= 0)
+            check_problem(check, "index %u: row %u of the strip that begins with row %llu is out of order", id, cursor.position,
+                          (unsigned long long)cursor.strip.entry->first);
+        buf_clear(&last);
+        buf_add(&last, cursor.key, cursor.key_bytes);
+        TRY(buf_status(&last, err));
+        TRY(entries_next(&cursor, err));
+    }
+    if (strips != source->root->count)
+        check_problem(check, "index %u has %llu fences for %llu strips", id, (unsigned long long)source->root->count, (unsigned long long)strips);
+out:
+    entries_deinit(&cursor);
+    buf_deinit(&last);
+    return status;
+}
+
+/* The entries of an index are exactly the keys of the generation's rows (D4, E2): each row's is there once, and there are as many as rows. */
+static kdk_status check_generation_index(struct check *check, struct table *table, struct gtable *gtable, const struct gindex *below,
                                          struct err *err)
 {
     kdk_status status = KDK_OK;
+    struct page_file *file = check->disk->file;
     struct buf key = {0};
-    struct row_walk walk;
-    uint64_t rows = 0;
+    struct row_walk walk = {0};
+    uint64_t rows = 0, sequence = 0;
+    struct index_source source = {.file = file, .root = &below->fences, .fences = true, .generation = txn_generation(check->txn)};
+    struct entry_cursor cursor = {0};
+    struct btree_cursor gone;
     rowid id;
-    bool has_null, found;
+    bool has_null, in_tree, is_gone;
     uint8_t number[8];
+    btree_cursor_init(&gone, file, &below->gone);
+    struct index *index = source.index = index_find(table, below->id);
+    if (!index)
+        goto out;
     TRY(row_walk_open(&walk, check->txn, table, true, err));
-    struct index *index = index_find(table, below->id);
-    for (; index;) {
+    TRY(check_sequence(check, &source, &sequence, err));
+    entries_init(&cursor, &source);
+    cursor.raw = true;
+    for (;;) {
         TRY(row_walk_next(&walk, &id, err));
         if (!id)
             break;
@@ -125,20 +168,30 @@ static kdk_status check_generation_index(struct check *check, struct table *tabl
         put_be64(number, id);
         buf_add(&key, number, 8);
         TRY(buf_status(&key, err));
-        TRY(btree_get(check->disk->file, &below->root, key.data, key.len, NULL, &found,
-                      err));
-        if (!found)
-            check_problem(check, "index %u lacks row %llu of table %u on disk", below->id,
-                          (unsigned long long)id, table->id);
+        TRY(btree_get(file, &below->root, key.data, key.len, NULL, &in_tree, err));
+        TRY(btree_get(file, &below->gone, key.data, key.len, NULL, &is_gone, err));
+        TRY(entries_seek(&cursor, key.data, key.len, err));
+        const bool in_strip = cursor.valid && btree_compare(cursor.key, cursor.key_bytes, key.data, key.len) == 0;
+        if (!in_tree && (!in_strip || is_gone))
+            check_problem(check, "index %u lacks row %llu of table %u on disk", below->id, (unsigned long long)id, table->id);
+        if (in_tree && in_strip)
+            check_problem(check, "index %u has row %llu of table %u twice on disk", below->id, (unsigned long long)id, table->id);
     }
-    if (index && (rows != below->root.count || rows != gtable->count))
-        check_problem(check,
-                      "table %u has %llu rows on disk, should have %llu; index %u has %llu "
-                      "entries",
-                      table->id, (unsigned long long)rows, (unsigned long long)gtable->count,
-                      below->id, (unsigned long long)below->root.count);
+    TRY(btree_cursor_first(&gone, err));
+    while (gone.valid) {
+        TRY(entries_seek(&cursor, gone.key, gone.key_bytes, err));
+        if (!cursor.valid || btree_compare(cursor.key, cursor.key_bytes, gone.key, gone.key_bytes) != 0)
+            check_problem(check, "index %u: an entry is gone that no strip has", below->id);
+        TRY(btree_cursor_next(&gone, err));
+    }
+    if (rows != below->root.count + sequence - below->gone.count || rows != gtable->count)
+        check_problem(check, "table %u has %llu rows on disk, should have %llu; index %u has %llu entries in a tree, and in strips %llu, of which %llu hold no longer",
+                      table->id, (unsigned long long)rows, (unsigned long long)gtable->count, below->id, (unsigned long long)below->root.count,
+                      (unsigned long long)sequence, (unsigned long long)below->gone.count);
 out:
     row_walk_close(&walk);
+    entries_deinit(&cursor);
+    btree_cursor_deinit(&gone);
     buf_deinit(&key);
     return status;
 }
@@ -181,6 +234,36 @@ out:
     return status;
 }
 
+/* E3: the runs of an index have, or stand for, as many entries as there are rows. */
+static kdk_status check_load_entries(struct check *check, struct table *table, struct load *load, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    for (uint32_t k = 0; k < load->run_count; k++) {
+        const uint32_t id = load->runs[k].index;
+        uint64_t entries = 0, sequence;
+        for (uint32_t i = 0; i < load->run_count; i++) {
+            const struct load_run *run = &load->runs[i];
+            struct index_source source = {.file = run_file(run->run), .root = run_root(run->run), .load = load, .fences = true,
+                                          .generation = txn_generation(check->txn), .index = index_find(table, id)};
+            if (run->index != id)
+                continue;
+            if (!run->fences) {
+                entries += source.root->count;
+                continue;
+            }
+            if (!source.index)
+                break;
+            TRY(check_sequence(check, &source, &sequence, err));
+            entries += sequence;
+        }
+        if (entries != load->rows && index_find(table, id))
+            check_problem(check, "index %u has %llu entries for %llu rows that were loaded", id, (unsigned long long)entries,
+                          (unsigned long long)load->rows);
+    }
+out:
+    return status;
+}
+
 /* Loads that no generation has yet: their files and runs. Who checks holds the disk. */
 static kdk_status check_loads(struct check *check, struct table *table, struct err *err)
 {
@@ -188,7 +271,7 @@ static kdk_status check_loads(struct check *check, struct table *table, struct e
     struct disk *disk = check->disk;
     struct load_set *set = table_loads(table);
     for (uint32_t i = 0; set && i < set->count; i++) {
-        const struct load *load = set_load(set, i);
+        struct load *load = set_load(set, i);
         if (!load || !load_counts(load, load_reader_of(check->txn)))
             continue;
         for (uint32_t k = 0, next; k < load->strip_count; k = next) {
@@ -202,12 +285,9 @@ static kdk_status check_loads(struct check *check, struct table *table, struct e
             TRY(soften(check, status, err));
             check->problems += problems;
         }
-        for (uint32_t k = 0; k < load->run_count; k++) {
+        for (uint32_t k = 0; k < load->run_count; k++)
             TRY(soften(check, run_check(load->runs[k].run, NULL, err), err));
-            if (run_root(load->runs[k].run)->count != load->rows)
-                check_problem(check, "run %llu has %llu entries for %llu rows", (unsigned long long)load->runs[k].number,
-                              (unsigned long long)run_root(load->runs[k].run)->count, (unsigned long long)load->rows);
-        }
+        TRY(soften(check, check_load_entries(check, table, load, err), err));
     }
 out:
     return status;
@@ -248,8 +328,11 @@ static kdk_status check_generation(struct check *check, struct err *err)
         } else if (gtable) {
             const uint64_t so_far = check->problems;
             TRY(check_tree(check, &gtable->rows, &pages, err));
-            for (uint32_t i = 0; i < gtable->index_count; i++)
+            for (uint32_t i = 0; i < gtable->index_count; i++) {
                 TRY(check_tree(check, &gtable->indexes[i].root, &pages, err));
+                TRY(check_tree(check, &gtable->indexes[i].fences, &pages, err));
+                TRY(check_tree(check, &gtable->indexes[i].gone, &pages, err));
+            }
             TRY(check_strips(check, gtable, err));
             struct table *table = table_of(check, id);
             /* Damage would only be found again. */

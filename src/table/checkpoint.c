@@ -305,10 +305,10 @@ static bool table_changed(struct table *table, struct gtable *old, uint64_t sinc
     return false;
 }
 
-/* The entries of an index: changes from memory's rows, and what loads have (not for an index that was collected whole: NULL). */
+/* Changes of one tree of an index: from memory's rows, and entries of loads. */
 struct entry_feed {
     struct delta *delta;
-    struct btree_cursor *cursors;
+    struct entry_cursor *cursors;
     uint32_t count, last; /* Which cursor gave the last one; UINT32_MAX: none. */
 };
 
@@ -318,13 +318,13 @@ static kdk_status entry_feed_next(void *context, struct btree_change *out, bool 
     struct entry_feed *feed = context;
     struct delta *delta = feed->delta;
     if (feed->last != UINT32_MAX)
-        TRY(btree_cursor_next(&feed->cursors[feed->last], err));
+        TRY(entries_next(&feed->cursors[feed->last], err));
     for (;;) {
         const struct delta_item *item = delta->at < delta->count ? &delta->items[delta->at] : NULL;
-        struct btree_cursor *least = NULL;
+        struct entry_cursor *least = NULL;
         feed->last = UINT32_MAX;
         for (uint32_t i = 0; i < feed->count; i++) {
-            struct btree_cursor *one = &feed->cursors[i];
+            struct entry_cursor *one = &feed->cursors[i];
             if (one->valid && (!least || btree_compare(one->key, one->key_bytes, least->key, least->key_bytes) < 0)) {
                 least = one;
                 feed->last = i;
@@ -342,7 +342,7 @@ static kdk_status entry_feed_next(void *context, struct btree_change *out, bool 
         }
         /* A row of a load whose key changed since: its entry goes before it came. */
         if (order == 0)
-            TRY(btree_cursor_next(least, err));
+            TRY(entries_next(least, err));
         feed->last = UINT32_MAX;
         if (order == 0 && item->erase)
             continue;
@@ -353,29 +353,142 @@ out:
     return status;
 }
 
-static kdk_status entries_pour(struct pouring *pouring, struct index *index, struct delta *delta,
-                               const struct btree_root *old, struct btree_root *out, struct err *err)
+/* An index in the making. */
+struct index_pour {
+    struct pouring *pouring;
+    struct index_sources sources;
+    struct index_source *fences;   /* Sources of fences as trees of those. */
+    bool *sequence;                /* Which sources are sequences that the new generation has. */
+    struct entry_cursor *cursors;  /* Over the others, */
+    struct entry_cursor *probes;   /* over those, */
+    struct entry_cursor *joining;  /* and over fences that come to the generation's. */
+    uint32_t cursor_count, probe_count, joining_count;
+    struct delta tree, gone;
+};
+
+static void index_pour_deinit(struct index_pour *p)
+{
+    for (uint32_t i = 0; i < p->cursor_count; i++)
+        entries_deinit(&p->cursors[i]);
+    for (uint32_t i = 0; i < p->probe_count; i++)
+        entries_deinit(&p->probes[i]);
+    for (uint32_t i = 0; i < p->joining_count; i++)
+        entries_deinit(&p->joining[i]);
+    mem_free(p->cursors);
+    mem_free(p->probes);
+    mem_free(p->joining);
+    mem_free(p->fences);
+    mem_free(p->sequence);
+    mem_free(p->tree.items);
+    mem_free(p->gone.items);
+    index_sources_close(&p->sources);
+}
+
+/* Whether a load's strips have a place between those of the sequence so far: together, or not at all. */
+static kdk_status sequence_fits(struct index_pour *p, const struct index_source *load, bool *out, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct index_sources sources = {0};
-    struct entry_feed feed = {.delta = delta, .last = UINT32_MAX};
-    if (index)
-        TRY(index_sources_open(pouring->txn, index, false, &sources, err));
-    TRY_MEM(feed.cursors = MEM_ARRAY(struct btree_cursor, MAX(sources.count, 1)));
-    for (uint32_t i = 0; i < sources.count; i++) {
-        if (!sources.all[i].load)
-            continue; /* The generation's own. */
-        struct btree_cursor *cursor = &feed.cursors[feed.count++];
-        btree_cursor_init(cursor, sources.all[i].file, sources.all[i].root);
-        TRY(btree_cursor_first(cursor, err));
-    }
-    const struct btree_feed entries = {entry_feed_next, &feed};
-    TRY(btree_apply(pouring->sink, old, &entries, out, err));
+    struct entry_cursor cursor;
+    struct buf first = {0};
+    entries_init(&cursor, load);
+    TRY(entries_first(&cursor, err));
+    buf_add(&first, cursor.key, cursor.key_bytes);
+    TRY(buf_status(&first, err));
+    TRY(entries_last(&cursor, err));
+    *out = cursor.valid;
+    for (uint32_t i = 0; i < p->probe_count && *out; i++)
+        TRY(entries_gap(p->probes[i].source, first.data, first.len, cursor.key, cursor.key_bytes, out, err));
 out:
-    for (uint32_t i = 0; i < feed.count; i++)
-        btree_cursor_deinit(&feed.cursors[i]);
-    mem_free(feed.cursors);
-    index_sources_close(&sources);
+    entries_deinit(&cursor);
+    buf_deinit(&first);
+    return status;
+}
+
+static kdk_status index_pour_sources(struct index_pour *p, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    const uint32_t room = MAX(p->sources.count, 1);
+    TRY_MEM(p->cursors = MEM_ARRAY(struct entry_cursor, room));
+    TRY_MEM(p->probes = MEM_ARRAY(struct entry_cursor, room));
+    TRY_MEM(p->joining = MEM_ARRAY(struct entry_cursor, room));
+    TRY_MEM(p->fences = MEM_ARRAY(struct index_source, room));
+    TRY_MEM(p->sequence = MEM_ARRAY(bool, room));
+    for (uint32_t i = 0; i < p->sources.count; i++) {
+        const struct index_source *source = &p->sources.all[i];
+        if (source->fences) {
+            p->sequence[i] = !source->load;
+            if (source->load)
+                TRY(sequence_fits(p, source, &p->sequence[i], err));
+        }
+        if (p->sequence[i]) {
+            struct entry_cursor *probe = &p->probes[p->probe_count++];
+            entries_init(probe, source);
+            probe->raw = true;
+        }
+        if (!source->load)
+            continue; /* The generation's own stay where they are. */
+        p->fences[i] = *source;
+        p->fences[i].fences = false;
+        struct entry_cursor *cursor = p->sequence[i] ? &p->joining[p->joining_count++] : &p->cursors[p->cursor_count++];
+        entries_init(cursor, p->sequence[i] ? &p->fences[i] : source);
+        TRY(entries_first(cursor, err));
+    }
+out:
+    return status;
+}
+
+/* Which of the changes are of entries that strips have: what begins to be is gone no longer, what ends is gone. */
+static kdk_status index_pour_split(struct index_pour *p, const struct delta *delta, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    TRY_MEM(p->tree.items = MEM_ARRAY(struct delta_item, MAX(delta->count, 1)));
+    TRY_MEM(p->gone.items = MEM_ARRAY(struct delta_item, MAX(delta->count, 1)));
+    for (size_t k = 0; k < delta->count; k++) {
+        const struct delta_item *item = &delta->items[k];
+        bool have = false;
+        for (uint32_t i = 0; i < p->probe_count && !have; i++) {
+            struct entry_cursor *probe = &p->probes[i];
+            TRY(entries_seek(probe, item->key, item->bytes, err));
+            have = probe->valid && btree_compare(probe->key, probe->key_bytes, item->key, item->bytes) == 0;
+        }
+        if (have)
+            p->gone.items[p->gone.count++] = (struct delta_item){item->key, item->bytes, !item->erase};
+        else
+            p->tree.items[p->tree.count++] = *item;
+    }
+out:
+    return status;
+}
+
+/* `index` NULL: it was collected whole, loads and all. */
+static kdk_status entries_pour(struct pouring *pouring, struct index *index, struct delta *delta, const struct gindex *old,
+                               struct gindex *out, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct index_pour p = {.pouring = pouring};
+    if (index)
+        TRY(index_sources_open(pouring->txn, index, false, &p.sources, err));
+    TRY(index_pour_sources(&p, err));
+    TRY(index_pour_split(&p, delta, err));
+    struct entry_feed entries = {&p.tree, p.cursors, p.cursor_count, UINT32_MAX};
+    TRY(btree_apply(pouring->sink, &old->root, &(struct btree_feed){entry_feed_next, &entries}, &out->root, err));
+    struct entry_feed gone = {.delta = &p.gone, .last = UINT32_MAX};
+    TRY(btree_apply(pouring->sink, &old->gone, &(struct btree_feed){entry_feed_next, &gone}, &out->gone, err));
+    struct delta none = {0};
+    struct entry_feed fences = {&none, p.joining, p.joining_count, UINT32_MAX};
+    TRY(btree_apply(pouring->sink, &old->fences, &(struct btree_feed){entry_feed_next, &fences}, &out->fences, err));
+out:
+    index_pour_deinit(&p);
+    return status;
+}
+
+kdk_status gindex_drop(struct pouring *pouring, const struct gindex *index, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    TRY(btree_drop(pouring->sink, &index->root, err));
+    TRY(btree_drop(pouring->sink, &index->fences, err));
+    TRY(btree_drop(pouring->sink, &index->gone, err));
+out:
     return status;
 }
 
@@ -410,18 +523,18 @@ static kdk_status pour_table(struct pouring *pouring, struct table *table, struc
     for (uint32_t i = 0; i < feed.index_count; i++) {
         struct delta *delta = &feed.deltas[i];
         const struct gindex *had = gtable_index(feed.old, feed.indexes[i]->def.id);
-        static const struct btree_root empty;
+        static const struct gindex none;
         made.indexes[i].id = feed.indexes[i]->def.id;
         if (feed.fresh[i])
             TRY(index_collect(&feed, i, err));
         if (delta->count)
             qsort(delta->items, delta->count, sizeof *delta->items, delta_compare);
         TRY(entries_pour(pouring, feed.fresh[i] ? NULL : feed.indexes[i], delta,
-                         had ? &had->root : &empty, &made.indexes[i].root, err));
+                         had ? had : &none, &made.indexes[i], err));
     }
     for (uint32_t i = 0; i < feed.old->index_count; i++)
         if (!gtable_index(&made, feed.old->indexes[i].id))
-            TRY(btree_drop(pouring->sink, &feed.old->indexes[i].root, err));
+            TRY(gindex_drop(pouring, &feed.old->indexes[i], err));
     made.column_count = table_newest(table)->count;
     TRY_MEM(made.bounds = MEM_ARRAY(struct gbounds, MAX(made.column_count, 1)));
     bounds_take(table, &made);
@@ -459,7 +572,7 @@ static kdk_status drop_table(struct pouring *pouring, uint32_t id, struct err *e
     TRY(gtable_directory(disk, generation, old, &directory, err));
     TRY(btree_drop(pouring->sink, &old->rows, err));
     for (uint32_t i = 0; i < old->index_count; i++)
-        TRY(btree_drop(pouring->sink, &old->indexes[i].root, err));
+        TRY(gindex_drop(pouring, &old->indexes[i], err));
     for (uint32_t i = 0; directory && i < directory->count; i++) {
         TRY(meta_put(pouring, id, META_STRIP, directory->entries[i]->first, NULL, err));
         if (i == 0 || directory->entries[i]->file != directory->entries[i - 1]->file)

@@ -59,6 +59,8 @@ void files_release(struct disk *disk, uint64_t oldest);
 /* The columns of the layout as block files have them: with names, and dictionaries for strings. */
 kdk_status block_columns_of(struct table *table, struct generation *generation, const struct layout *layout, struct arena *arena,
                             struct block_column **out, uint32_t *count, struct err *err) KDK_MUST_CHECK;
+/* Discards the pages of an index. */
+kdk_status gindex_drop(struct pouring *pouring, const struct gindex *index, struct err *err) KDK_MUST_CHECK;
 void bounds_take(struct table *table, struct gtable *into);
 /* One checkpoint, by who has the disk. */
 kdk_status checkpoint_run(struct store *store, bool freeze, struct table *table, struct err *err) KDK_MUST_CHECK;

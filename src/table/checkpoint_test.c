@@ -269,7 +269,7 @@ static kdk_status load_try(struct world *w, bool twice, bool *clashed)
     struct batch batch;
     struct model next = w->now;
     const struct ltype types[] = {columns[0].type, columns[1].type, columns[2].type, columns[3].type};
-    const bool down = draw(w, 2);
+    const bool down = draw(w, 2), rising = draw(w, 2); /* Rising: in the order of the other indexes, too. */
     uint32_t wanted = 2 + (uint32_t)draw(w, 120), n = 0, added = 0;
     bool clash = false;
     kdk_status status = KDK_OK;
@@ -291,7 +291,7 @@ static kdk_status load_try(struct world *w, bool twice, bool *clashed)
         if (row->id && !(twice && !clash && i > 20))
             continue;
         clash |= row->id != 0;
-        const int64_t value = (int64_t)draw(w, 50) - 20;
+        const int64_t value = rising ? (int64_t)(i / 3) - 20 : (int64_t)draw(w, 50) - 20;
         const uint32_t text = (uint32_t)draw(w, 4) ? 1 + (uint32_t)draw(w, 30) : 0;
         const struct datum values[4] = {{.i = k},
                                         {.i = value},

@@ -49,9 +49,12 @@ kdk_status manifest_clear(struct os_file *file, struct err *err) KDK_MUST_CHECK;
 
 /* -------------------------------------------------------------- generations ---- */
 
+/* Keys of all three: index key, row id big-endian. Values are empty. See entries.h. */
 struct gindex {
     uint32_t id;
-    struct btree_root root; /* Keys: index key, row id big-endian. Values are empty. */
+    struct btree_root root;   /* Entries, */
+    struct btree_root fences; /* of strips in key order, */
+    struct btree_root gone;   /* and entries of those that hold no longer. */
 };
 struct gbounds {
     bool known;
@@ -70,6 +73,7 @@ struct gtable {
     struct gbounds *bounds;    /* column_count */
     _Atomic uint64_t *distinct; /* column_count: different values in the strips, plus 1; 0: not counted yet. Any thread. */
     _Atomic(struct directory *) directory;
+    _Atomic uint32_t lookups;  /* Of single strips, while the directory was not read. */
 };
 struct directory {
     uint32_t count;
@@ -230,6 +234,11 @@ kdk_status row_load(struct txn *txn, struct table *table, rowid id, bool *found,
 /* A record all of whose columns are as below; NULL: no memory. */
 struct record *record_absent(const struct layout *layout, uint64_t header);
 
+/* The strip of the generation that has `id` as a base row, with a reference, or NULL. */
+kdk_status strip_locate(struct disk *disk, struct generation *generation, struct gtable *gtable, rowid id, struct strip_entry **out,
+                        uint32_t *position, struct err *err) KDK_MUST_CHECK;
+/* The columns that a strip may have: one more than the number of its last one. */
+uint32_t strip_columns(const struct strip_entry *entry);
 /* The strip that may hold `id`, or NULL; its number in the directory. */
 struct strip_entry *directory_find(const struct directory *directory, rowid id, uint32_t *at);
 

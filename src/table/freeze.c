@@ -5,6 +5,7 @@
  * unit that is rewritten. Small files are written again with what is frozen, so that they grow together. Afterwards the row tree is empty.
  */
 #include "table/checkpoint.h"
+#include "table/resequence.h"
 
 #include "base/mem.h"
 
@@ -18,6 +19,7 @@ struct freezing {
     struct block_writer *writer;
     struct batch batch;
     struct arena arena, texts;
+    struct resequence *indexes;
     uint64_t *ids;
     uint32_t rows;
     uint64_t strips;
@@ -56,8 +58,15 @@ static kdk_status file_done(void *context, uint64_t number, uint64_t bytes,
                      entries[i]->first, &freezing->value, err));
         freezing->strips++;
     }
+    TRY(resequence_written(freezing->indexes, entries, count, err));
 out:
     return status;
+}
+
+static kdk_status strip_begin(void *context, uint32_t rows, struct err *err)
+{
+    struct freezing *freezing = context;
+    return resequence_strip(freezing->indexes, rows, err);
 }
 
 static kdk_status batch_flush(struct freezing *freezing, struct err *err)
@@ -123,6 +132,7 @@ static kdk_status range_freeze(struct freezing *freezing, struct row_walk *walk,
         TRY(row_walk_next(walk, &id, err));
         if (!id)
             break;
+        TRY(resequence_row(freezing->indexes, &walk->image, id, err));
         TRY(row_add(freezing, &walk->image, id, err));
     }
     TRY(batch_flush(freezing, err));
@@ -181,6 +191,7 @@ static kdk_status writer_make(struct freezing *freezing, struct err *err)
             .columns = columns,
             .column_count = n,
             .next_file = next_file,
+            .strip = strip_begin,
             .done = file_done,
             .context = freezing},
         &freezing->writer, err));
@@ -212,6 +223,7 @@ static kdk_status freeze_table(struct pouring *pouring, struct table *table,
     struct row_walk walk = {0};
     struct gtable *old, made;
     struct directory *directory;
+    struct gindex *indexes = NULL;
     bool walking = false;
     rowid at = 1;
     TRY(generation_table(disk, generation, table->id, &old, err));
@@ -229,6 +241,8 @@ static kdk_status freeze_table(struct pouring *pouring, struct table *table,
     if (!columns)
         goto out; /* Nothing to make columns of. */
     TRY(writer_make(&freezing, err));
+    TRY(resequence_new(pouring, table, old, &freezing.indexes, err));
+    TRY_MEM(indexes = MEM_ARRAY(struct gindex, MAX(old->index_count, 1)));
     walking = true;
     TRY(row_walk_open(&walk, pouring->txn, table, true, err));
     TRY(gtable_directory(disk, generation, old, &directory, err));
@@ -248,9 +262,11 @@ static kdk_status freeze_table(struct pouring *pouring, struct table *table,
             freezing.strips += next - i;
             continue;
         }
-        for (uint32_t k = i; k < next; k++)
+        for (uint32_t k = i; k < next; k++) {
             TRY(meta_put(pouring, table->id, META_STRIP, directory->entries[k]->first,
                          NULL, err));
+            TRY(resequence_replaced(freezing.indexes, directory->entries[k], err));
+        }
         TRY(pouring_dead(pouring, first->file, err));
     }
     TRY(range_freeze(&freezing, &walk, at, old->next_id, err));
@@ -259,6 +275,8 @@ static kdk_status freeze_table(struct pouring *pouring, struct table *table,
     made = *old;
     memset(&made.rows, 0, sizeof made.rows);
     made.strips = freezing.strips;
+    made.indexes = indexes;
+    TRY(resequence_apply(freezing.indexes, indexes, &made.index_count, err));
     TRY(gtable_encode(&made, &freezing.value, err));
     TRY(meta_put(pouring, table->id, META_TABLE, 0, &freezing.value, err));
     pouring->changed = true;
@@ -266,6 +284,8 @@ out:
     if (walking)
         row_walk_close(&walk);
     block_writer_free(freezing.writer);
+    resequence_free(freezing.indexes);
+    mem_free(indexes);
     buf_deinit(&freezing.value);
     arena_deinit(&freezing.arena);
     arena_deinit(&freezing.texts);

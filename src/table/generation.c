@@ -55,9 +55,13 @@ kdk_status gtable_encode(const struct gtable *table, struct buf *out, struct err
     buf_add_u64(out, table->strips);
     buf_add_varint(out, table->index_count);
     for (uint32_t i = 0; i < table->index_count; i++) {
-        btree_root_encode(&table->indexes[i].root, root);
-        buf_add_u32(out, table->indexes[i].id);
-        buf_add(out, root, sizeof root);
+        const struct gindex *index = &table->indexes[i];
+        const struct btree_root *const roots[] = {&index->root, &index->fences, &index->gone};
+        buf_add_u32(out, index->id);
+        for (size_t k = 0; k < COUNT_OF(roots); k++) {
+            btree_root_encode(roots[k], root);
+            buf_add(out, root, sizeof root);
+        }
     }
     buf_add_varint(out, table->column_count);
     for (uint32_t c = 0; c < table->column_count; c++) {
@@ -91,13 +95,15 @@ static kdk_status gtable_decode(struct gtable *table, const struct buf *bytes,
     if (table->next_id == 0 || table->strips >= table->next_id || table->strips > UINT32_MAX)
         TRY(err_set(err, KDK_CORRUPT, "the entry of table %u is damaged", table->id));
     uint64_t n = cursor_varint(&in);
-    if (in.bad || n > cursor_left(&in) / (4 + BTREE_ROOT_BYTES))
+    if (in.bad || n > cursor_left(&in) / (4 + 3 * BTREE_ROOT_BYTES))
         TRY(err_set(err, KDK_CORRUPT, "the entry of table %u is damaged", table->id));
     TRY_MEM(table->indexes = MEM_ARRAY(struct gindex, MAX(n, 1)));
     table->index_count = (uint32_t)n;
     for (uint32_t i = 0; i < n; i++) {
         table->indexes[i].id = cursor_u32(&in);
         root_read(&in, &table->indexes[i].root);
+        root_read(&in, &table->indexes[i].fences);
+        root_read(&in, &table->indexes[i].gone);
     }
     n = cursor_varint(&in);
     if (in.bad || n > cursor_left(&in))

@@ -273,7 +273,7 @@ static bool newer_than_below(const struct txn *txn, uint64_t stamp)
            (stamp & TXN_UNCOMMITTED || TXN_VALUE(stamp) > generation->manifest.timestamp);
 }
 
-static bool below_key_equal(const struct btree_cursor *cursor, const void *key,
+static bool below_key_equal(const struct entry_cursor *cursor, const void *key,
                             size_t bytes)
 {
     return cursor->valid && cursor->key_bytes == bytes + 8 &&
@@ -299,14 +299,14 @@ static kdk_status check_below(struct txn *txn, struct part *part, struct entry *
 {
     kdk_status status = KDK_OK;
     struct index_sources sources = {0};
-    struct btree_cursor cursor = {0};
+    struct entry_cursor cursor = {0};
     const struct memtree_item *mine = &entry->item;
     TRY(index_sources_open(txn, entry->index, true, &sources, err));
     for (uint32_t i = 0; i < sources.count; i++) {
         const struct index_source *source = &sources.all[i];
-        btree_cursor_deinit(&cursor);
-        btree_cursor_init(&cursor, source->file, source->root);
-        TRY(btree_cursor_seek(&cursor, mine->key, mine->bytes, err));
+        entries_deinit(&cursor);
+        entries_init(&cursor, source);
+        TRY(entries_seek(&cursor, mine->key, mine->bytes, err));
         while (below_key_equal(&cursor, mine->key, mine->bytes)) {
             const rowid id = get_be64(cursor.key + mine->bytes);
             bool probe = id != mine->id;
@@ -318,11 +318,11 @@ static kdk_status check_below(struct txn *txn, struct part *part, struct entry *
                 txn_leave(txn->man);
                 TRY(status);
             }
-            TRY(btree_cursor_next(&cursor, err));
+            TRY(entries_next(&cursor, err));
         }
     }
 out:
-    btree_cursor_deinit(&cursor);
+    entries_deinit(&cursor);
     index_sources_close(&sources);
     return status;
 }
@@ -412,16 +412,16 @@ out:
 }
 
 /* To the first entry at or behind the key: by steps while it is near. */
-static kdk_status cursor_reach(struct btree_cursor *cursor, const uint8_t *key, size_t bytes, struct err *err)
+static kdk_status cursor_reach(struct entry_cursor *cursor, const uint8_t *key, size_t bytes, struct err *err)
 {
     kdk_status status = KDK_OK;
     for (uint32_t steps = 0; steps < 4; steps++) {
         if (!cursor->valid || btree_compare(cursor->key, cursor->key_bytes - 8, key, bytes) >= 0)
             return KDK_OK;
-        TRY(btree_cursor_next(cursor, err));
+        TRY(entries_next(cursor, err));
     }
     if (cursor->valid && btree_compare(cursor->key, cursor->key_bytes - 8, key, bytes) < 0)
-        TRY(btree_cursor_seek(cursor, key, bytes, err));
+        TRY(entries_seek(cursor, key, bytes, err));
 out:
     return status;
 }
@@ -443,9 +443,9 @@ static kdk_status probe_loaded(struct txn *txn, struct part *part, struct index 
     return status;
 }
 
-/* Memory's entries, a few at a time, against the run. */
-static kdk_status check_run_memory(struct txn *txn, struct part *part, struct index *index, struct btree_cursor *run,
-                                   struct err *err)
+/* Memory's entries, a few at a time, against those of a load. */
+static kdk_status check_load_memory(struct txn *txn, struct part *part, struct index *index, struct entry_cursor *mine,
+                                    struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct memtree_item *items[CURSOR_ITEMS];
@@ -479,8 +479,8 @@ static kdk_status check_run_memory(struct txn *txn, struct part *part, struct in
         TRY(buf_status(&from, err));
         for (uint32_t i = 0; i < n; i++) {
             const uint8_t *key = (const uint8_t *)(keys.data ? keys.data : "") + seen[i].at;
-            TRY(cursor_reach(run, key, seen[i].bytes, err));
-            if (below_key_equal(run, key, seen[i].bytes) && run->value_bytes == 0)
+            TRY(cursor_reach(mine, key, seen[i].bytes, err));
+            if (below_key_equal(mine, key, seen[i].bytes) && !mine->has_null)
                 TRY(probe_loaded(txn, part, index, seen[i].id, key, seen[i].bytes, seen[i].stamp, newer_than_below(txn, seen[i].stamp), err));
         }
     } while (n == CURSOR_ITEMS);
@@ -491,51 +491,57 @@ out:
 }
 
 /* Two sorted sequences, the shorter way through both. */
-static kdk_status check_run_source(struct txn *txn, struct part *part, struct index *index, struct btree_cursor *run,
-                                   const struct index_source *source, struct err *err)
+static kdk_status check_load_source(struct txn *txn, struct part *part, struct index *index, struct entry_cursor *mine,
+                                    const struct index_source *source, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct btree_cursor other;
-    btree_cursor_init(&other, source->file, source->root);
-    TRY(btree_cursor_first(run, err));
-    TRY(btree_cursor_first(&other, err));
-    while (run->valid && other.valid) {
-        const int order = btree_compare(run->key, run->key_bytes - 8, other.key, other.key_bytes - 8);
+    struct entry_cursor other;
+    entries_init(&other, source);
+    TRY(entries_first(mine, err));
+    TRY(entries_first(&other, err));
+    while (mine->valid && other.valid) {
+        const uint32_t bytes = mine->key_bytes - 8;
+        const int order = btree_compare(mine->key, bytes, other.key, other.key_bytes - 8);
         if (order < 0) {
-            TRY(cursor_reach(run, other.key, other.key_bytes - 8, err));
+            TRY(cursor_reach(mine, other.key, other.key_bytes - 8, err));
             continue;
         }
         if (order > 0) {
-            TRY(cursor_reach(&other, run->key, run->key_bytes - 8, err));
+            TRY(cursor_reach(&other, mine->key, bytes, err));
             continue;
         }
-        if (run->value_bytes == 0) {
+        if (!mine->has_null) {
             bool probe;
-            TRY(probe_load(txn, index, source->load, run->key, run->key_bytes - 8, &probe, err));
-            TRY(probe_loaded(txn, part, index, get_be64(other.key + other.key_bytes - 8), run->key, run->key_bytes - 8, 0, true, err));
+            TRY(probe_load(txn, index, source->load, mine->key, bytes, &probe, err));
+            TRY(probe_loaded(txn, part, index, get_be64(other.key + other.key_bytes - 8), mine->key, bytes, 0, true, err));
         }
-        TRY(btree_cursor_next(&other, err));
+        TRY(entries_next(&other, err));
     }
 out:
-    btree_cursor_deinit(&other);
+    entries_deinit(&other);
     return status;
 }
 
-kdk_status index_check_run(struct txn *txn, struct part *part, struct index *index, struct load *load, struct run *run,
-                           struct err *err)
+kdk_status index_check_load(struct txn *txn, struct part *part, struct index *index, struct load *load, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct index_sources sources = {0};
-    struct btree_cursor cursor;
-    btree_cursor_init(&cursor, run_file(run), run_root(run));
-    TRY(btree_cursor_first(&cursor, err));
-    TRY(check_run_memory(txn, part, index, &cursor, err));
+    struct entry_cursor mine = {0};
     TRY(index_sources_open(txn, index, true, &sources, err));
-    for (uint32_t i = 0; i < sources.count; i++)
-        if (sources.all[i].load != load)
-            TRY(check_run_source(txn, part, index, &cursor, &sources.all[i], err));
+    for (uint32_t k = 0; k < sources.count; k++) {
+        if (sources.all[k].load != load)
+            continue;
+        entries_deinit(&mine);
+        entries_init(&mine, &sources.all[k]);
+        TRY(entries_first(&mine, err));
+        TRY(check_load_memory(txn, part, index, &mine, err));
+        /* Each source once, and of the load's own two the one against the other: each in itself has no key twice. */
+        for (uint32_t i = 0; i < sources.count; i++)
+            if (i > k || sources.all[i].load != load)
+                TRY(check_load_source(txn, part, index, &mine, &sources.all[i], err));
+    }
 out:
-    btree_cursor_deinit(&cursor);
+    entries_deinit(&mine);
     index_sources_close(&sources);
     return status;
 }
@@ -609,13 +615,13 @@ static kdk_status point_below(struct txn *txn, struct index *index, const void *
 {
     kdk_status status = KDK_OK;
     struct index_sources sources = {0};
-    struct btree_cursor cursor = {0};
+    struct entry_cursor cursor = {0};
     struct buf room = {0};
     TRY(index_sources_open(txn, index, false, &sources, err));
     for (uint32_t s = 0; s < sources.count && *count <= max; s++) {
-        btree_cursor_deinit(&cursor);
-        btree_cursor_init(&cursor, sources.all[s].file, sources.all[s].root);
-        TRY(btree_cursor_seek(&cursor, key, key_bytes, err));
+        entries_deinit(&cursor);
+        entries_init(&cursor, &sources.all[s]);
+        TRY(entries_seek(&cursor, key, key_bytes, err));
         while (*count <= max && below_key_equal(&cursor, key, key_bytes)) {
             const rowid id = get_be64(cursor.key + key_bytes);
             bool counts;
@@ -625,11 +631,11 @@ static kdk_status point_below(struct txn *txn, struct index *index, const void *
             if (counts && *count < max)
                 ids[*count] = id;
             *count += counts;
-            TRY(btree_cursor_next(&cursor, err));
+            TRY(entries_next(&cursor, err));
         }
     }
 out:
-    btree_cursor_deinit(&cursor);
+    entries_deinit(&cursor);
     index_sources_close(&sources);
     buf_deinit(&room);
     return status;
@@ -701,7 +707,7 @@ struct index_cursor {
 };
 /* A position in one source. */
 struct below {
-    struct btree_cursor at;
+    struct entry_cursor at;
     bool started, done;
     bool ready; /* It is on an entry that counts and was not given out. */
 };
@@ -735,7 +741,7 @@ kdk_status index_open(struct txn *txn, struct table *table, uint32_t index_id,
         TRY(err_nomem(err));
     }
     for (uint32_t i = 0; i < cursor->sources.count; i++)
-        btree_cursor_init(&cursor->below[i].at, cursor->sources.all[i].file, cursor->sources.all[i].root);
+        entries_init(&cursor->below[i].at, &cursor->sources.all[i]);
     *out = cursor;
 out:
     return status;
@@ -755,12 +761,12 @@ static bool past_bound(const struct index_cursor *cursor, const uint8_t *key,
 }
 
 /* To a source's first entry in the range. */
-static kdk_status below_start(struct index_cursor *cursor, struct btree_cursor *at, struct err *err)
+static kdk_status below_start(struct index_cursor *cursor, struct entry_cursor *at, struct err *err)
 {
     kdk_status status = KDK_OK;
     if (!cursor->backwards)
-        return cursor->lower ? btree_cursor_seek(at, cursor->lower, cursor->lower_bytes, err)
-                             : btree_cursor_first(at, err);
+        return cursor->lower ? entries_seek(at, cursor->lower, cursor->lower_bytes, err)
+                             : entries_first(at, err);
     /* Behind all that begins with `upper`: at the next prefix of that length. */
     buf_clear(&cursor->room);
     if (cursor->upper)
@@ -770,10 +776,10 @@ static kdk_status below_start(struct index_cursor *cursor, struct btree_cursor *
     while (n && (uint8_t)cursor->room.data[n - 1] == 0xff)
         n--;
     if (!n)
-        return btree_cursor_last(at, err);
+        return entries_last(at, err);
     cursor->room.data[n - 1] = (char)((uint8_t)cursor->room.data[n - 1] + 1);
-    TRY(btree_cursor_seek(at, cursor->room.data, n, err));
-    TRY(btree_cursor_prev(at, err));
+    TRY(entries_seek(at, cursor->room.data, n, err));
+    TRY(entries_prev(at, err));
 out:
     return status;
 }
@@ -782,16 +788,16 @@ out:
 static kdk_status below_advance(struct index_cursor *cursor, struct below *below, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct btree_cursor *at = &below->at;
+    struct entry_cursor *at = &below->at;
     while (!below->ready && !below->done) {
         if (!below->started)
             TRY(below_start(cursor, at, err));
         else if (cursor->backwards)
-            TRY(btree_cursor_prev(at, err));
+            TRY(entries_prev(at, err));
         else
-            TRY(btree_cursor_next(at, err));
+            TRY(entries_next(at, err));
         below->started = true;
-        if (!at->valid || at->key_bytes < 8 || past_bound(cursor, at->key, at->key_bytes - 8))
+        if (!at->valid || past_bound(cursor, at->key, at->key_bytes - 8))
             below->done = true;
         else
             TRY(below_counts(cursor->txn, cursor->index, get_be64(at->key + at->key_bytes - 8), at->key,
@@ -801,7 +807,7 @@ out:
     return status;
 }
 
-static int below_compare(const struct btree_cursor *a, const struct btree_cursor *b)
+static int below_compare(const struct entry_cursor *a, const struct entry_cursor *b)
 {
     const int order = btree_compare(a->key, a->key_bytes - 8, b->key, b->key_bytes - 8);
     return order ? order : memcmp(a->key + a->key_bytes - 8, b->key + b->key_bytes - 8, 8);
@@ -817,7 +823,7 @@ static kdk_status below_first(struct index_cursor *cursor, struct below **out, s
         TRY(below_advance(cursor, one, err));
         if (!one->ready)
             continue;
-        const struct btree_cursor *first = *out ? &(*out)->at : NULL;
+        const struct entry_cursor *first = *out ? &(*out)->at : NULL;
         const int order = !first ? -1 : below_compare(&one->at, first);
         if (cursor->backwards ? !first || order > 0 : order < 0)
             *out = one;
@@ -894,7 +900,7 @@ kdk_status index_next(struct index_cursor *cursor, rowid *id, const uint8_t **ke
     struct below *first;
     TRY(below_first(cursor, &first, err));
     const bool hot = cursor->next < cursor->count;
-    const struct btree_cursor *below = first ? &first->at : NULL;
+    const struct entry_cursor *below = first ? &first->at : NULL;
     int order = hot ? -1 : 1; /* Below zero: memory's comes first. */
     if (!hot && !first)
         goto out;
@@ -946,6 +952,6 @@ void index_close(struct index_cursor *cursor)
     buf_deinit(&cursor->yielded);
     buf_deinit(&cursor->room);
     for (uint32_t i = 0; i < cursor->sources.count; i++)
-        btree_cursor_deinit(&cursor->below[i].at);
+        entries_deinit(&cursor->below[i].at);
     index_sources_close(&cursor->sources);
 }

@@ -1,7 +1,7 @@
 /* load.c - writing a bulk load: rows into block files, entries into runs, references into the log.
  *
  * What FILE says beside its numbers: for each strip the length of its directory entry (varint) and the entry (strip_entry_encode()), so that replay
- * reads no block file. What RUN says: struct run_ref.
+ * reads no block file. What RUN says: struct run_ref, and a byte (1: fences).
  */
 #include "table/load.h"
 
@@ -14,12 +14,24 @@
 
 /* Dictionary entries are logged in batches of about so many bytes. */
 #define DICT_BATCH_BYTES (256u << 10)
+/* Rows that were given to the writer and that it has not made a strip of, and a batch. */
+#define STAGED_MAX (STRIP_ROWS + BATCH_ROWS)
 /* With so many files and runs that no generation has, a checkpoint is due. */
 #define FRESH_FILES_MAX 48u
 
+/* A key of the strip that is being gathered. */
+struct staged_key {
+    uint32_t at, bytes;
+    bool has_null;
+};
 struct load_index {
     struct index *index;
-    struct keysort sort;
+    struct keysort sort, fences;
+    struct buf text;          /* Keys of rows that no strip has yet, */
+    struct staged_key *keys;  /* which begin here: STAGED_MAX at most. */
+    struct buf last;          /* (key, row id) of the last row of the sequence. */
+    bool last_null;
+    uint64_t rows_in_order;   /* Rows of the sequence. */
 };
 struct loader {
     struct txn *txn;
@@ -36,6 +48,8 @@ struct loader {
     struct datum *values;
     struct load_index *indexes;
     uint32_t index_count;
+    uint64_t *staged;    /* Ids of the rows whose keys are staged. */
+    uint32_t staged_count;
     uint64_t *files;     /* Numbers of files written. */
     uint32_t file_count, file_cap;
     struct buf key;
@@ -49,13 +63,23 @@ static void loader_release(struct loader *loader)
     loader->holds_disk = false;
 }
 
+static void load_indexes_free(struct loader *loader)
+{
+    for (uint32_t i = 0; i < loader->index_count; i++) {
+        keysort_deinit(&loader->indexes[i].sort);
+        keysort_deinit(&loader->indexes[i].fences);
+        buf_deinit(&loader->indexes[i].text);
+        buf_deinit(&loader->indexes[i].last);
+    }
+    loader->index_count = 0;
+}
+
 void loader_free(struct loader *loader)
 {
     if (!loader)
         return;
     block_writer_free(loader->writer);
-    for (uint32_t i = 0; i < loader->index_count; i++)
-        keysort_deinit(&loader->indexes[i].sort);
+    load_indexes_free(loader);
     load_unref(loader->load);
     loader_release(loader);
     buf_deinit(&loader->key);
@@ -96,6 +120,8 @@ out:
     return status;
 }
 
+static kdk_status strip_staged(void *context, uint32_t rows, struct err *err);
+
 static kdk_status writer_make(struct loader *loader, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -119,6 +145,7 @@ static kdk_status writer_make(struct loader *loader, struct err *err)
                                                         .columns = columns,
                                                         .column_count = n,
                                                         .next_file = next_file,
+                                                        .strip = strip_staged,
                                                         .done = file_done,
                                                         .context = loader},
                          &loader->writer, err));
@@ -140,9 +167,13 @@ static kdk_status indexes_make(struct loader *loader, struct err *err)
         struct load_index *one = &loader->indexes[loader->index_count++];
         one->index = index;
         keysort_init(&one->sort, loader->disk);
+        keysort_init(&one->fences, loader->disk);
     }
     txn_leave(loader->txn->man);
     TRY_MEM(loader->indexes);
+    for (uint32_t i = 0; i < loader->index_count; i++)
+        TRY_MEM(loader->indexes[i].keys = ARENA_ARRAY(&loader->arena, struct staged_key, STAGED_MAX));
+    TRY_MEM(loader->staged = ARENA_ARRAY(&loader->arena, uint64_t, STAGED_MAX));
 out:
     return status;
 }
@@ -218,23 +249,95 @@ out:
     return status;
 }
 
-static kdk_status row_keys(struct loader *loader, rowid id, struct err *err)
+/* The keys of a row wait until it is known which strip it is in. */
+static kdk_status row_stage(struct loader *loader, rowid id, struct err *err)
 {
     kdk_status status = KDK_OK;
+    TRY_ASSERT(loader->staged_count < STAGED_MAX);
     for (uint32_t i = 0; i < loader->index_count; i++) {
-        const struct tindex *def = &loader->indexes[i].index->def;
+        struct load_index *one = &loader->indexes[i];
+        const struct tindex *def = &one->index->def;
+        const size_t at = one->text.len;
         bool has_null = false;
-        buf_clear(&loader->key);
         for (uint32_t k = 0; k < def->column_count; k++) {
             const struct datum *value = &loader->values[def->columns[k]];
             has_null |= value->null;
-            if (key_add(&loader->key, loader->layout->fields[def->columns[k]].type, value, def->descending[k],
+            if (key_add(&one->text, loader->layout->fields[def->columns[k]].type, value, def->descending[k],
                         def->nulls_first[k]) != KDK_OK)
                 TRY(err_nomem(err));
         }
-        TRY(index_key_fits(loader->indexes[i].index, loader->key.len, err));
-        TRY(keysort_add(&loader->indexes[i].sort, &loader->key, id, has_null, err));
+        TRY(index_key_fits(one->index, one->text.len - at, err));
+        one->keys[loader->staged_count] = (struct staged_key){(uint32_t)at, (uint32_t)(one->text.len - at), has_null};
     }
+    loader->staged[loader->staged_count++] = id;
+out:
+    return status;
+}
+
+static int staged_compare(const struct load_index *one, uint32_t a, uint32_t b)
+{
+    return btree_compare(one->text.data + one->keys[a].at, one->keys[a].bytes, one->text.data + one->keys[b].at, one->keys[b].bytes);
+}
+
+/* Whether the first `rows` staged rows continue the index's sequence: each key above the one before, or, where keys may repeat, not below. */
+static bool in_order(const struct load_index *one, uint32_t rows)
+{
+    const bool repeat = !one->index->def.unique;
+    if (one->last.len) {
+        const int order = btree_compare(one->last.data, one->last.len - 8, one->text.data + one->keys[0].at, one->keys[0].bytes);
+        if (order > 0 || (order == 0 && !repeat && !one->last_null))
+            return false;
+    }
+    for (uint32_t k = 1; k < rows; k++) {
+        const int order = staged_compare(one, k - 1, k);
+        if (order > 0 || (order == 0 && !repeat && !one->keys[k].has_null))
+            return false;
+    }
+    return true;
+}
+
+static kdk_status key_copy(struct load_index *one, uint32_t k, rowid id, struct buf *out, struct err *err)
+{
+    uint8_t number[8];
+    put_be64(number, id);
+    buf_clear(out);
+    buf_add(out, one->text.data + one->keys[k].at, one->keys[k].bytes);
+    if (id)
+        buf_add(out, number, sizeof number);
+    return buf_status(out, err);
+}
+
+/* The first `rows` staged rows become a strip: it joins the sequence of an index, or its keys are sorted with others. */
+static kdk_status strip_staged(void *context, uint32_t rows, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct loader *loader = context;
+    TRY_ASSERT(rows && rows <= loader->staged_count);
+    const uint32_t left = loader->staged_count - rows;
+    for (uint32_t i = 0; i < loader->index_count; i++) {
+        struct load_index *one = &loader->indexes[i];
+        if (in_order(one, rows)) {
+            TRY(key_copy(one, 0, 0, &loader->key, err));
+            TRY(keysort_add(&one->fences, &loader->key, loader->staged[0], false, err));
+            TRY(key_copy(one, rows - 1, loader->staged[rows - 1], &one->last, err));
+            one->last_null = one->keys[rows - 1].has_null;
+            one->rows_in_order += rows;
+        } else {
+            for (uint32_t k = 0; k < rows; k++) {
+                TRY(key_copy(one, k, 0, &loader->key, err));
+                TRY(keysort_add(&one->sort, &loader->key, loader->staged[k], one->keys[k].has_null, err));
+            }
+        }
+        const uint32_t cut = left ? one->keys[rows].at : (uint32_t)one->text.len;
+        memmove(one->text.data, one->text.data + cut, one->text.len - cut);
+        one->text.len -= cut;
+        for (uint32_t k = 0; k < left; k++) {
+            one->keys[k] = one->keys[rows + k];
+            one->keys[k].at -= cut;
+        }
+    }
+    memmove(loader->staged, loader->staged + rows, left * sizeof *loader->staged);
+    loader->staged_count = left;
 out:
     return status;
 }
@@ -258,7 +361,7 @@ kdk_status load_add(struct loader *loader, struct batch *batch, struct err *err)
             loader->values[c] = vec_get(&batch->columns[c], row);
         loader->ids[k] = first + k;
         TRY(row_check(loader, err));
-        TRY(row_keys(loader, first + k, err));
+        TRY(row_stage(loader, first + k, err));
     }
     for (uint32_t k = 0; k < loader->batch.column_count; k++) {
         loader->batch.columns[k] = batch->columns[loader->columns[k]];
@@ -295,21 +398,33 @@ out:
     return status;
 }
 
-static kdk_status run_make(struct loader *loader, struct load_index *one, struct err *err)
+static kdk_status any_fence(void *context, const uint8_t *key, uint32_t bytes, bool has_null, struct err *err)
+{
+    (void)context;
+    (void)key;
+    (void)bytes;
+    (void)has_null;
+    (void)err;
+    return KDK_OK;
+}
+
+static kdk_status run_make(struct loader *loader, struct load_index *one, bool fences, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct disk *disk = loader->disk;
+    struct keysort *sort = fences ? &one->fences : &one->sort;
     struct uniqueness unique = {.index = one->index};
     struct load_run *run;
     char path[4096];
     TRY(load_add_run(loader->load, &run, err));
     run->index = one->index->def.id;
+    run->fences = fences;
     run->number = atomic_fetch_add_explicit(&disk->next_file, 1, memory_order_acq_rel);
-    TRY(keysort_write(&one->sort, run->number, entry_unlike_last, &unique, &run->ref, err));
+    TRY(keysort_write(sort, run->number, fences ? any_fence : entry_unlike_last, &unique, &run->ref, err));
     TRY(disk_file_path(disk, run->number | RUN_BIT, path, sizeof path, err));
     TRY(run_open(disk->os, path, &run->ref, disk->cache, &run->run, err));
-    keysort_deinit(&one->sort);
-    keysort_init(&one->sort, disk);
+    keysort_deinit(sort);
+    keysort_init(sort, disk);
 out:
     buf_deinit(&unique.last);
     return status;
@@ -355,8 +470,13 @@ kdk_status load_finish(struct loader *loader, struct err *err)
     TRY(block_writer_end_file(loader->writer, err));
     block_writer_free(loader->writer);
     loader->writer = NULL;
-    for (uint32_t i = 0; i < loader->index_count; i++)
-        TRY(run_make(loader, &loader->indexes[i], err));
+    for (uint32_t i = 0; i < loader->index_count; i++) {
+        struct load_index *one = &loader->indexes[i];
+        if (one->rows_in_order)
+            TRY(run_make(loader, one, true, err));
+        if (one->rows_in_order != load->rows)
+            TRY(run_make(loader, one, false, err));
+    }
     if (loader->index_count)
         TRY(os_sync_dir(disk->os, disk->runs, err));
     TRY(dicts_log(loader->table, err));
@@ -366,7 +486,7 @@ kdk_status load_finish(struct loader *loader, struct err *err)
     loader->listed = true;
     for (uint32_t i = 0; i < loader->index_count; i++)
         if (loader->indexes[i].index->def.unique)
-            TRY(index_check_run(loader->txn, loader->part, loader->indexes[i].index, load, load->runs[i].run, err));
+            TRY(index_check_load(loader->txn, loader->part, loader->indexes[i].index, load, err));
 out:
     return status;
 }
@@ -393,8 +513,9 @@ kdk_status load_encode(const struct loader *loader, struct wal_batch *batch, str
             TRY(wal_part(batch, err));
     }
     for (uint32_t i = 0; i < load->run_count; i++) {
-        uint8_t reference[RUN_REF_BYTES];
+        uint8_t reference[LOAD_RUN_BYTES];
         run_ref_encode(&load->runs[i].ref, reference);
+        reference[RUN_REF_BYTES] = load->runs[i].fences;
         record_add_run(wal_batch_records(batch), loader->table->id, load->runs[i].index, load->runs[i].number, reference,
                        sizeof reference);
     }
@@ -436,8 +557,6 @@ void load_rollback(struct loader *loader)
     for (uint32_t i = 0; i < load->run_count; i++)
         if (disk_file_path(disk, load->runs[i].number | RUN_BIT, path, sizeof path, NULL) == KDK_OK)
             (void)!os_remove(disk->os, path, NULL);
-    for (uint32_t i = 0; i < loader->index_count; i++)
-        keysort_deinit(&loader->indexes[i].sort);
-    loader->index_count = 0;
+    load_indexes_free(loader);
     loader_release(loader);
 }

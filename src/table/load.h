@@ -20,6 +20,7 @@
 #define KDK_TABLE_LOAD_H
 
 #include "table/disk.h"
+#include "table/entries.h"
 #include "tree/run.h"
 
 struct wal_batch;
@@ -29,6 +30,7 @@ struct loader;
 
 struct load_run {
     uint32_t index;
+    bool fences; /* Of strips in key order, else entries. */
     uint64_t number;
     struct run_ref ref;
     struct run *run;
@@ -44,6 +46,7 @@ struct load {
     struct strip_entry **strips; /* By row id. */
     struct load_run *runs;
 };
+#define LOAD_RUN_BYTES (RUN_REF_BYTES + 1) /* In the log: a struct run_ref, and 1 if it is of fences. */
 /* Replaced whole. */
 struct load_set {
     struct txn_garbage garbage;
@@ -102,30 +105,16 @@ uint64_t loads_header(struct table *table, rowid id);
 /* The strips that a reader sees, those of loads among them. *own: it was made for this, by mem_alloc(), and the caller frees it. `gtable` may be NULL. */
 kdk_status table_directory(struct txn *txn, struct table *table, struct gtable *gtable, struct directory **out, bool *own,
                            struct err *err) KDK_MUST_CHECK;
-/* Where the entries of an index are that memory does not have. */
-struct index_source {
-    struct page_file *file;
-    const struct btree_root *root;
-    struct load *load; /* NULL: the generation. With a reference. */
-};
-#define INDEX_SOURCES_ROOM 4u
-struct index_sources {
-    struct index_source room[INDEX_SOURCES_ROOM], *all;
-    uint32_t count, cap;
-};
-/* Those that count for the reader; `newest`: every load that the generation lacks, in flight or not. Not inside a guard. */
-kdk_status index_sources_open(struct txn *txn, struct index *index, bool newest, struct index_sources *out,
-                              struct err *err) KDK_MUST_CHECK;
-void index_sources_close(struct index_sources *sources); /* A zeroed one is fine. */
-/* The keys of a load's run against all others: 23505, 40001. In index.c. */
-kdk_status index_check_run(struct txn *txn, struct part *part, struct index *index, struct load *load, struct run *run,
-                           struct err *err) KDK_MUST_CHECK;
+/* The keys of a load against all others: 23505, 40001. In index.c. */
+kdk_status index_check_load(struct txn *txn, struct part *part, struct index *index, struct load *load, struct err *err) KDK_MUST_CHECK;
+/* The strip of the load that has the row, or NULL. */
+struct strip_entry *load_find(const struct load *load, rowid id, uint32_t *position);
 kdk_status index_unique_error(struct index *index, const uint8_t *key, size_t bytes, bool building, struct err *err);
 
 /* Checkpoint: loads that its snapshot has and its generation has not, into the new one. */
 kdk_status pour_loads(struct pouring *pouring, struct table *table, struct gtable *made, struct err *err) KDK_MUST_CHECK;
 bool loads_to_pour(struct txn *txn, struct table *table); /* Are there any? */
-/* Whether each of them has a run of the index. */
+/* Whether each of them has entries of the index, in runs. */
 bool loads_have_index(struct txn *txn, struct table *table, uint32_t index);
 /* After all tables: files of loads into tables that are gone. */
 kdk_status pour_loads_dropped(struct pouring *pouring, struct err *err) KDK_MUST_CHECK;

@@ -174,7 +174,7 @@ struct load_reader load_reader_of(const struct txn *txn)
     return (struct load_reader){generation ? generation->manifest.timestamp : 0, txn->snapshot};
 }
 
-static struct strip_entry *load_find(const struct load *load, rowid id, uint32_t *position)
+struct strip_entry *load_find(const struct load *load, rowid id, uint32_t *position)
 {
     uint32_t lo = 0, hi = load->strip_count;
     if (id < load->first || id > load->last)
@@ -282,77 +282,6 @@ kdk_status table_directory(struct txn *txn, struct table *table, struct gtable *
     *own = true;
 out:
     return status;
-}
-
-/* -------------------------------------------------------------- index entries ---- */
-
-static kdk_status source_add(struct index_sources *sources, struct page_file *file, const struct btree_root *root, struct load *load,
-                             struct err *err)
-{
-    kdk_status status = KDK_OK;
-    if (sources->count == sources->cap) {
-        const uint32_t cap = sources->cap * 2;
-        const bool first = sources->all == sources->room;
-        struct index_source *all = mem_realloc(first ? NULL : sources->all, size_mul(cap, sizeof *all));
-        TRY_MEM(all);
-        if (first)
-            memcpy(all, sources->room, sizeof sources->room);
-        sources->all = all;
-        sources->cap = cap;
-    }
-    sources->all[sources->count++] = (struct index_source){file, root, load};
-out:
-    return status;
-}
-
-kdk_status index_sources_open(struct txn *txn, struct index *index, bool newest, struct index_sources *out, struct err *err)
-{
-    kdk_status status = KDK_OK;
-    struct table *table = index->table;
-    struct gtable *gtable = NULL;
-    const struct load_reader reader = load_reader_of(txn);
-    out->all = out->room;
-    out->count = 0;
-    out->cap = INDEX_SOURCES_ROOM;
-    if (!txn_generation(txn))
-        return KDK_OK;
-    struct disk *disk = table->store->disk;
-    TRY(generation_table(disk, txn_generation(txn), table->id, &gtable, err));
-    const struct gindex *below = gtable_index(gtable, index->def.id);
-    if (below && below->root.height)
-        TRY(source_add(out, disk->file, &below->root, NULL, err));
-    if (!table_loads(table))
-        goto out;
-    txn_enter(txn->man);
-    struct load_set *set = table_loads(table);
-    for (uint32_t i = 0; set && i < set->count && status == KDK_OK; i++) {
-        struct load *load = set_load(set, i);
-        if (!load || (newest ? atomic_load_explicit(&load->stamp, memory_order_acquire) <= reader.since : !load_counts(load, reader)))
-            continue;
-        for (uint32_t k = 0; k < load->run_count; k++) {
-            const struct load_run *run = &load->runs[k];
-            if (run->index != index->def.id || !run->run || !run_root(run->run)->height)
-                continue;
-            status = source_add(out, run_file(run->run), run_root(run->run), load, err);
-            if (status == KDK_OK)
-                load_ref(load);
-        }
-    }
-    txn_leave(txn->man);
-out:
-    if (status != KDK_OK)
-        index_sources_close(out);
-    return status;
-}
-
-void index_sources_close(struct index_sources *sources)
-{
-    for (uint32_t i = 0; i < sources->count; i++)
-        load_unref(sources->all[i].load);
-    if (sources->all != sources->room)
-        mem_free(sources->all);
-    sources->all = sources->room;
-    sources->count = 0;
 }
 
 /* ----------------------------------------------------------------- checkpoint ---- */
@@ -553,13 +482,13 @@ kdk_status load_recover(struct table *table, uint64_t timestamp, const struct re
         TRY(recover_file(table, load, view, err));
         disk_fresh_add(disk, view->number);
     } else {
-        if (!load || view->key_bytes != RUN_REF_BYTES)
+        if (!load || view->key_bytes != LOAD_RUN_BYTES || view->key[RUN_REF_BYTES] > 1)
             TRY(err_set(err, KDK_CORRUPT, "the write-ahead log names run %llu, but no rows with it", (unsigned long long)view->number));
         run_ref_decode(&ref, view->key);
         TRY(disk_file_path(disk, view->number | RUN_BIT, path, sizeof path, err));
         TRY(run_open(disk->os, path, &ref, disk->cache, &run, err));
         TRY(load_add_run(load, &added, err));
-        *added = (struct load_run){view->index, view->number, ref, run};
+        *added = (struct load_run){view->index, view->key[RUN_REF_BYTES] == 1, view->number, ref, run};
         run = NULL;
         disk_fresh_add(disk, view->number | RUN_BIT);
     }

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 
 #define MAGIC   "KDKMNFST"
-#define VERSION 1u
+#define VERSION 2u /* 1 had no sequences of strips. */
 
 static void encode(const struct manifest *manifest, uint8_t *slot)
 {
