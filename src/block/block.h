@@ -169,6 +169,14 @@ struct block_column {
     const char *name;  /* For outside readers only. Borrowed while the writer lives. */
     struct dict *dict; /* Strings: encode with it where that pays. NULL: plain. Borrowed. */
 };
+/* Which rows a strip gets, and in which order. Ids keep their order: the first row of the strip gets the first id. */
+struct strip_order {
+    uint32_t rows;  /* So many are at hand. */
+    bool final;     /* All must be taken: no more come to this strip, or file. */
+    uint32_t take;  /* In: rows. Out: how many the strip gets, 1 to rows; the others begin the next one. */
+    bool moved;     /* In: false. Out: `place` tells the order. */
+    uint32_t *place; /* Room for `rows`: which row comes there, as a permutation. */
+};
 struct block_writer_options {
     struct os *os;
     const char *dir;  /* The directory of block files; exists. Copied. */
@@ -181,8 +189,8 @@ struct block_writer_options {
     uint32_t strip_rows, file_strips;   /* 0: STRIP_ROWS, FILE_STRIPS; never more. */
     /* Asked for the number of each file as it begins. */
     kdk_status (*next_file)(void *context, uint64_t *number, struct err *err);
-    /* May be NULL. Told before a strip is made how many rows it gets: the first of those that no strip has yet. */
-    kdk_status (*strip)(void *context, uint32_t rows, struct err *err);
+    /* May be NULL. Asked before a strip is made of the rows that were given since the last one. */
+    kdk_status (*strip)(void *context, struct strip_order *order, struct err *err);
     /* Given a file that is durable, and its entries, which the receiver refs if it keeps them. */
     kdk_status (*done)(void *context, uint64_t number, uint64_t bytes, struct strip_entry *const *entries,
                        uint32_t count, struct err *err);

@@ -31,6 +31,25 @@ TEST(block, rows_of_all_types_come_back)
     }
 }
 
+TEST(block, strips_take_rows_in_the_order_that_is_asked_for)
+{
+    for (uint32_t seed = 1; seed <= 6; seed++) {
+        struct fix f;
+        struct err err = {0};
+        fix_init(&f, seed);
+        f.reorder = true;
+        f.small = seed % 2;
+        f.strip_rows = KDK_PICK(900, 50);
+        fix_rows(&f, KDK_PICK(6000, 500), seed % 3 ? 20 : 0, 60);
+        if (!CHECK_EQ(fix_write(&f, 0, f.row_count, seed > 3, &err), KDK_OK))
+            CHECK_STR(err.message, "");
+        CHECK_EQ(f.arranged, f.row_count);
+        CHECK_EQ(fix_compare(&f, NULL, 0, f.row_count, &err), KDK_OK);
+        CHECK_EQ(fix_check(&f), 0);
+        fix_deinit(&f);
+    }
+}
+
 TEST(block, full_strips_and_files_close)
 {
     struct fix f;

@@ -26,6 +26,8 @@ struct fix {
     bool small; /* Values of a small range, few different strings. */
     enum arrow_codec codec;
     uint32_t strip_rows, file_strips;
+    bool reorder;        /* Strips take some of the rows, in a random order; the model follows. */
+    uint32_t arranged;   /* Rows that strips took. */
 };
 uint64_t fix_random(struct fix *f, uint64_t below);
 /* All types, TEXT and BYTEA both plain and with dictionaries. */

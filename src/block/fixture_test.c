@@ -243,6 +243,32 @@ static bool as_dictionary(struct fix *f, struct vec *v, uint32_t count, struct a
     return true;
 }
 
+/* struct strip_order: the model's rows change places with those of the strip. */
+static kdk_status arrange(void *context, struct strip_order *order, struct err *err)
+{
+    struct fix *f = context;
+    const size_t n = f->column_count;
+    struct datum *rows = f->rows + f->arranged * n;
+    (void)err;
+    order->moved = fix_random(f, 3) != 0;
+    for (uint32_t i = 0; i < order->rows; i++)
+        order->place[i] = i;
+    for (uint32_t i = order->rows - 1; i > 0 && order->moved; i--) {
+        const uint32_t k = (uint32_t)fix_random(f, i + 1), place = order->place[i];
+        order->place[i] = order->place[k];
+        order->place[k] = place;
+        for (size_t c = 0; c < n; c++) {
+            const struct datum d = rows[i * n + c];
+            rows[i * n + c] = rows[k * n + c];
+            rows[k * n + c] = d;
+        }
+    }
+    if (!order->final)
+        order->take -= (uint32_t)fix_random(f, order->rows);
+    f->arranged += order->take;
+    return KDK_OK;
+}
+
 kdk_status fix_write(struct fix *f, uint32_t from, uint32_t to, bool mixed, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -257,12 +283,14 @@ kdk_status fix_write(struct fix *f, uint32_t from, uint32_t to, bool mixed, stru
                                            .strip_rows = f->strip_rows,
                                            .file_strips = f->file_strips,
                                            .next_file = next_file,
+                                           .strip = f->reorder ? arrange : NULL,
                                            .done = done,
                                            .context = f};
     struct arena arena;
     struct ltype types[FIX_COLUMNS_MAX];
 
     arena_init(&arena);
+    f->arranged = from;
     for (uint32_t i = 0; i < f->column_count; i++)
         types[i] = f->columns[i].type;
     TRY(block_writer_new(&options, &w, err));

@@ -62,7 +62,10 @@ struct block_writer {
     uint64_t bytes, fixed_bytes; /* Gathered so far; of a row without text. */
     uint64_t *row_bytes;         /* Of the batch that is being added. */
     struct strip_draft draft;
+    uint64_t *ids;               /* Of the rows gathered. */
     uint64_t last_id;
+    uint32_t *place;             /* struct strip_order */
+    uint8_t *moving;             /* Room for a column. */
     struct source *sources;
     struct making making;
     bool failed;
@@ -506,18 +509,163 @@ out:
     return status;
 }
 
-static kdk_status strip_end(struct block_writer *w, struct err *err)
+/* ---- the order of a strip's rows ---- */
+
+static void bits_order(uint64_t *bits, const uint32_t *place, uint32_t rows, uint64_t *room)
+{
+    memcpy(room, bits, bits_words(rows) * sizeof *room);
+    for (uint32_t i = 0; i < rows; i++)
+        bit_put(bits, i, bit_get(room, place[i]));
+}
+
+static kdk_status text_order(struct block_writer *w, struct gather *g, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    uint32_t *offsets = (void *)g->data, *before = (void *)w->moving;
+    struct buf text = {0};
+    const char *from = g->text.data ? g->text.data : "";
+    memcpy(before, offsets, (w->rows + 1) * sizeof *before);
+    if (g->text.len && buf_reserve(&text, g->text.len) != KDK_OK)
+        return err_nomem(err);
+    for (uint32_t i = 0; i < w->rows; i++) {
+        const uint32_t row = w->place[i];
+        buf_add(&text, from + before[row], before[row + 1] - before[row]);
+        offsets[i + 1] = (uint32_t)text.len;
+    }
+    TRY(buf_status(&text, err));
+    buf_deinit(&g->text);
+    g->text = text;
+    text = (struct buf){0};
+out:
+    buf_deinit(&text);
+    return status;
+}
+
+static kdk_status rows_order(struct block_writer *w, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    for (uint32_t i = 0; i < w->options.column_count; i++) {
+        struct gather *g = &w->columns[i];
+        const uint32_t bytes = block_form_bytes(g->form);
+        bits_order(g->validity, w->place, w->rows, (uint64_t *)(void *)w->moving);
+        if (g->form == STRIP_TEXT) {
+            TRY(text_order(w, g, err));
+        } else if (g->form == STRIP_BOOL) {
+            bits_order((uint64_t *)(void *)g->data, w->place, w->rows, (uint64_t *)(void *)w->moving);
+        } else {
+            memcpy(w->moving, g->data, (size_t)w->rows * bytes);
+            for (uint32_t k = 0; k < w->rows; k++)
+                memcpy(g->data + (size_t)k * bytes, w->moving + (size_t)w->place[k] * bytes, bytes);
+        }
+    }
+out:
+    return status;
+}
+
+/* Bits from..from+count, which are cleared. */
+static void bits_cut(uint64_t *bits, uint32_t from, uint32_t count, uint64_t *out)
+{
+    memset(out, 0, bits_words(count) * sizeof *out);
+    for (uint32_t i = 0; i < count; i++) {
+        bit_put(out, i, bit_get(bits, from + i));
+        bit_put(bits, from + i, false);
+    }
+}
+
+/* What a strip leaves of the rows gathered: bits that it would show, while it is written. */
+struct rest {
+    uint32_t rows;
+    uint64_t *bits; /* Validity, and values of BOOLEAN, of each column in turn. */
+    uint32_t *nulls;
+};
+static kdk_status rest_save(struct block_writer *w, uint32_t take, struct rest *rest, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    const uint32_t n = w->options.column_count;
+    rest->rows = w->rows - take;
+    w->rows = take;
+    if (!rest->rows)
+        return KDK_OK;
+    const size_t words = bits_words(rest->rows);
+    TRY_MEM(rest->bits = MEM_ARRAY(uint64_t, 2 * words * n + 1));
+    TRY_MEM(rest->nulls = MEM_ARRAY(uint32_t, n + 1));
+    for (uint32_t i = 0; i < n; i++) {
+        struct gather *g = &w->columns[i];
+        uint64_t *bits = rest->bits + 2 * words * i;
+        bits_cut(g->validity, take, rest->rows, bits);
+        for (uint32_t k = 0; k < rest->rows; k++)
+            rest->nulls[i] += !bit_get(bits, k);
+        g->nulls -= rest->nulls[i];
+        if (g->form == STRIP_BOOL)
+            bits_cut((uint64_t *)(void *)g->data, take, rest->rows, bits + words);
+    }
+out:
+    return status;
+}
+
+/* The strip is written: what it left comes first now. */
+static void rest_restore(struct block_writer *w, const struct rest *rest)
+{
+    const uint32_t take = w->rows, rows = rest->rows;
+    const size_t words = bits_words(rows);
+    w->rows = rows;
+    w->bytes = rows * w->fixed_bytes;
+    memmove(w->ids, w->ids + take, rows * sizeof *w->ids);
+    for (uint32_t i = 0; i < w->options.column_count; i++) {
+        struct gather *g = &w->columns[i];
+        const uint32_t bytes = block_form_bytes(g->form);
+        g->nulls = rows ? rest->nulls[i] : 0;
+        if (rows)
+            memcpy(g->validity, rest->bits + 2 * words * i, words * sizeof *g->validity);
+        if (g->form == STRIP_TEXT) {
+            uint32_t *offsets = (void *)g->data;
+            const uint32_t cut = rows ? offsets[take] : (uint32_t)g->text.len;
+            for (uint32_t k = 0; k <= rows && rows; k++)
+                offsets[k] = offsets[take + k] - cut;
+            if (g->text.len > cut)
+                memmove(g->text.data, g->text.data + cut, g->text.len - cut);
+            g->text.len -= cut;
+            w->bytes += g->text.len;
+        } else if (g->form == STRIP_BOOL) {
+            if (rows)
+                memcpy(g->data, rest->bits + 2 * words * i + words, words * sizeof(uint64_t));
+        } else if (rows) {
+            memmove(g->data, g->data + (size_t)take * bytes, (size_t)rows * bytes);
+        }
+    }
+}
+
+static kdk_status order_ask(struct block_writer *w, bool final, uint32_t *take, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct strip_order order = {.rows = w->rows, .final = final, .take = w->rows, .place = w->place};
+    TRY(w->options.strip(w->options.context, &order, err));
+    TRY_ASSERT(order.take > 0 && order.take <= w->rows && (!final || order.take == w->rows));
+    if (order.moved)
+        TRY(rows_order(w, err));
+    *take = order.take;
+out:
+    return status;
+}
+
+/* `final`: it gets all rows there are. */
+static kdk_status strip_end(struct block_writer *w, bool final, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint32_t n = w->options.column_count;
     struct making *m = &w->making;
     enum strip_form *forms = NULL;
+    struct rest rest = {0};
+    uint32_t take = w->rows;
     bool fits = true;
 
     if (w->rows == 0)
         return KDK_OK;
     if (w->options.strip)
-        TRY(w->options.strip(w->options.context, w->rows, err));
+        TRY(order_ask(w, final, &take, err));
+    TRY(rest_save(w, take, &rest, err));
+    for (uint32_t i = 0; i < w->rows; i++)
+        TRY(strip_draft_id(&w->draft, w->ids[i], err));
     TRY_MEM(forms = MEM_ARRAY(enum strip_form, n + 1));
     for (uint32_t i = 0; i < n; i++) {
         struct gather *g = &w->columns[i];
@@ -556,7 +704,7 @@ static kdk_status strip_end(struct block_writer *w, struct err *err)
                              .nulls = g->nulls,
                              .data = m->forms[i] == STRIP_CODE ? (const void *)g->codes : g->data,
                              .text = g->text.data ? g->text.data : "",
-                             .text_bytes = g->text.len};
+                             .text_bytes = g->form == STRIP_TEXT ? ((const uint32_t *)(const void *)g->data)[w->rows] : 0};
         struct zone_source z = {.type = g->column.type,
                                 .form = s->form,
                                 .rows = w->rows,
@@ -570,14 +718,10 @@ static kdk_status strip_end(struct block_writer *w, struct err *err)
     }
     TRY(strip_write(w, m, w->sources, &w->draft, err));
     w->draft.head = (struct strip_entry){0};
-    w->rows = 0;
-    w->bytes = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        struct gather *g = &w->columns[i];
-        g->nulls = 0;
-        buf_clear(&g->text);
-    }
+    rest_restore(w, &rest);
 out:
+    mem_free(rest.bits);
+    mem_free(rest.nulls);
     mem_free(forms);
     return status;
 }
@@ -834,17 +978,17 @@ kdk_status block_writer_add(struct block_writer *w, const uint64_t *ids, const s
     measure(w, batch);
     while (k < total) {
         uint32_t count = 0;
-        uint64_t bytes = w->bytes, first = w->rows ? w->draft.head.first : ids[k];
+        uint64_t bytes = w->bytes, first = w->rows ? w->ids[0] : ids[k];
         while (k + count < total && w->rows + count < w->rows_max && ids[k + count] - first <= UINT32_MAX &&
                (w->rows + count == 0 || bytes + w->row_bytes[k + count] <= STRIP_BYTES_MAX))
             bytes += w->row_bytes[k + count++];
         if (count == 0) {
-            TRY(strip_end(w, err));
+            TRY(strip_end(w, false, err));
             continue;
         }
         for (uint32_t i = 0; i < count; i++) {
             TRY_ASSERT(ids[k + i] > w->last_id);
-            TRY(strip_draft_id(&w->draft, ids[k + i], err));
+            w->ids[w->rows + i] = ids[k + i];
             w->last_id = ids[k + i];
         }
         for (uint32_t i = 0; i < w->options.column_count; i++)
@@ -853,7 +997,7 @@ kdk_status block_writer_add(struct block_writer *w, const uint64_t *ids, const s
         w->bytes = bytes;
         k += count;
         if (w->rows == w->rows_max)
-            TRY(strip_end(w, err));
+            TRY(strip_end(w, false, err));
     }
 out:
     w->failed |= status != KDK_OK;
@@ -866,7 +1010,7 @@ kdk_status block_writer_end_strip(struct block_writer *w, struct err *err)
 
     if (w->failed)
         return err_set(err, KDK_NOT_READY, "the writer of block files failed before");
-    TRY(strip_end(w, err));
+    TRY(strip_end(w, true, err));
 out:
     w->failed |= status != KDK_OK;
     return status;
@@ -877,7 +1021,7 @@ kdk_status block_writer_end_file(struct block_writer *w, struct err *err)
 
     if (w->failed)
         return err_set(err, KDK_NOT_READY, "the writer of block files failed before");
-    TRY(strip_end(w, err));
+    TRY(strip_end(w, true, err));
     TRY(file_end(w, err));
 out:
     w->failed |= status != KDK_OK;
@@ -939,6 +1083,11 @@ kdk_status block_writer_new(const struct block_writer_options *options, struct b
     }
     w->rows_max = (uint32_t)MIN((uint64_t)strip_rows, STRIP_BYTES_MAX / MAX(w->fixed_bytes, 1u));
     w->rows_max = MAX(w->rows_max, 1u);
+    TRY_MEM(w->ids = MEM_ARRAY(uint64_t, w->rows_max));
+    if (options->strip) {
+        TRY_MEM(w->place = MEM_ARRAY(uint32_t, w->rows_max));
+        TRY_MEM(w->moving = mem_alloc((w->rows_max + 1) * sizeof(int128)));
+    }
     for (uint32_t i = 0; i < n; i++)
         TRY(gather_init(w, &w->columns[i], &options->columns[i], err));
     *out = w;
@@ -964,6 +1113,9 @@ void block_writer_free(struct block_writer *w)
     mem_free(w->columns);
     mem_free(w->sources);
     mem_free(w->row_bytes);
+    mem_free(w->ids);
+    mem_free(w->place);
+    mem_free(w->moving);
     mem_free(w->dir);
     strip_draft_deinit(&w->draft);
     mem_free(w);

@@ -63,10 +63,10 @@ out:
     return status;
 }
 
-static kdk_status strip_begin(void *context, uint32_t rows, struct err *err)
+static kdk_status strip_begin(void *context, struct strip_order *order, struct err *err)
 {
     struct freezing *freezing = context;
-    return resequence_strip(freezing->indexes, rows, err);
+    return resequence_strip(freezing->indexes, order->rows, err); /* Rows have their ids: they stay where they are. */
 }
 
 static kdk_status batch_flush(struct freezing *freezing, struct err *err)

@@ -5,6 +5,8 @@
  */
 #include "table/load.h"
 
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "block/block.h"
 #include "table/checkpoint.h"
@@ -24,11 +26,16 @@ struct staged_key {
     uint32_t at, bytes;
     bool has_null;
 };
+struct placed_key {
+    const char *key;
+    uint32_t bytes, row;
+};
 struct load_index {
     struct index *index;
     struct keysort sort, fences;
     struct buf text;          /* Keys of rows that no strip has yet, */
     struct staged_key *keys;  /* which begin here: STAGED_MAX at most. */
+    struct staged_key *moving; /* Room. */
     struct buf last;          /* (key, row id) of the last row of the sequence. */
     bool last_null;
     uint64_t rows_in_order;   /* Rows of the sequence. */
@@ -50,6 +57,10 @@ struct loader {
     uint32_t index_count;
     uint64_t *staged;    /* Ids of the rows whose keys are staged. */
     uint32_t staged_count;
+    struct load_index *leading; /* The index that may order the rows of a strip: the first unique one; or NULL. */
+    struct placed_key *placed;  /* Room to sort by it. */
+    bool groups;                /* Some strip was not in order: groups of keys are kept together. */
+    struct buf spare;
     uint64_t *files;     /* Numbers of files written. */
     uint32_t file_count, file_cap;
     struct buf key;
@@ -80,6 +91,7 @@ void loader_free(struct loader *loader)
         return;
     block_writer_free(loader->writer);
     load_indexes_free(loader);
+    buf_deinit(&loader->spare);
     load_unref(loader->load);
     loader_release(loader);
     buf_deinit(&loader->key);
@@ -120,7 +132,7 @@ out:
     return status;
 }
 
-static kdk_status strip_staged(void *context, uint32_t rows, struct err *err);
+static kdk_status strip_staged(void *context, struct strip_order *order, struct err *err);
 
 static kdk_status writer_make(struct loader *loader, struct err *err)
 {
@@ -171,8 +183,15 @@ static kdk_status indexes_make(struct loader *loader, struct err *err)
     }
     txn_leave(loader->txn->man);
     TRY_MEM(loader->indexes);
-    for (uint32_t i = 0; i < loader->index_count; i++)
+    for (uint32_t i = 0; i < loader->index_count && !loader->leading; i++)
+        if (loader->indexes[i].index->def.unique)
+            loader->leading = &loader->indexes[i];
+    if (loader->leading)
+        TRY_MEM(loader->placed = ARENA_ARRAY(&loader->arena, struct placed_key, STRIP_ROWS));
+    for (uint32_t i = 0; i < loader->index_count; i++) {
         TRY_MEM(loader->indexes[i].keys = ARENA_ARRAY(&loader->arena, struct staged_key, STAGED_MAX));
+        TRY_MEM(loader->indexes[i].moving = ARENA_ARRAY(&loader->arena, struct staged_key, STRIP_ROWS));
+    }
     TRY_MEM(loader->staged = ARENA_ARRAY(&loader->arena, uint64_t, STAGED_MAX));
 out:
     return status;
@@ -307,15 +326,76 @@ static kdk_status key_copy(struct load_index *one, uint32_t k, rowid id, struct 
     return buf_status(out, err);
 }
 
-/* The first `rows` staged rows become a strip: it joins the sequence of an index, or its keys are sorted with others. */
-static kdk_status strip_staged(void *context, uint32_t rows, struct err *err)
+static int placed_compare(const void *a, const void *b)
+{
+    const struct placed_key *one = a, *two = b;
+    const int order = btree_compare(one->key, one->bytes, two->key, two->bytes);
+    return order ? order : one->row < two->row ? -1 : 1;
+}
+
+/* How many rows at the end have the first column of their key in common with the last one. */
+static uint32_t last_group(const struct loader *loader, uint32_t rows)
+{
+    const struct load_index *one = loader->leading;
+    const struct tindex *def = &one->index->def;
+    const struct placed_key *last = &loader->placed[rows - 1];
+    struct cursor in = cursor_of(last->key, last->bytes);
+    struct arena arena = {0};
+    struct datum value;
+    uint32_t n = 1;
+    const kdk_status status =
+        key_read(&in, loader->layout->fields[def->columns[0]].type, def->descending[0], def->nulls_first[0], &arena, &value, NULL);
+    const size_t bytes = (size_t)(in.at - (const uint8_t *)last->key);
+    arena_deinit(&arena);
+    if (status != KDK_OK)
+        return 0; /* No memory for a text: the group is not kept together. */
+    while (n < rows && last[-(ptrdiff_t)n].bytes >= bytes && memcmp(last[-(ptrdiff_t)n].key, last->key, bytes) == 0)
+        n++;
+    return n;
+}
+
+/* Rows are put in the order of the leading index if that makes the strip part of its sequence. Then the last group of rows with the same first column
+ * waits for the next strip: more of it may come, with keys in between. */
+static void strip_arrange(struct loader *loader, struct strip_order *order)
+{
+    struct load_index *one = loader->leading;
+    const bool ordered = !one || in_order(one, order->rows);
+    if (!one || (ordered && (order->final || !loader->groups || one->index->def.column_count == 1)))
+        return;
+    for (uint32_t k = 0; k < order->rows; k++)
+        loader->placed[k] = (struct placed_key){one->text.data + one->keys[k].at, one->keys[k].bytes, k};
+    if (!ordered)
+        qsort(loader->placed, order->rows, sizeof *loader->placed, placed_compare);
+    const struct placed_key *first = loader->placed;
+    bool fits = !one->last.len || btree_compare(one->last.data, one->last.len - 8, first->key, first->bytes) < 0;
+    for (uint32_t k = 1; k < order->rows && fits; k++)
+        fits = btree_compare(first[k - 1].key, first[k - 1].bytes, first[k].key, first[k].bytes) < 0;
+    if (!fits)
+        return;
+    order->moved = !ordered;
+    loader->groups = true;
+    for (uint32_t k = 0; k < order->rows; k++)
+        order->place[k] = loader->placed[k].row;
+    const uint32_t group = order->final || one->index->def.column_count == 1 ? 0 : last_group(loader, order->rows);
+    if (group < order->rows)
+        order->take = order->rows - group;
+}
+
+/* Some of the first staged rows become a strip: it joins the sequence of an index, or its keys are sorted with others. */
+static kdk_status strip_staged(void *context, struct strip_order *order, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct loader *loader = context;
-    TRY_ASSERT(rows && rows <= loader->staged_count);
-    const uint32_t left = loader->staged_count - rows;
+    TRY_ASSERT(order->rows && order->rows <= loader->staged_count);
+    strip_arrange(loader, order);
+    const uint32_t rows = order->take, left = loader->staged_count - rows;
     for (uint32_t i = 0; i < loader->index_count; i++) {
         struct load_index *one = &loader->indexes[i];
+        if (order->moved) {
+            for (uint32_t k = 0; k < order->rows; k++)
+                one->moving[k] = one->keys[order->place[k]];
+            memcpy(one->keys, one->moving, order->rows * sizeof *one->keys);
+        }
         if (in_order(one, rows)) {
             TRY(key_copy(one, 0, 0, &loader->key, err));
             TRY(keysort_add(&one->fences, &loader->key, loader->staged[0], false, err));
@@ -328,13 +408,16 @@ static kdk_status strip_staged(void *context, uint32_t rows, struct err *err)
                 TRY(keysort_add(&one->sort, &loader->key, loader->staged[k], one->keys[k].has_null, err));
             }
         }
-        const uint32_t cut = left ? one->keys[rows].at : (uint32_t)one->text.len;
-        memmove(one->text.data, one->text.data + cut, one->text.len - cut);
-        one->text.len -= cut;
+        buf_clear(&loader->spare);
         for (uint32_t k = 0; k < left; k++) {
-            one->keys[k] = one->keys[rows + k];
-            one->keys[k].at -= cut;
+            const struct staged_key key = one->keys[rows + k];
+            one->keys[k] = (struct staged_key){(uint32_t)loader->spare.len, key.bytes, key.has_null};
+            buf_add(&loader->spare, one->text.data + key.at, key.bytes);
         }
+        TRY(buf_status(&loader->spare, err));
+        const struct buf text = one->text;
+        one->text = loader->spare;
+        loader->spare = text;
     }
     memmove(loader->staged, loader->staged + rows, left * sizeof *loader->staged);
     loader->staged_count = left;
