@@ -3,9 +3,10 @@
  * In a sequence the cursor stands on a fence, in `at`, and on a row of its strip. To find a place is to find the last fence before it, then the row by
  * bisection: by the first column as it lies in the strip where that is a whole number, by keys for what is left.
  */
-#include "table/load.h"
+#include "table/entries.h"
 
 #include "base/mem.h"
+#include "table/load.h"
 
 /* ----------------------------------------------------------------- a strip ---- */
 

@@ -2,13 +2,13 @@
  *
  * A strip whose rows ascend by (key of an index, row id) needs no entries in a tree: it is found by its first one, its *fence*, and searched. The strips that
  * an index has in this way are a *sequence*: their ranges of (key, row id) are disjoint, so the last fence at or before an entry names the one strip that
- * may hold it. A generation has for each index a tree of entries, a tree of fences, and a tree of entries of the sequence that hold no longer.
+ * may hold it. A generation has for each index a tree of entries, a tree of fences, and a tree of those entries of the sequence that hold no longer: what is gone.
  *
  * Invariants
  *   E1  Fences are (key, row id) of the first row of a strip; the strip is found by the row id. In the order of fences, all entries of a strip come
  *       before the next fence.
- *   E2  The entries of an index in a generation are those of its tree, and those of its sequence that are not in `gone`. No entry is in two of the three;
- *       what is in `gone` is in the sequence. Row ids are in `gone` while their strip lives: rewriting it makes them go.
+ *   E2  The entries of an index in a generation are those of its tree, and those of its sequence that are not in `gone`. None is in both;
+ *       what is in `gone` is in the sequence. It stays there as long as the strip: whether a row changed back is told by taking it out.
  *   E3  A load has for each index entries in one run, fences in another, or both; nothing of it is gone.
  * Threads  A source may be read by any number of cursors; a cursor has one owner.
  */

