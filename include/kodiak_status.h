@@ -90,7 +90,10 @@
     X(UNDEFINED_STATEMENT, "26000", "invalid statement name")                 \
     X(BAD_SETTING, "22023", "invalid setting value")                          \
     X(MISUSE, "HY010", "function sequence error")                             \
-    X(BAD_TIME_ZONE, "22009", "invalid time zone displacement value")
+    X(BAD_TIME_ZONE, "22009", "invalid time zone displacement value")         \
+    X(ARRAY_SUBSCRIPT, "2202E", "array subscript error")                      \
+    X(BAD_BUCKETS, "2201G", "invalid argument for width_bucket function")     \
+    X(NOT_IN_STATE, "55000", "object not in prerequisite state")
 
 typedef enum kdk_status {
 #define KDK_STATUS_ENUM(NAME, SQLSTATE, TEXT) KDK_##NAME,

@@ -570,6 +570,26 @@ static void convert(const struct fn *fn, const struct ltype *args, uint32_t arg_
     }
 }
 
+/* Where PostgreSQL has overloads for types that are not here (money, intervals, points, times with a zone), untyped literals alone do not tell which is meant. */
+static bool ambiguous_there(const char *name, bool is_operator, const struct ltype *args, uint32_t arg_count)
+{
+    static const struct {
+        const char *name;
+        uint8_t arg_count;
+        bool is_operator, last_alone;
+    } names[] = {{"/", 2, true, false}, {"*", 2, true, false},          {"-", 1, true, false},        {"sum", 1, false, false},       {"avg", 1, false, false},
+                 {"trunc", 1, false, false}, {"extract", 2, false, true}, {"date_part", 2, false, true}, {"date_trunc", 2, false, true}, {"isfinite", 1, false, false}};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (names[i].arg_count != arg_count || names[i].is_operator != is_operator || strcmp(names[i].name, name) != 0)
+            continue;
+        for (uint32_t a = names[i].last_alone ? arg_count - 1 : 0; a < arg_count; a++)
+            if (args[a].id != LT_UNKNOWN)
+                return false;
+        return true;
+    }
+    return false;
+}
+
 kdk_status fn_resolve(const char *name, bool is_operator, const struct ltype *args, uint32_t arg_count, uint32_t *id,
                       struct ltype *cast_to, struct err *err)
 {
@@ -584,9 +604,10 @@ kdk_status fn_resolve(const char *name, bool is_operator, const struct ltype *ar
     for (uint32_t i = 0; i < count; i++)
         if (takes(&fn_table[ids[i]], arg_count))
             room[c.n++] = ids[i];
-    if (c.n > 0 && arg_count > 0)
+    const bool unclear = ambiguous_there(name, is_operator, args, arg_count);
+    if (c.n > 0 && arg_count > 0 && !unclear)
         pick(&c, is_operator, args, arg_count);
-    if (c.n != 1) {
+    if (c.n != 1 || unclear) {
         signature(text, sizeof text, name, is_operator, args, arg_count);
         const char *what = is_operator ? "operator" : "function";
         if (c.n == 0) {

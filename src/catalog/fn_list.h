@@ -107,6 +107,25 @@
     X(SINH_F8, "sinh", SCALAR, strict, safe, IMMUTABLE, FIXED, DOUBLE, 30, FA1(DOUBLE)) \
     X(COSH_F8, "cosh", SCALAR, strict, safe, IMMUTABLE, FIXED, DOUBLE, 30, FA1(DOUBLE)) \
     X(TANH_F8, "tanh", SCALAR, strict, safe, IMMUTABLE, FIXED, DOUBLE, 30, FA1(DOUBLE)) \
+    X(ASINH_F8, "asinh", SCALAR, strict, safe, IMMUTABLE, FIXED, DOUBLE, 30, FA1(DOUBLE)) \
+    X(ACOSH_F8, "acosh", SCALAR, strict, fails, IMMUTABLE, FIXED, DOUBLE, 30, FA1(DOUBLE)) \
+    X(ATANH_F8, "atanh", SCALAR, strict, fails, IMMUTABLE, FIXED, DOUBLE, 30, FA1(DOUBLE)) \
+    X(SIND_F8, "sind", SCALAR, strict, fails, IMMUTABLE, FIXED, DOUBLE, 30, FA1(DOUBLE)) \
+    X(COSD_F8, "cosd", SCALAR, strict, fails, IMMUTABLE, FIXED, DOUBLE, 30, FA1(DOUBLE)) \
+    X(TAND_F8, "tand", SCALAR, strict, fails, IMMUTABLE, FIXED, DOUBLE, 30, FA1(DOUBLE)) \
+    X(COTD_F8, "cotd", SCALAR, strict, fails, IMMUTABLE, FIXED, DOUBLE, 30, FA1(DOUBLE)) \
+    X(ASIND_F8, "asind", SCALAR, strict, fails, IMMUTABLE, FIXED, DOUBLE, 30, FA1(DOUBLE)) \
+    X(ACOSD_F8, "acosd", SCALAR, strict, fails, IMMUTABLE, FIXED, DOUBLE, 30, FA1(DOUBLE)) \
+    X(ATAND_F8, "atand", SCALAR, strict, safe, IMMUTABLE, FIXED, DOUBLE, 30, FA1(DOUBLE)) \
+    X(ATAN2D_F8, "atan2d", SCALAR, strict, safe, IMMUTABLE, FIXED, DOUBLE, 30, FA2(DOUBLE, DOUBLE)) \
+    X(ROOT_OP, "|/", SCALAR, strict, fails, IMMUTABLE, FIXED, DOUBLE, 30, FA1(DOUBLE)) \
+    X(CUBE_ROOT_OP, "||/", SCALAR, strict, safe, IMMUTABLE, FIXED, DOUBLE, 30, FA1(DOUBLE)) \
+    X(WIDTH_BUCKET_F8, "width_bucket", SCALAR, strict, fails, IMMUTABLE, FIXED, INTEGER, 20, FA4(DOUBLE, DOUBLE, DOUBLE, INTEGER)) \
+    X(WIDTH_BUCKET_NUM, "width_bucket", SCALAR, strict, fails, IMMUTABLE, FIXED, INTEGER, 30, FA4(NUMERIC, NUMERIC, NUMERIC, INTEGER)) \
+    X(FACTORIAL, "factorial", SCALAR, strict, fails, IMMUTABLE, NUM_SUM, NUMERIC, 30, FA1(BIGINT)) \
+    X(SCALE_NUM, "scale", SCALAR, strict, safe, IMMUTABLE, FIXED, INTEGER, 2, FA1(NUMERIC)) \
+    X(MIN_SCALE_NUM, "min_scale", SCALAR, strict, safe, IMMUTABLE, FIXED, INTEGER, 10, FA1(NUMERIC)) \
+    X(BIT_COUNT, "bit_count", SCALAR, strict, safe, IMMUTABLE, FIXED, BIGINT, 10, FA1(BYTEA)) \
     X(DEGREES_F8, "degrees", SCALAR, strict, fails, IMMUTABLE, FIXED, DOUBLE, 4, FA1(DOUBLE)) \
     X(RADIANS_F8, "radians", SCALAR, strict, safe, IMMUTABLE, FIXED, DOUBLE, 4, FA1(DOUBLE)) \
     X(ATAN2_F8, "atan2", SCALAR, strict, safe, IMMUTABLE, FIXED, DOUBLE, 40, FA2(DOUBLE, DOUBLE)) \
@@ -128,6 +147,8 @@
     X(LIKE_ESCAPE, "~~", SCALAR, strict, fails, IMMUTABLE, FIXED, BOOLEAN, 30, FA3(TEXT, TEXT, TEXT)) \
     X(ILIKE, "~~*", SCALAR, strict, fails, IMMUTABLE, FIXED, BOOLEAN, 30, FA2(TEXT, TEXT)) \
     X(ILIKE_ESCAPE, "~~*", SCALAR, strict, fails, IMMUTABLE, FIXED, BOOLEAN, 30, FA3(TEXT, TEXT, TEXT)) \
+    X(NOT_LIKE, "!~~", SCALAR, strict, fails, IMMUTABLE, FIXED, BOOLEAN, 30, FA2(TEXT, TEXT)) \
+    X(NOT_ILIKE, "!~~*", SCALAR, strict, fails, IMMUTABLE, FIXED, BOOLEAN, 30, FA2(TEXT, TEXT)) \
     X(LENGTH, "length", SCALAR, strict, safe, IMMUTABLE, FIXED, INTEGER, 5, FA1(TEXT)) \
     X(LENGTH_BYTEA, "length", SCALAR, strict, safe, IMMUTABLE, FIXED, INTEGER, 1, FA1(BYTEA)) \
     X(OCTET_LENGTH, "octet_length", SCALAR, strict, safe, IMMUTABLE, FIXED, INTEGER, 1, FA1(TEXT)) \
@@ -142,7 +163,10 @@
     X(MD5_BYTEA, "md5", SCALAR, strict, safe, IMMUTABLE, TEXT, TEXT, 200, FA1(BYTEA)) \
     X(SUBSTR_2, "substr", SCALAR, strict, safe, IMMUTABLE, TEXT, TEXT, 8, FA2(TEXT, INTEGER)) \
     X(SUBSTR_3, "substr", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 8, FA3(TEXT, INTEGER, INTEGER)) \
+    X(SUBSTR_BYTEA_2, "substr", SCALAR, strict, safe, IMMUTABLE, FIXED, BYTEA, 8, FA2(BYTEA, INTEGER)) \
+    X(SUBSTR_BYTEA_3, "substr", SCALAR, strict, fails, IMMUTABLE, FIXED, BYTEA, 8, FA3(BYTEA, INTEGER, INTEGER)) \
     X(STRPOS, "strpos", SCALAR, strict, safe, IMMUTABLE, FIXED, INTEGER, 20, FA2(TEXT, TEXT)) \
+    X(STRPOS_BYTEA, "strpos", SCALAR, strict, safe, IMMUTABLE, FIXED, INTEGER, 20, FA2(BYTEA, BYTEA)) \
     X(REPLACE, "replace", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 40, FA3(TEXT, TEXT, TEXT)) \
     X(TRANSLATE, "translate", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 40, FA3(TEXT, TEXT, TEXT)) \
     X(BTRIM_1, "btrim", SCALAR, strict, safe, IMMUTABLE, TEXT, TEXT, 8, FA1(TEXT)) \
@@ -151,6 +175,31 @@
     X(LTRIM_2, "ltrim", SCALAR, strict, safe, IMMUTABLE, TEXT, TEXT, 15, FA2(TEXT, TEXT)) \
     X(RTRIM_1, "rtrim", SCALAR, strict, safe, IMMUTABLE, TEXT, TEXT, 8, FA1(TEXT)) \
     X(RTRIM_2, "rtrim", SCALAR, strict, safe, IMMUTABLE, TEXT, TEXT, 15, FA2(TEXT, TEXT)) \
+    X(BTRIM_BYTEA, "btrim", SCALAR, strict, safe, IMMUTABLE, FIXED, BYTEA, 20, FA2(BYTEA, BYTEA)) \
+    X(LTRIM_BYTEA, "ltrim", SCALAR, strict, safe, IMMUTABLE, FIXED, BYTEA, 20, FA2(BYTEA, BYTEA)) \
+    X(RTRIM_BYTEA, "rtrim", SCALAR, strict, safe, IMMUTABLE, FIXED, BYTEA, 20, FA2(BYTEA, BYTEA)) \
+    X(GET_BYTE, "get_byte", SCALAR, strict, fails, IMMUTABLE, FIXED, INTEGER, 10, FA2(BYTEA, INTEGER)) \
+    X(GET_BIT, "get_bit", SCALAR, strict, fails, IMMUTABLE, FIXED, INTEGER, 10, FA2(BYTEA, BIGINT)) \
+    X(SET_BYTE, "set_byte", SCALAR, strict, fails, IMMUTABLE, FIXED, BYTEA, 20, FA3(BYTEA, INTEGER, INTEGER)) \
+    X(SET_BIT, "set_bit", SCALAR, strict, fails, IMMUTABLE, FIXED, BYTEA, 20, FA3(BYTEA, BIGINT, INTEGER)) \
+    X(ENCODE, "encode", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 30, FA2(BYTEA, TEXT)) \
+    X(DECODE, "decode", SCALAR, strict, fails, IMMUTABLE, FIXED, BYTEA, 20, FA2(TEXT, TEXT)) \
+    X(QUOTE_LITERAL, "quote_literal", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 30, FA1(TEXT)) \
+    X(QUOTE_LITERAL_ANY, "quote_literal", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 30, FA1(ANY)) \
+    X(QUOTE_NULLABLE, "quote_nullable", SCALAR, null_ok, fails, IMMUTABLE, TEXT, TEXT, 30, FA1(TEXT)) \
+    X(QUOTE_NULLABLE_ANY, "quote_nullable", SCALAR, null_ok, fails, IMMUTABLE, TEXT, TEXT, 30, FA1(ANY)) \
+    X(QUOTE_IDENT, "quote_ident", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 30, FA1(TEXT)) \
+    X(FORMAT_1, "format", SCALAR, null_ok, fails, IMMUTABLE, TEXT, TEXT, 60, FA1(TEXT)) \
+    X(FORMAT, "format", SCALAR, null_ok, fails, IMMUTABLE, TEXT, TEXT, 60, FAV2(TEXT, ANY)) \
+    X(NUM_NULLS, "num_nulls", SCALAR, null_ok, safe, IMMUTABLE, FIXED, INTEGER, 3, FAV1(ANY)) \
+    X(NUM_NONNULLS, "num_nonnulls", SCALAR, null_ok, safe, IMMUTABLE, FIXED, INTEGER, 3, FAV1(ANY)) \
+    X(TO_CHAR_I4, "to_char", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 80, FA2(INTEGER, TEXT)) \
+    X(TO_CHAR_I8, "to_char", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 80, FA2(BIGINT, TEXT)) \
+    X(TO_CHAR_NUM, "to_char", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 80, FA2(NUMERIC, TEXT)) \
+    X(TO_CHAR_F4, "to_char", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 80, FA2(REAL, TEXT)) \
+    X(TO_CHAR_F8, "to_char", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 80, FA2(DOUBLE, TEXT)) \
+    X(TO_CHAR_DATE, "to_char", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 80, FA2(DATE, TEXT)) \
+    X(TO_CHAR_TS, "to_char", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 80, FA2(TIMESTAMP, TEXT)) \
     X(LPAD_2, "lpad", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 20, FA2(TEXT, INTEGER)) \
     X(LPAD_3, "lpad", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 20, FA3(TEXT, INTEGER, TEXT)) \
     X(RPAD_2, "rpad", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 20, FA2(TEXT, INTEGER)) \
@@ -167,7 +216,9 @@
     X(TO_HEX_I4, "to_hex", SCALAR, strict, safe, IMMUTABLE, TEXT, TEXT, 15, FA1(INTEGER)) \
     X(TO_HEX_I8, "to_hex", SCALAR, strict, safe, IMMUTABLE, TEXT, TEXT, 15, FA1(BIGINT)) \
     X(OVERLAY_3, "overlay", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 30, FA3(TEXT, TEXT, INTEGER)) \
-    X(OVERLAY_4, "overlay", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 30, FA4(TEXT, TEXT, INTEGER, INTEGER))
+    X(OVERLAY_4, "overlay", SCALAR, strict, fails, IMMUTABLE, TEXT, TEXT, 30, FA4(TEXT, TEXT, INTEGER, INTEGER)) \
+    X(OVERLAY_BYTEA_3, "overlay", SCALAR, strict, fails, IMMUTABLE, FIXED, BYTEA, 30, FA3(BYTEA, BYTEA, INTEGER)) \
+    X(OVERLAY_BYTEA_4, "overlay", SCALAR, strict, fails, IMMUTABLE, FIXED, BYTEA, 30, FA4(BYTEA, BYTEA, INTEGER, INTEGER))
 
 #define FN_DATES(X) \
     X(ADD_DATE_I4, "+", SCALAR, strict, fails, IMMUTABLE, FIXED, DATE, 1, FA2(DATE, INTEGER)) \
@@ -240,7 +291,51 @@
     X(STDDEV_SAMP_F8, "stddev_samp", AGGREGATE, strict, safe, IMMUTABLE, FIXED, DOUBLE, 6, FA1(DOUBLE)) \
     X(STDDEV_POP_F8, "stddev_pop", AGGREGATE, strict, safe, IMMUTABLE, FIXED, DOUBLE, 6, FA1(DOUBLE)) \
     X(VAR_SAMP_F8, "var_samp", AGGREGATE, strict, safe, IMMUTABLE, FIXED, DOUBLE, 6, FA1(DOUBLE)) \
-    X(VAR_POP_F8, "var_pop", AGGREGATE, strict, safe, IMMUTABLE, FIXED, DOUBLE, 6, FA1(DOUBLE))
+    X(VAR_POP_F8, "var_pop", AGGREGATE, strict, safe, IMMUTABLE, FIXED, DOUBLE, 6, FA1(DOUBLE)) \
+    X(BIT_AND_I1, "bit_and", AGGREGATE, strict, safe, IMMUTABLE, FIXED, TINYINT, 1, FA1(TINYINT)) \
+    X(BIT_OR_I1, "bit_or", AGGREGATE, strict, safe, IMMUTABLE, FIXED, TINYINT, 1, FA1(TINYINT)) \
+    X(BIT_XOR_I1, "bit_xor", AGGREGATE, strict, safe, IMMUTABLE, FIXED, TINYINT, 1, FA1(TINYINT)) \
+    X(BIT_AND_I2, "bit_and", AGGREGATE, strict, safe, IMMUTABLE, FIXED, SMALLINT, 1, FA1(SMALLINT)) \
+    X(BIT_OR_I2, "bit_or", AGGREGATE, strict, safe, IMMUTABLE, FIXED, SMALLINT, 1, FA1(SMALLINT)) \
+    X(BIT_XOR_I2, "bit_xor", AGGREGATE, strict, safe, IMMUTABLE, FIXED, SMALLINT, 1, FA1(SMALLINT)) \
+    X(BIT_AND_I4, "bit_and", AGGREGATE, strict, safe, IMMUTABLE, FIXED, INTEGER, 1, FA1(INTEGER)) \
+    X(BIT_OR_I4, "bit_or", AGGREGATE, strict, safe, IMMUTABLE, FIXED, INTEGER, 1, FA1(INTEGER)) \
+    X(BIT_XOR_I4, "bit_xor", AGGREGATE, strict, safe, IMMUTABLE, FIXED, INTEGER, 1, FA1(INTEGER)) \
+    X(BIT_AND_I8, "bit_and", AGGREGATE, strict, safe, IMMUTABLE, FIXED, BIGINT, 1, FA1(BIGINT)) \
+    X(BIT_OR_I8, "bit_or", AGGREGATE, strict, safe, IMMUTABLE, FIXED, BIGINT, 1, FA1(BIGINT)) \
+    X(BIT_XOR_I8, "bit_xor", AGGREGATE, strict, safe, IMMUTABLE, FIXED, BIGINT, 1, FA1(BIGINT)) \
+    X(STDDEV_SAMP_I1, "stddev_samp", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(TINYINT)) \
+    X(STDDEV_POP_I1, "stddev_pop", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(TINYINT)) \
+    X(VAR_SAMP_I1, "var_samp", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(TINYINT)) \
+    X(VAR_POP_I1, "var_pop", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(TINYINT)) \
+    X(STDDEV_SAMP_I2, "stddev_samp", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(SMALLINT)) \
+    X(STDDEV_POP_I2, "stddev_pop", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(SMALLINT)) \
+    X(VAR_SAMP_I2, "var_samp", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(SMALLINT)) \
+    X(VAR_POP_I2, "var_pop", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(SMALLINT)) \
+    X(STDDEV_SAMP_I4, "stddev_samp", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(INTEGER)) \
+    X(STDDEV_POP_I4, "stddev_pop", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(INTEGER)) \
+    X(VAR_SAMP_I4, "var_samp", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(INTEGER)) \
+    X(VAR_POP_I4, "var_pop", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(INTEGER)) \
+    X(STDDEV_SAMP_I8, "stddev_samp", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(BIGINT)) \
+    X(STDDEV_POP_I8, "stddev_pop", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(BIGINT)) \
+    X(VAR_SAMP_I8, "var_samp", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(BIGINT)) \
+    X(VAR_POP_I8, "var_pop", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(BIGINT)) \
+    X(STDDEV_SAMP_NUM, "stddev_samp", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(NUMERIC)) \
+    X(STDDEV_POP_NUM, "stddev_pop", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(NUMERIC)) \
+    X(VAR_SAMP_NUM, "var_samp", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(NUMERIC)) \
+    X(VAR_POP_NUM, "var_pop", AGGREGATE, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 10, FA1(NUMERIC)) \
+    X(CORR, "corr", AGGREGATE, strict, fails, IMMUTABLE, FIXED, DOUBLE, 10, FA2(DOUBLE, DOUBLE)) \
+    X(COVAR_POP, "covar_pop", AGGREGATE, strict, fails, IMMUTABLE, FIXED, DOUBLE, 10, FA2(DOUBLE, DOUBLE)) \
+    X(COVAR_SAMP, "covar_samp", AGGREGATE, strict, fails, IMMUTABLE, FIXED, DOUBLE, 10, FA2(DOUBLE, DOUBLE)) \
+    X(REGR_AVGX, "regr_avgx", AGGREGATE, strict, fails, IMMUTABLE, FIXED, DOUBLE, 10, FA2(DOUBLE, DOUBLE)) \
+    X(REGR_AVGY, "regr_avgy", AGGREGATE, strict, fails, IMMUTABLE, FIXED, DOUBLE, 10, FA2(DOUBLE, DOUBLE)) \
+    X(REGR_INTERCEPT, "regr_intercept", AGGREGATE, strict, fails, IMMUTABLE, FIXED, DOUBLE, 10, FA2(DOUBLE, DOUBLE)) \
+    X(REGR_R2, "regr_r2", AGGREGATE, strict, fails, IMMUTABLE, FIXED, DOUBLE, 10, FA2(DOUBLE, DOUBLE)) \
+    X(REGR_SLOPE, "regr_slope", AGGREGATE, strict, fails, IMMUTABLE, FIXED, DOUBLE, 10, FA2(DOUBLE, DOUBLE)) \
+    X(REGR_SXX, "regr_sxx", AGGREGATE, strict, fails, IMMUTABLE, FIXED, DOUBLE, 10, FA2(DOUBLE, DOUBLE)) \
+    X(REGR_SXY, "regr_sxy", AGGREGATE, strict, fails, IMMUTABLE, FIXED, DOUBLE, 10, FA2(DOUBLE, DOUBLE)) \
+    X(REGR_SYY, "regr_syy", AGGREGATE, strict, fails, IMMUTABLE, FIXED, DOUBLE, 10, FA2(DOUBLE, DOUBLE)) \
+    X(REGR_COUNT, "regr_count", AGGREGATE, strict, safe, IMMUTABLE, FIXED, BIGINT, 2, FA2(DOUBLE, DOUBLE))
 
 /* X(alias, name): one function under two names. `position(substring IN string)` is position(string, substring), as in
  * PostgreSQL. */
@@ -258,6 +353,7 @@
     X("position", "strpos") \
     X("trim", "btrim") \
     X("current_timestamp", "now") \
+    X("^@", "starts_with") \
     X("localtimestamp", "now") \
     X("transaction_timestamp", "now") \
     X("pg_typeof", "typeof") \

@@ -165,7 +165,9 @@ TEST(catalog_fn, aggregates_have_postgresql_types)
         {"max", {.id = LT_DATE}, {.id = LT_DATE}},
         {"count", {.id = LT_TEXT}, {.id = LT_BIGINT}},
         {"any_value", {.id = LT_NUMERIC, .precision = 5, .scale = 1}, {.id = LT_NUMERIC, .precision = 5, .scale = 1}},
-        {"stddev", {.id = LT_INTEGER}, {.id = LT_DOUBLE}},
+        {"stddev", {.id = LT_INTEGER}, {.id = LT_NUMERIC, .precision = 38, .scale = 16}},
+        {"stddev", {.id = LT_REAL}, {.id = LT_DOUBLE}},
+        {"bit_or", {.id = LT_SMALLINT}, {.id = LT_SMALLINT}},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct ltype cast_to;

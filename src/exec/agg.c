@@ -365,6 +365,193 @@ static kdk_status var_finish(const struct agg *agg, const void *state, struct da
     return KDK_OK;
 }
 
+/* Of integers and decimals: the sums of values and of squares, exactly, in 64-bit limbs from the lowest: a square has 253 bits at most. So is what is left
+ * when one is taken from the other, however near they are; only then it becomes a float. */
+enum { SUM_LIMBS = 3, SQUARE_LIMBS = 5, WIDE_LIMBS = 6 };
+struct spread_state {
+    uint64_t sum[SUM_LIMBS]; /* two's complement; of decimals as integers, times 10^scale */
+    uint64_t squares[SQUARE_LIMBS];
+    uint64_t n;
+};
+/* to += from, whose missing limbs are `fill`. */
+static void limbs_add(uint64_t *to, uint32_t to_count, const uint64_t *from, uint32_t from_count, uint64_t fill)
+{
+    uint128 carry = 0;
+    for (uint32_t i = 0; i < to_count; i++) {
+        carry += (uint128)to[i] + (i < from_count ? from[i] : fill);
+        to[i] = (uint64_t)carry;
+        carry >>= 64;
+    }
+}
+static void limbs_negate(uint64_t *v, uint32_t count)
+{
+    uint64_t one = 1;
+    for (uint32_t i = 0; i < count; i++)
+        v[i] = ~v[i];
+    limbs_add(v, count, &one, 1, 0);
+}
+/* out: a_count + b_count limbs. */
+static void limbs_mul(const uint64_t *a, uint32_t a_count, const uint64_t *b, uint32_t b_count, uint64_t *out)
+{
+    memset(out, 0, (a_count + b_count) * sizeof *out);
+    for (uint32_t i = 0; i < a_count; i++) {
+        uint128 carry = 0;
+        for (uint32_t k = 0; k < b_count; k++) {
+            carry += (uint128)a[i] * b[k] + out[i + k];
+            out[i + k] = (uint64_t)carry;
+            carry >>= 64;
+        }
+        out[i + b_count] = (uint64_t)carry;
+    }
+}
+static kdk_status spread_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena, struct err *err)
+{
+    (void)arena, (void)err;
+    struct spread_state *s = state;
+    int128 v = agg->args[0].id == LT_NUMERIC ? args[0].w : args[0].i;
+    uint128 magnitude = v < 0 ? 0 - (uint128)v : (uint128)v;
+    const uint64_t value[2] = {(uint64_t)v, (uint64_t)((uint128)v >> 64)}, size[2] = {(uint64_t)magnitude, (uint64_t)(magnitude >> 64)};
+    uint64_t square[4];
+    limbs_mul(size, 2, size, 2, square);
+    limbs_add(s->sum, SUM_LIMBS, value, 2, v < 0 ? UINT64_MAX : 0);
+    limbs_add(s->squares, SQUARE_LIMBS, square, 4, 0);
+    s->n++;
+    return KDK_OK;
+}
+static kdk_status spread_combine(const struct agg *agg, void *into, const void *from, struct arena *arena, struct err *err)
+{
+    (void)agg, (void)arena, (void)err;
+    struct spread_state *s = into;
+    const struct spread_state *f = from;
+    limbs_add(s->sum, SUM_LIMBS, f->sum, SUM_LIMBS, 0);
+    limbs_add(s->squares, SQUARE_LIMBS, f->squares, SQUARE_LIMBS, 0);
+    s->n += f->n;
+    return KDK_OK;
+}
+/* n * sum of squares - square of the sum: never negative. */
+static num_real spread_of(const struct spread_state *s)
+{
+    uint64_t sum[SUM_LIMBS], left[WIDE_LIMBS], right[WIDE_LIMBS];
+    num_real v = 0;
+    memcpy(sum, s->sum, sizeof sum);
+    if (sum[SUM_LIMBS - 1] >> 63)
+        limbs_negate(sum, SUM_LIMBS);
+    limbs_mul(s->squares, SQUARE_LIMBS, &s->n, 1, left);
+    limbs_mul(sum, SUM_LIMBS, sum, SUM_LIMBS, right);
+    limbs_negate(right, WIDE_LIMBS);
+    limbs_add(left, WIDE_LIMBS, right, WIDE_LIMBS, 0);
+    for (uint32_t i = WIDE_LIMBS; i-- > 0;)
+        v = v * (num_real)0x1p64 + (num_real)left[i];
+    return v;
+}
+static bool starts_with(const struct agg *agg, const char *what)
+{
+    return strncmp(fn_table[agg->fn].name, what, strlen(what)) == 0;
+}
+static kdk_status spread_finish(const struct agg *agg, const void *state, struct datum *out, struct err *err)
+{
+    const struct spread_state *s = state;
+    const char *name = fn_table[agg->fn].name;
+    bool sample = strcmp(name + strlen(name) - 4, "samp") == 0;
+    *out = DATUM_NULL;
+    if (s->n < (sample ? 2u : 1u))
+        return KDK_OK;
+    num_real n = (num_real)s->n, v = spread_of(s), unit = (num_real)num_pow10[agg->args[0].scale];
+    v = v / (n * (n - sample)) / unit / unit;
+    if (starts_with(agg, "stddev") && v > 0)
+        v = num_real_sqrt(v);
+    out->null = false;
+    return num_from_real(v, agg->result.scale, &out->w) ? KDK_OK : sum_overflow(agg, err);
+}
+
+/* Of pairs (y, x): Youngs and Cramer's recurrences (Technometrics 13, 1971); states are combined as those of variances. */
+struct pair_state {
+    uint64_t n;
+    double x, y, xx, yy, xy; /* means; sums of products of what is away from them */
+};
+static kdk_status pair_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena, struct err *err)
+{
+    (void)agg, (void)arena, (void)err;
+    struct pair_state *s = state;
+    if (args[1].null)
+        return KDK_OK;
+    s->n++;
+    double n = (double)s->n, away_x = args[1].f - s->x, away_y = args[0].f - s->y;
+    s->x += away_x / n;
+    s->y += away_y / n;
+    s->xx += away_x * (args[1].f - s->x);
+    s->yy += away_y * (args[0].f - s->y);
+    s->xy += away_x * (args[0].f - s->y);
+    return KDK_OK;
+}
+static kdk_status pair_combine(const struct agg *agg, void *into, const void *from, struct arena *arena, struct err *err)
+{
+    (void)agg, (void)arena, (void)err;
+    struct pair_state *s = into;
+    const struct pair_state *f = from;
+    if (f->n == 0)
+        return KDK_OK;
+    double a = (double)s->n, b = (double)f->n, x = f->x - s->x, y = f->y - s->y;
+    s->n += f->n;
+    s->xx += f->xx + x * x * a * b / (a + b);
+    s->yy += f->yy + y * y * a * b / (a + b);
+    s->xy += f->xy + x * y * a * b / (a + b);
+    s->x += x * b / (a + b);
+    s->y += y * b / (a + b);
+    return KDK_OK;
+}
+static kdk_status pair_finish(const struct agg *agg, const void *state, struct datum *out, struct err *err)
+{
+    const struct pair_state *s = state;
+    double n = (double)s->n, v = 0;
+    bool null = s->n == 0;
+    switch (agg->fn) {
+    case FN_REGR_COUNT:
+        *out = (struct datum){.i = (int64_t)s->n};
+        return KDK_OK;
+    case FN_REGR_AVGX:
+        v = s->x;
+        break;
+    case FN_REGR_AVGY:
+        v = s->y;
+        break;
+    case FN_REGR_SXX:
+        v = s->xx;
+        break;
+    case FN_REGR_SYY:
+        v = s->yy;
+        break;
+    case FN_REGR_SXY:
+        v = s->xy;
+        break;
+    case FN_COVAR_POP:
+        v = s->xy / n;
+        break;
+    case FN_COVAR_SAMP:
+        null = s->n < 2;
+        v = s->xy / (n - 1);
+        break;
+    case FN_CORR:
+        null |= s->xx == 0 || s->yy == 0;
+        v = s->xy / sqrt(s->xx * s->yy);
+        break;
+    case FN_REGR_R2:
+        null |= s->xx == 0;
+        v = s->yy == 0 ? 1 : s->xy * s->xy / (s->xx * s->yy);
+        break;
+    case FN_REGR_SLOPE:
+        null |= s->xx == 0;
+        v = s->xy / s->xx;
+        break;
+    default: /* FN_REGR_INTERCEPT */
+        null |= s->xx == 0;
+        v = s->y - s->x * s->xy / s->xx;
+        break;
+    }
+    *out = null ? DATUM_NULL : (struct datum){.f = v};
+    return null ? KDK_OK : fsum_check(agg, 0, v, isinf(s->x) || isinf(s->y), err);
+}
+
 /* --------------------------------------------------------------- min and max ---- */
 
 static bool is_max(const struct agg *agg)
@@ -651,6 +838,20 @@ static kdk_status bool_add(const struct agg *agg, void *state, const struct datu
     s->seen = 1;
     return KDK_OK;
 }
+static kdk_status bits_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena, struct err *err)
+{
+    (void)arena, (void)err;
+    struct extreme_state *s = state;
+    int64_t v = args[0].i;
+    s->v = !s->seen ? v : starts_with(agg, "bit_and") ? s->v & v : starts_with(agg, "bit_or") ? s->v | v : s->v ^ v;
+    s->seen = 1;
+    return KDK_OK;
+}
+static kdk_status bits_combine(const struct agg *agg, void *into, const void *from, struct arena *arena, struct err *err)
+{
+    const struct extreme_state *f = from;
+    return f->seen ? bits_add(agg, into, &(struct datum){.i = f->v}, arena, err) : KDK_OK;
+}
 static kdk_status bool_combine(const struct agg *agg, void *into, const void *from, struct arena *arena,
                                struct err *err)
 {
@@ -743,6 +944,9 @@ static const struct agg_body fsum_body = {sizeof(struct fsum_state), true,      
 static const struct agg_body favg_body = {sizeof(struct fsum_state), true,        false,        fsum_add,
                                           fsum_batch,                fsum_groups, fsum_combine, favg_finish};
 static const struct agg_body var_body = {sizeof(struct var_state), true, false, var_add, NULL, NULL, var_combine, var_finish};
+static const struct agg_body spread_body = {sizeof(struct spread_state), true, false, spread_add, NULL, NULL, spread_combine, spread_finish};
+static const struct agg_body pair_body = {sizeof(struct pair_state), true, false, pair_add, NULL, NULL, pair_combine, pair_finish};
+static const struct agg_body bits_body = {sizeof(struct extreme_state), true, false, bits_add, NULL, NULL, bits_combine, extreme_finish};
 static const struct agg_body extreme_body = {sizeof(struct extreme_state), true, false, extreme_add,
                                              extreme_batch, extreme_groups, extreme_combine, extreme_finish};
 static const struct agg_body wide_body = {sizeof(struct wide_state), true,        false,        wide_add,
@@ -797,6 +1001,31 @@ static const struct agg_body *const bodies[FN_ID_COUNT] = {
     [FN_STDDEV_POP_F8] = &var_body,
     [FN_VAR_SAMP_F8] = &var_body,
     [FN_VAR_POP_F8] = &var_body,
+#define EACH_INTEGER_TYPE(NAME, BODY) [NAME##_I1] = BODY, [NAME##_I2] = BODY, [NAME##_I4] = BODY, [NAME##_I8] = BODY
+    EACH_INTEGER_TYPE(FN_BIT_AND, &bits_body),
+    EACH_INTEGER_TYPE(FN_BIT_OR, &bits_body),
+    EACH_INTEGER_TYPE(FN_BIT_XOR, &bits_body),
+    EACH_INTEGER_TYPE(FN_STDDEV_SAMP, &spread_body),
+    EACH_INTEGER_TYPE(FN_STDDEV_POP, &spread_body),
+    EACH_INTEGER_TYPE(FN_VAR_SAMP, &spread_body),
+    EACH_INTEGER_TYPE(FN_VAR_POP, &spread_body),
+#undef EACH_INTEGER_TYPE
+    [FN_STDDEV_SAMP_NUM] = &spread_body,
+    [FN_STDDEV_POP_NUM] = &spread_body,
+    [FN_VAR_SAMP_NUM] = &spread_body,
+    [FN_VAR_POP_NUM] = &spread_body,
+    [FN_CORR] = &pair_body,
+    [FN_COVAR_POP] = &pair_body,
+    [FN_COVAR_SAMP] = &pair_body,
+    [FN_REGR_AVGX] = &pair_body,
+    [FN_REGR_AVGY] = &pair_body,
+    [FN_REGR_COUNT] = &pair_body,
+    [FN_REGR_INTERCEPT] = &pair_body,
+    [FN_REGR_R2] = &pair_body,
+    [FN_REGR_SLOPE] = &pair_body,
+    [FN_REGR_SXX] = &pair_body,
+    [FN_REGR_SXY] = &pair_body,
+    [FN_REGR_SYY] = &pair_body,
 };
 
 kdk_status agg_init(struct agg *agg, uint32_t fn, const struct ltype *args, uint32_t arg_count, struct ltype result,

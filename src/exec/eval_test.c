@@ -357,7 +357,7 @@ out:
 TEST(agg, all_ways_give_one_answer)
 {
     static const char *const names[] = {"count", "sum",      "avg",        "min",       "max",      "bool_and",
-                                        "bool_or", "any_value", "string_agg", "stddev_pop"};
+                                        "bool_or", "any_value", "string_agg", "stddev_pop", "var_samp", "bit_and", "bit_or",    "bit_xor"};
     for (uint64_t seed = 1; seed <= 300; seed++) {
         struct world *w = mem_zalloc(sizeof *w);
         w->random.state = seed * 0x9e3779b97f4a7c15ull + 2;
@@ -369,14 +369,14 @@ TEST(agg, all_ways_give_one_answer)
                 kdk_status status = agg_of(names[i], column_types[c], &agg, &err);
                 if (status != KDK_OK)
                     continue;
-                _Alignas(16) uint8_t whole[64] = {0}, by_row[64] = {0}, halves[2][64] = {{0}}, grouped[3][64] = {{0}};
+                _Alignas(16) uint8_t whole[96] = {0}, by_row[96] = {0}, halves[2][96] = {{0}}, grouped[3][96] = {{0}};
                 void *groups[BATCH_ROWS];
                 struct sel sel = w->batch.sel, part[2];
                 uint16_t rows[BATCH_ROWS];
                 struct vec separator, *args[2] = {&w->columns[c], &separator};
                 struct datum comma = {.s = str_of(", ", 2)}, out[4];
                 struct buf text[4] = {{0}};
-                if (!CHECK(agg.state_bytes <= 64))
+                if (!CHECK(agg.state_bytes <= sizeof whole))
                     continue;
                 CHECK_EQ(vec_constant(&separator, LTYPE(TEXT), &comma, &w->arena, &err), KDK_OK);
                 kdk_status got[4];

@@ -71,7 +71,7 @@ enum like_result like_match(const struct str *text, const struct str *pattern, c
         bool matched = false;
         if (p < p_end) {
             if (at_escape(p, p_end, escape)) {
-                if (p + escape->len >= p_end)
+                if (p + escape->len >= p_end && s < s_end) /* At the end of the text nobody looks at what is escaped, as in PostgreSQL. */
                     return LIKE_BAD;
                 const char *literal = p + escape->len;
                 if (s < s_end && same_character(&s, s_end, &literal, p_end, fold)) {
@@ -240,6 +240,18 @@ FN_BODY(LIKE)
 FN_BODY(ILIKE)
 {
     return like_body(call, args, NULL, true, out);
+}
+FN_BODY(NOT_LIKE)
+{
+    bool ok = like_body(call, args, NULL, false, out);
+    out->i = !out->i;
+    return ok;
+}
+FN_BODY(NOT_ILIKE)
+{
+    bool ok = like_body(call, args, NULL, true, out);
+    out->i = !out->i;
+    return ok;
 }
 FN_BODY(LIKE_ESCAPE)
 {

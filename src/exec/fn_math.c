@@ -543,3 +543,234 @@ FN_BODY(POWER_NUM)
     out->w = negative ? -out->w : out->w;
     return true;
 }
+
+/* ------------------------------------------------------------- more of floats ---- */
+
+FN_BODY(ASINH_F8)
+{
+    out->f = asinh(args[0].f);
+    return true;
+}
+FN_BODY(ACOSH_F8)
+{
+    if (args[0].f < 1)
+        return fn_fail(call, KDK_OUT_OF_RANGE, "input is out of range");
+    out->f = acosh(args[0].f);
+    return true;
+}
+FN_BODY(ATANH_F8)
+{
+    if (args[0].f < -1 || args[0].f > 1)
+        return fn_fail(call, KDK_OUT_OF_RANGE, "input is out of range");
+    out->f = atanh(args[0].f);
+    return true;
+}
+
+/* In degrees, exact where the answer is a round number: the quadrant is taken off first, and sines and cosines are scaled by what the library says of 30 and
+ * 60 degrees, so that sind(30) is 0.5. */
+static double radians(double degrees)
+{
+    return degrees * (M_PI / 180);
+}
+static double sine_to_45(double x) /* 0..45, through sind(30) = 0.5 */
+{
+    return x <= 30 ? sin(radians(x)) / sin(radians(30)) / 2 : sin(radians(x));
+}
+static double cosine_to_60(double x) /* 0..60, through 1 - cosd(60) = 0.5 */
+{
+    return 1 - (1 - cos(radians(x))) / (1 - cos(radians(60))) / 2;
+}
+static double sine_first(double x) /* 0..90 */
+{
+    return x <= 30 ? sine_to_45(x) : cosine_to_60(90 - x);
+}
+static double cosine_first(double x)
+{
+    return x <= 60 ? cosine_to_60(x) : sine_to_45(90 - x);
+}
+static bool degrees_good(struct fn_call *call, double x)
+{
+    return !isinf(x) || fn_fail(call, KDK_OUT_OF_RANGE, "input is out of range");
+}
+static double sind_of(double x)
+{
+    double sign = x < 0 ? -1 : 1;
+    x = fmod(fabs(x), 360);
+    if (x > 180) {
+        x = 360 - x;
+        sign = -sign;
+    }
+    return sign * sine_first(x > 90 ? 180 - x : x);
+}
+static double cosd_of(double x)
+{
+    x = fmod(fabs(x), 360);
+    if (x > 180)
+        x = 360 - x;
+    return x > 90 ? -cosine_first(180 - x) : cosine_first(x);
+}
+/* The first quadrant's tangent and cotangent, scaled so that 45 degrees give 1; `sign` gets the quadrant's. */
+static double tangent(double x, bool cotangent)
+{
+    double sign = x < 0 ? -1 : 1;
+    x = fmod(fabs(x), 360);
+    if (x > 180) {
+        x = 360 - x;
+        sign = -sign;
+    }
+    if (x > 90) {
+        x = 180 - x;
+        sign = -sign;
+    }
+    double at_45 = sine_first(45) / cosine_first(45);
+    double v = cotangent ? cosine_first(x) / sine_first(x) * at_45 : sine_first(x) / cosine_first(x) / at_45;
+    v = sign * v;
+    return v == 0 ? 0 : v; /* No -0. */
+}
+FN_BODY(SIND_F8)
+{
+    out->f = isnan(args[0].f) ? args[0].f : sind_of(args[0].f);
+    return degrees_good(call, args[0].f);
+}
+FN_BODY(COSD_F8)
+{
+    out->f = isnan(args[0].f) ? args[0].f : cosd_of(args[0].f);
+    return degrees_good(call, args[0].f);
+}
+FN_BODY(TAND_F8)
+{
+    out->f = isnan(args[0].f) ? args[0].f : tangent(args[0].f, false);
+    return degrees_good(call, args[0].f);
+}
+FN_BODY(COTD_F8)
+{
+    out->f = isnan(args[0].f) ? args[0].f : tangent(args[0].f, true);
+    return degrees_good(call, args[0].f);
+}
+/* Through asin(0.5) = 30 and acos(0.5) = 60 degrees. */
+static double asind_first(double x) /* 0..1 */
+{
+    return x <= 0.5 ? asin(x) / asin(0.5) * 30 : 90 - acos(x) / acos(0.5) * 60;
+}
+static double acosd_first(double x)
+{
+    return x <= 0.5 ? 90 - asin(x) / asin(0.5) * 30 : acos(x) / acos(0.5) * 60;
+}
+FN_BODY(ASIND_F8)
+{
+    double x = args[0].f;
+    if (x < -1 || x > 1)
+        return fn_fail(call, KDK_OUT_OF_RANGE, "input is out of range");
+    out->f = isnan(x) ? x : x >= 0 ? asind_first(x) : -asind_first(-x);
+    return true;
+}
+FN_BODY(ACOSD_F8)
+{
+    double x = args[0].f;
+    if (x < -1 || x > 1)
+        return fn_fail(call, KDK_OUT_OF_RANGE, "input is out of range");
+    out->f = isnan(x) ? x : x >= 0 ? acosd_first(x) : 90 + asind_first(-x);
+    return true;
+}
+FN_BODY(ATAND_F8)
+{
+    out->f = atan(args[0].f) / atan(1) * 45;
+    return true;
+}
+FN_BODY(ATAN2D_F8)
+{
+    out->f = atan2(args[0].f, args[1].f) / atan(1) * 45;
+    return true;
+}
+FN_BODY(ROOT_OP)
+{
+    return fn_do_SQRT_F8(call, args, out);
+}
+FN_BODY(CUBE_ROOT_OP)
+{
+    return fn_do_CBRT_F8(call, args, out);
+}
+
+/* ----------------------------------------------------------------- buckets ---- */
+
+FN_BODY(WIDTH_BUCKET_F8)
+{
+    double x = args[0].f, low = args[1].f, high = args[2].f;
+    int64_t count = args[3].i;
+    if (count <= 0)
+        return fn_fail(call, KDK_BAD_BUCKETS, "count must be greater than zero");
+    if (isnan(x) || isnan(low) || isnan(high))
+        return fn_fail(call, KDK_BAD_BUCKETS, "operand, lower bound, and upper bound cannot be NaN");
+    if (isinf(low) || isinf(high))
+        return fn_fail(call, KDK_BAD_BUCKETS, "lower and upper bounds must be finite");
+    if (low == high)
+        return fn_fail(call, KDK_BAD_BUCKETS, "lower bound cannot equal upper bound");
+    bool down = low > high;
+    if (down ? x > low : x < low)
+        out->i = 0;
+    else if (down ? x <= high : x >= high)
+        out->i = count + 1;
+    else
+        out->i = (int64_t)((double)count * (((down ? low - x : x - low)) / (down ? low - high : high - low))) + 1;
+    if (out->i > count && !(down ? x <= high : x >= high))
+        out->i = count; /* Rounding. */
+    return out->i <= INT32_MAX || fn_fail_range(call, LT_INTEGER);
+}
+FN_BODY(WIDTH_BUCKET_NUM)
+{
+    int scale = 0;
+    int128 v[3], below, width, bucket;
+    int64_t count = args[3].i;
+    for (uint32_t i = 0; i < 3; i++)
+        scale = MAX(scale, fn_arg_type(call, i).scale);
+    for (uint32_t i = 0; i < 3; i++)
+        if (!num_rescale(args[i].w, fn_arg_type(call, i).scale, scale, &v[i]))
+            return fn_fail(call, KDK_OUT_OF_RANGE, "value overflows numeric format");
+    if (count <= 0)
+        return fn_fail(call, KDK_BAD_BUCKETS, "count must be greater than zero");
+    if (v[1] == v[2])
+        return fn_fail(call, KDK_BAD_BUCKETS, "lower bound cannot equal upper bound");
+    bool down = v[1] > v[2];
+    if (__builtin_sub_overflow(down ? v[1] : v[0], down ? v[0] : v[1], &below) || __builtin_sub_overflow(down ? v[1] : v[2], down ? v[2] : v[1], &width))
+        return fn_fail(call, KDK_OUT_OF_RANGE, "value overflows numeric format");
+    if (below < 0) {
+        out->i = 0;
+    } else if (below >= width) {
+        out->i = count + 1;
+    } else {
+        if (!num_mul(below, count, 0, &bucket))
+            return fn_fail(call, KDK_OUT_OF_RANGE, "value overflows numeric format");
+        out->i = (int64_t)(bucket / width) + 1;
+    }
+    return out->i <= INT32_MAX || fn_fail_range(call, LT_INTEGER);
+}
+
+/* ---------------------------------------------------------------- decimals ---- */
+
+FN_BODY(FACTORIAL)
+{
+    int128 v = 1;
+    if (args[0].i < 0)
+        return fn_fail(call, KDK_OUT_OF_RANGE, "factorial of a negative number is undefined");
+    for (int64_t i = 2; i <= args[0].i; i++)
+        if (i > 40 || !num_mul(v, i, 0, &v))
+            return fn_fail(call, KDK_OUT_OF_RANGE, "value overflows numeric format");
+    out->w = v;
+    return true;
+}
+FN_BODY(SCALE_NUM)
+{
+    out->i = scale_of(call, 0);
+    return true;
+}
+FN_BODY(MIN_SCALE_NUM)
+{
+    int scale = scale_of(call, 0);
+    int128 v = args[0].w;
+    while (scale > 0 && v % 10 == 0) {
+        v /= 10;
+        scale--;
+    }
+    out->i = scale;
+    return true;
+}

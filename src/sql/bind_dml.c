@@ -1,11 +1,55 @@
 /* bind_dml.c - INSERT, UPDATE, DELETE. */
 #include "sql/bind_int.h"
 
+/* Why PostgreSQL would refuse to write to the view, too; NULL when it would not, or when the text does not tell. */
+static kdk_status never_writable(struct binder *b, const struct ctable *view, const char **why)
+{
+    kdk_status status = KDK_OK;
+    struct ast_list list;
+    struct err ignored = {0};
+    *why = NULL;
+    status = sql_parse(view->view_sql, strlen(view->view_sql), b->arena, &list, &ignored);
+    if (status == KDK_NOMEM)
+        return err_nomem(b->err);
+    if (status != KDK_OK || list.count != 1 || list.items[0]->kind != AST_STMT_QUERY)
+        return KDK_OK;
+    const struct ast_query *q = list.items[0]->query;
+    if (q->with)
+        *why = "containing WITH";
+    else if (q->kind == AST_QUERY_SETOP)
+        *why = "containing UNION, INTERSECT, or EXCEPT";
+    else if (q->limit || q->offset)
+        *why = "containing LIMIT or OFFSET";
+    else if (q->kind == AST_QUERY_VALUES)
+        *why = "that do not select from a single table or view";
+    else if (q->select->distinct)
+        *why = "containing DISTINCT";
+    else if (q->select->grouped)
+        *why = "containing GROUP BY";
+    else if (q->select->having)
+        *why = "containing HAVING";
+    else if (q->select->from.count != 1 || q->select->from.items[0]->kind != AST_FROM_TABLE)
+        *why = "that do not select from a single table or view";
+    for (uint32_t i = 0; !*why && i < q->select->items.count; i++)
+        if (call_is_aggregate(q->select->items.items[i].expr))
+            *why = "that return aggregate functions";
+    return KDK_OK;
+}
+
 kdk_status bind_writable(struct binder *b, const struct ctable *table, const char *verb, uint32_t at)
 {
     kdk_status status = KDK_OK;
-    if (table->kind == COBJ_VIEW)
+    if (table->kind == COBJ_VIEW) {
+        const char *why;
+        TRY(never_writable(b, table, &why));
+        if (why) {
+            status = err_set(b->err, KDK_NOT_IN_STATE, "cannot %s view \"%s\"", verb, table->name);
+            err_detail(b->err, "Views %s are not automatically updatable.", why);
+            err_at(b->err, bind_at(b, at));
+            goto out;
+        }
         FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED, "cannot %s view \"%s\": views cannot be written to", verb, table->name);
+    }
     if (table->system)
         FAIL_AT(bind_at(b, at), KDK_PRIVILEGE, "permission denied: \"%s\" is a system catalog", table->name);
 out:

@@ -898,7 +898,12 @@ static kdk_status bind_special_call(struct binder *b, struct scope *scope, const
     const char *name = ast_last(&call->name)->text;
     if (call->name.count == 1 && !call->name.parts[0].quoted && !call->star && !call->distinct && !call->filter && !call->over &&
         !call->order_by.count && !call->arg_names) {
-        if (strcmp(name, "coalesce") == 0 && call->args.count > 0)
+        if (call->args.count == 0 && (strcmp(name, "coalesce") == 0 || strcmp(name, "greatest") == 0 || strcmp(name, "least") == 0)) {
+            kdk_status status = err_set(b->err, KDK_SYNTAX, "syntax error at or near \")\": %s() needs an argument", name);
+            err_at(b->err, bind_at(b, ast->at));
+            return status;
+        }
+        if (strcmp(name, "coalesce") == 0)
             return bind_coalesce(b, scope, ast, out);
         if (strcmp(name, "nullif") == 0 && call->args.count == 2)
             return bind_nullif(b, scope, ast, out);
