@@ -2,6 +2,8 @@
 
 #include <stdatomic.h>
 
+/* Operators that a filter goes through at most: joins that make a column equal to several others could make many ways of a few. */
+enum { STEPS_MAX = 2000 };
 /* More keys than this: a filter would be larger than the caches, and seldom drop much. */
 #define KEYS_MAX (4ull << 20)
 /* An exact bitmap is taken up to so many bits for each key, or so many in all. */
@@ -28,6 +30,10 @@ static kdk_status use_add(struct exec *exec, const struct rel *rel, colid id, st
         struct keyfilter_use *use;
         if (rel->cols[i].id != id || rel->cols[i].column == ROWID_COLUMN || type.id != filter->type.id ||
             type.scale != filter->type.scale || type.fixed != filter->type.fixed)
+            continue;
+        for (use = exec->filters; use && (use->filter != filter || use->column != id); use = use->next) {
+        }
+        if (use) /* By another way. */
             continue;
         TRY_MEM(use = ARENA_NEW(&exec->arena, struct keyfilter_use));
         use->filter = filter;
@@ -59,6 +65,8 @@ kdk_status keyfilter_push(struct exec *exec, const struct rel *rel, colid id, st
                           struct err *err)
 {
     kdk_status status = KDK_OK;
+    if (filter->steps++ > STEPS_MAX)
+        return KDK_OK;
     switch (rel->kind) {
     case REL_SCAN:
         if (!rel->phys.index)

@@ -20,6 +20,7 @@
 struct keyfilter {
     struct ltype type;
     bool null_safe; /* NULL is a key like others. */
+    uint32_t steps; /* keyfilter_push() has gone so far. */
     /* Made by keyfilter_make(). */
     bool made;   /* Else everything passes. */
     bool nulls;  /* NULL passes. */
