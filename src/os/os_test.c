@@ -74,6 +74,47 @@ TEST(real, files_keep_what_is_written)
     CHECK_EQ(os_remove_dir(os, dir, &err), KDK_OK);
 }
 
+/* In one step where the file system can, else in two: what is read is the same, through the cache and past it, in turn. */
+TEST(real, what_is_written_durably_is_read)
+{
+    struct os *os = os_real();
+    struct err err = {0};
+    struct os_file *file = NULL;
+    char dir[64];
+    static _Alignas(4096) char bytes[8192];
+    char seen[4096], zeros[4096] = {0};
+    bool unwritten = true;
+    if (!CHECK(scratch(dir) != NULL))
+        return;
+    const char *path = in(dir, "a");
+    CHECK_EQ(os_open(os, path, OS_WRITE | OS_CREATE | OS_DURABLE, &file, &err), KDK_OK);
+    for (uint64_t at = 0; at < 64 * 1024; at += sizeof zeros)
+        CHECK_EQ(os_write(file, at, zeros, sizeof zeros, &err), KDK_OK);
+    for (unsigned i = 0; i < 100; i++) {
+        /* Whole sectors; then what is not, by place, by size, and by memory. */
+        const size_t from = i % 4 == 1 ? 16 : 0, count = i % 4 == 2 ? 700 : 512 + i % 5 * 512;
+        const uint64_t at = i % 4 == 3 ? i * 100 : i * 512;
+        memset(bytes, (int)(i + 1), sizeof bytes);
+        CHECK_EQ(os_write_durable(file, at, bytes + from, count, &unwritten, &err), KDK_OK);
+        CHECK(!unwritten);
+        if (i % 7 == 0)
+            CHECK_EQ(os_write(file, at + 10, "between", 7, &err), KDK_OK);
+        CHECK_EQ(os_read_exact(file, at, seen, count, &err), KDK_OK);
+        if (i % 7 == 0)
+            CHECK_MEM(seen + 10, "between", 7);
+        else
+            CHECK_MEM(seen, bytes, count);
+    }
+    CHECK_EQ(os_sync(file, &err), KDK_OK);
+    os_close(file);
+    CHECK_EQ(os_open(os, path, OS_READ, &file, &err), KDK_OK);
+    CHECK_EQ(os_write_durable(file, 0, bytes, 512, &unwritten, &err), KDK_IO);
+    CHECK(unwritten);
+    os_close(file);
+    CHECK_EQ(os_remove(os, path, &err), KDK_OK);
+    CHECK_EQ(os_remove_dir(os, dir, &err), KDK_OK);
+}
+
 struct names {
     char text[200];
     int left; /* Names until it fails. */

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "os/sim.h"
 #include "task/broker.h"
+#include "task/chore.h"
 #include "task/task.h"
 
 enum { TASKS = 40, STEPS = 20, THREADS_MAX = 5 };
@@ -616,4 +617,116 @@ TEST(broker, contenders_never_pass_the_limit)
         os_thread_join(threads[i]);
     CHECK(atomic_load(&contest.broker.peak) <= 1000);
     broker_deinit(&contest.broker);
+}
+
+/* ---------------------------------------------------------------------- chores ---- */
+
+struct errand {
+    struct chore *chore;
+    struct latch latch;
+    uint64_t wanted, done, runs; /* Under the latch. */
+    uint64_t pause_ns;
+    uint64_t period_ns, last_ns, late; /* Of a chore that runs again by itself. */
+};
+
+static uint64_t do_errand(void *context)
+{
+    struct errand *errand = context;
+    latch_acquire(&errand->latch);
+    errand->done = errand->wanted;
+    errand->runs++;
+    latch_release(&errand->latch);
+    os_sleep_ns(errand->pause_ns);
+    return OS_FOREVER;
+}
+
+static void want(void *context)
+{
+    struct errand *errand = context;
+    for (int i = 0; i < 200; i++) {
+        latch_acquire(&errand->latch);
+        errand->wanted++;
+        latch_release(&errand->latch);
+        chore_ask(errand->chore);
+        if (i % 32 == 0)
+            os_yield();
+    }
+}
+
+/* Whatever was wanted before the last ask is done in the end, in fewer runs than asks; none begins after chore_free(). */
+static void errands(void *context)
+{
+    struct os *os = os_here();
+    struct os_thread *threads[3];
+    struct err err = {0};
+    struct errand errand = {.pause_ns = 20000};
+    (void)context;
+    latch_init(&errand.latch, OS_RANK_LEAF);
+    CHECK_EQ(chore_new(os, "errand", do_errand, &errand, &errand.chore, &err), KDK_OK);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(os_thread_new(os, "want", want, &errand, &threads[i], &err), KDK_OK);
+    for (int i = 0; i < 3; i++)
+        os_thread_join(threads[i]);
+    for (;;) {
+        latch_acquire(&errand.latch);
+        const bool all = errand.done == 600;
+        latch_release(&errand.latch);
+        if (all)
+            break;
+        os_sleep_ns(10000);
+    }
+    chore_free(errand.chore);
+    const uint64_t runs = errand.runs;
+    CHECK(runs >= 1 && runs <= 600);
+    os_sleep_ns(100000);
+    CHECK_EQ(errand.runs, runs);
+}
+
+static uint64_t run_again(void *context)
+{
+    struct errand *errand = context;
+    const uint64_t now = os_now_ns(os_here());
+    if (errand->runs++ > 0) {
+        CHECK(now - errand->last_ns >= errand->period_ns);
+        errand->late += now - errand->last_ns > 2 * errand->period_ns;
+    }
+    errand->last_ns = now;
+    return errand->runs < 10 ? errand->period_ns : OS_FOREVER;
+}
+
+static void periods(void *context)
+{
+    struct err err = {0};
+    struct errand errand = {.period_ns = 1000000};
+    (void)context;
+    CHECK_EQ(chore_new(os_here(), "again", run_again, &errand, &errand.chore, &err), KDK_OK);
+    os_sleep_ns(5000000);
+    chore_ask(errand.chore); /* It has not run before: nobody asked. */
+    os_sleep_ns(30000000);
+    chore_free(errand.chore);
+    CHECK_EQ(errand.runs, 10);
+    CHECK_EQ(errand.late, 0);
+}
+
+TEST(chore, what_is_asked_for_is_done_on_real_threads)
+{
+    errands(NULL);
+}
+
+TEST(chore, runs_when_asked_and_when_it_said_over_seeds)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        uint64_t trace = 0;
+        for (int round = 0; round < 2; round++) {
+            struct sim *sim = NULL;
+            struct err err = {0};
+            struct sim_options options = {.seed = seed};
+            CHECK_EQ(sim_new(&options, &sim, &err), KDK_OK);
+            CHECK(sim_run(sim, errands, NULL));
+            CHECK(sim_run(sim, periods, NULL));
+            CHECK(round == 0 || trace == sim_trace_hash(sim));
+            trace = sim_trace_hash(sim);
+            sim_free(sim);
+        }
+    }
 }

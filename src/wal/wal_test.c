@@ -998,6 +998,7 @@ TEST(wal, threads_share_the_log)
     struct wal_options options = {.os = os_real(), .dir = dir, .segment_bytes = SEGMENT};
     latch_init(&w.order, OS_RANK_COMMIT);
     CHECK_EQ(wal_open(&options, &w.wal, &w.report, &w.err), KDK_OK);
+    CHECK_EQ(wal_start_upkeep(w.wal, &w.err), KDK_OK);
     for (unsigned i = 0; i < WRITERS; i++) {
         writers[i] = (struct writer){&w, i, NULL};
         CHECK_EQ(os_thread_new(os_real(), "writer", thread_one, &writers[i], &writers[i].thread, &w.err), KDK_OK);
