@@ -754,10 +754,13 @@ TEST(wal, an_idle_log_is_vouched_for)
         world_new(&w, 3, 0);
         w.each = each;
         /* The thread still waits when the run's first coroutine ends: that ends the run as a deadlock would. */
+        sim_memory_begin();
         CHECK(!sim_run(w.sim, commit_and_rest, &w));
         wal_stats(w.wal, &stats);
         CHECK_EQ(stats.groups, each + 1);
         CHECK_EQ(w.ahead, (2 * each + 1) * WAL_SECTOR);
+        w.wal = NULL;
+        sim_memory_reap();
         sim_reboot(w.sim);
         CHECK_EQ(sim_flip(w.sim, "/wal/0000000000000000.log", w.ahead - 2 * WAL_SECTOR + 3, 1, &w.err), KDK_OK);
         CHECK_EQ(open_log(&w), KDK_CORRUPT);
