@@ -100,6 +100,7 @@ struct fresh_file {
 /* Checkpoints that nobody asked for: upkeep.c. */
 struct upkeep {
     struct chore *chore;       /* NULL: they run in the thread of the commit that made them due. */
+    _Atomic bool pouring;      /* It has the disk. */
     struct latch latch;        /* Guards what follows. */
     struct cond ended;         /* A run has. */
     uint64_t runs;             /* How many have. */
@@ -149,6 +150,7 @@ void disk_close(struct disk *disk);   /* No transaction is left. Accepts NULL. *
 /* One checkpoint, or check, at a time. May wait for long; nothing is held. */
 void disk_acquire(struct disk *disk);
 bool disk_try(struct disk *disk); /* False: somebody else is at it. */
+bool disk_try_patiently(struct disk *disk); /* The same, but waits for a checkpoint in the background. */
 void disk_release(struct disk *disk);
 
 /* The generation of a running transaction, or NULL for :memory:. */

@@ -223,7 +223,7 @@ kdk_status load_begin(struct txn *txn, struct part *part, struct loader **out, s
         columns += layout->fields[c].kind != FIELD_NONE;
     /* Catalog tables stay in their row trees, and what was made by this transaction in memory. */
     if (!disk || !txn->one_statement || part->delta < disk->load_rows || part->created || table->id < STORE_FIRST_ID || !columns ||
-        !disk_try(disk))
+        !disk_try_patiently(disk))
         return KDK_OK;
     loader = MEM_NEW(struct loader);
     if (!loader) {

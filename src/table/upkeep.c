@@ -2,7 +2,8 @@
  *
  * Whose commit sees that asks a thread of the store's, and goes on: a checkpoint takes seconds, a commit microseconds. The log must not grow without end
  * when the disk cannot keep up, so a commit that finds it twice as long as it should be waits for the checkpoint; it has been committed by then, and holds
- * nothing. It does not wait for who else has the disk (a load, a CHECKPOINT, a check): that may be a statement of the same thread of the host.
+ * nothing. It does not wait for who else has the disk (a load, a CHECKPOINT, a check): that may be a statement of the same thread of the host. A statement
+ * that is about to load rows waits for a checkpoint that runs, too: else they would all go through memory.
  *
  * Whatever comes of a checkpoint, the commits stand: the log keeps what could not be poured. What went wrong is kept for who asks (SHOW, a warning), and the
  * next one is due when the log has grown by as much again.
@@ -31,7 +32,9 @@ static void run_if_due(struct disk *disk)
         return;
     }
     err_clear(&err);
+    atomic_store_explicit(&upkeep->pouring, true, memory_order_relaxed);
     const kdk_status status = checkpoint_run(disk->store, false, NULL, &err);
+    atomic_store_explicit(&upkeep->pouring, false, memory_order_relaxed);
     disk_release(disk);
     latch_acquire(&upkeep->latch);
     upkeep->failing = status != KDK_OK;
@@ -40,6 +43,16 @@ static void run_if_due(struct disk *disk)
         atomic_fetch_add_explicit(&upkeep->failures, 1, memory_order_release);
     }
     latch_release(&upkeep->latch);
+}
+
+bool disk_try_patiently(struct disk *disk)
+{
+    while (!disk_try(disk)) {
+        if (!atomic_load_explicit(&disk->upkeep.pouring, memory_order_relaxed))
+            return disk_try(disk);
+        os_wait(&disk->busy, 1, OS_FOREVER);
+    }
+    return true;
 }
 
 static uint64_t upkeep_run(void *context)
