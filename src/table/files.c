@@ -106,7 +106,13 @@ static kdk_status list_one(void *context, const char *name, struct err *err)
     buf_printf(&path, "%s/%s", listing->dir, name);
     TRY(buf_status(&path, err));
     out.path = path.data;
-    TRY(os_open(disk->os, path.data, OS_READ, &file, err));
+    status = os_open(disk->os, path.data, OS_READ, &file, err);
+    if (status == KDK_UNDEFINED_FILE && listing->log) { /* A segment got another name meanwhile. */
+        err_clear(err);
+        status = KDK_OK;
+        goto out;
+    }
+    TRY(status);
     TRY(os_size(file, &out.bytes, err));
     for (const char *at = name; !listing->log && *at >= '0' && *at <= '9'; at++)
         out.number = out.number * 10 + (uint64_t)(*at - '0');

@@ -14,6 +14,7 @@ enum { WRITERS = 4, ROWS = 150, LOG_BYTES = 24576 };
 
 struct world {
     struct sim *sim;
+    int log_bytes;
     kdk_db *db;
     kdk_conn *conn;
     uint32_t next, ended;      /* Writers. */
@@ -37,7 +38,7 @@ static bool open_world(struct world *w)
     const char *with[] = {setting, NULL};
     kdk_error error;
     kdk_options options = {.size = sizeof options, .threads = 1, .settings = with};
-    snprintf(setting, sizeof setting, "checkpoint_log_bytes=%d", LOG_BYTES);
+    snprintf(setting, sizeof setting, "checkpoint_log_bytes=%d", w->log_bytes);
     if (!CHECK_EQ(kdk_open("/db", &options, &w->db, &error), KDK_OK)) {
         printf("%s\n", error.message);
         return false;
@@ -147,7 +148,7 @@ TEST(upkeep, no_commit_waits_for_a_checkpoint_unless_the_log_is_too_long)
     for (uint64_t seed = 1; seed <= 4; seed++) {
         uint64_t trace = 0;
         for (int round = 0; round < 2; round++) {
-            struct world w = {.sim = simulator(seed, false)};
+            struct world w = {.sim = simulator(seed, false), .log_bytes = LOG_BYTES};
             CHECK(sim_run(w.sim, grow_the_log, &w));
             CHECK_EQ(w.ended, WRITERS);
             CHECK(w.runs >= 3);
@@ -176,9 +177,11 @@ static void fail_and_tell(void *context)
         status = insert(w->conn, id);
     const uint32_t there = id - (status != KDK_OK);
     CHECK(status == KDK_OK || status == KDK_FULL); /* The log itself may need space before the failure is told. */
+    os_sleep_ns(50000000);
     if (w->told == 0)
         CHECK_EQ(number(w->conn, "select 1"), 1);
-    CHECK_EQ(w->told, 1);
+    CHECK(w->told >= 1);
+    const unsigned told = w->told;
     CHECK(strncmp(w->notice, "WARNING:  a checkpoint in the background failed", 46) == 0);
     ask(w->conn, "show checkpoint_failure", why, sizeof why);
     CHECK(strstr(why, "no space left") != NULL);
@@ -189,7 +192,7 @@ static void fail_and_tell(void *context)
     kdk_on_notice(other, keep_notice, w);
     CHECK_EQ(number(other, "select count(*) from t"), there);
     CHECK_EQ(number(other, "select count(*) from t"), there);
-    CHECK_EQ(w->told, 2);
+    CHECK_EQ(w->told, told + 1);
     kdk_disconnect(other);
     /* With space again the next one goes well. */
     sim_full_at(w->sim, 0, false);
@@ -207,7 +210,8 @@ static void fail_and_tell(void *context)
 TEST(upkeep, a_checkpoint_that_fails_is_told)
 {
     for (uint64_t seed = 1; seed <= 3; seed++) {
-        struct world w = {.sim = simulator(seed, false)};
+        /* Tiny segments are full soon. */
+        struct world w = {.sim = simulator(seed, false), .log_bytes = KDK_PICK(LOG_BYTES, 512)};
         CHECK(sim_run(w.sim, fail_and_tell, &w));
         CHECK(w.told >= 2);
         sim_free(w.sim);
@@ -277,7 +281,7 @@ static void refuse_and_heal(void *context)
 TEST(upkeep, commits_without_space_are_refused_and_it_heals)
 {
     for (uint64_t seed = 1; seed <= 10; seed++) {
-        struct world w = {.sim = simulator(seed, true)};
+        struct world w = {.sim = simulator(seed, true), .log_bytes = LOG_BYTES};
         CHECK(sim_run(w.sim, refuse_and_heal, &w));
         CHECK(w.told >= 30);
         sim_free(w.sim);
