@@ -48,9 +48,13 @@ struct aggregate {
 
 /* Groups by small numbers: when every key of a batch is a dictionary's code or a byte, and there are few combinations of them, a table of all combinations takes the
  * place of hashing. A slot is NULL until its group is found the other way. */
-enum { CODE_KEYS_MAX = 4, CODE_SLOTS_MAX = 1 << 14 };
+enum { CODE_KEYS_MAX = 4, CODE_SLOTS_MAX = 1 << 14, SHARES_MAX = 8 };
 struct code_map {
     uint8_t **slots; /* CODE_SLOTS_MAX, or NULL: not needed yet */
+    /* As long as there are at most SHARES_MAX groups, a batch is dealt out to them: their sums then run over one state each. */
+    uint8_t *share_of; /* by slot: its group's number */
+    uint8_t *groups[SHARES_MAX];
+    uint32_t group_count; /* above SHARES_MAX: too many */
     struct code_key {
         uint64_t dict; /* 0: bytes */
         uint32_t room; /* NULL is 0, others start from 1 */
@@ -60,6 +64,9 @@ struct code_map {
 struct aggregate_local {
     struct groups groups;
     struct code_map codes;
+    uint32_t share_count; /* of the batch at hand; 0: it is not dealt out */
+    struct sel shares[SHARES_MAX]; /* by group number of `codes` */
+    uint16_t *share_rows;
     struct eval **keys;
     struct vec **key_vecs;
     struct eval ***args; /* by call */
@@ -127,6 +134,23 @@ static uint32_t code_max(const int32_t *codes, const struct sel *sel)
     return (uint32_t)max;
 }
 
+/* The rows of each group by themselves, in their order. */
+static void deal_out(struct aggregate_local *l, const uint32_t *slots, const struct sel *sel)
+{
+    uint32_t ends[SHARES_MAX] = {0}, from = 0;
+
+    l->share_count = l->codes.group_count;
+    for (uint32_t k = 0; k < sel->count; k++)
+        ends[l->codes.share_of[slots[k]]]++;
+    for (uint32_t i = 0; i < l->share_count; i++) {
+        l->shares[i] = (struct sel){l->share_rows + from, ends[i]};
+        from += ends[i];
+        ends[i] = from - ends[i];
+    }
+    for (uint32_t k = 0; k < sel->count; k++)
+        l->share_rows[ends[l->codes.share_of[slots[k]]]++] = (uint16_t)SEL_ROW(sel, k);
+}
+
 /* As groups_find(), if the keys are of that kind; *done tells. */
 static kdk_status codes_find(struct aggregate *agg, struct aggregate_local *l, struct xworker *worker, const struct sel *sel,
                              uint32_t count, uint8_t **found, bool *done, struct err *err)
@@ -158,21 +182,30 @@ static kdk_status codes_find(struct aggregate *agg, struct aggregate_local *l, s
         slots *= now[i].room;
         changed |= now[i].dict != had->dict || now[i].room != had->room;
     }
-    if (!map->slots)
+    if (!map->slots) {
+        TRY_MEM(l->share_rows = ARENA_ARRAY(&worker->arena, uint16_t, BATCH_ROWS));
+        TRY_MEM(map->share_of = ARENA_ARRAY(&worker->arena, uint8_t, CODE_SLOTS_MAX));
         TRY_MEM(map->slots = ARENA_ARRAY(&worker->arena, uint8_t *, CODE_SLOTS_MAX));
+    }
     if (changed) {
         memcpy(map->keys, now, agg->key_count * sizeof *now);
         memset(map->slots, 0, slots * sizeof *map->slots);
+        map->group_count = 0;
     }
     memset(at, 0, sel->count * sizeof *at);
     for (uint32_t i = 0; i < agg->key_count; i++) {
         const struct vec *v = l->key_vecs[i];
         const int32_t *codes = v->form == VF_DICT ? v->data : NULL;
         const int8_t *bytes = v->data;
-        for (uint32_t k = 0; k < sel->count; k++) {
-            uint32_t row = SEL_ROW(sel, k), code = codes ? (uint32_t)codes[row] : (uint32_t)(bytes[row] - INT8_MIN);
-            at[k] = at[k] * now[i].room + (vec_valid(v, row) ? code + 1 : 0);
-        }
+        const uint32_t room = now[i].room;
+        if (codes && !v->validity)
+            for (uint32_t k = 0; k < sel->count; k++)
+                at[k] = at[k] * room + (uint32_t)codes[SEL_ROW(sel, k)] + 1;
+        else
+            for (uint32_t k = 0; k < sel->count; k++) {
+                uint32_t row = SEL_ROW(sel, k), code = codes ? (uint32_t)codes[row] : (uint32_t)(bytes[row] - INT8_MIN);
+                at[k] = at[k] * room + (vec_valid(v, row) ? code + 1 : 0);
+            }
     }
     for (uint32_t k = 0; k < sel->count; k++) {
         found[k] = map->slots[at[k]];
@@ -183,9 +216,20 @@ static kdk_status codes_find(struct aggregate *agg, struct aggregate_local *l, s
         for (uint32_t i = 0; i < missing; i++)
             places[i] = (uint16_t)SEL_ROW(sel, list[i]);
         TRY(groups_find(&l->groups, l->key_vecs, &(struct sel){places, missing}, count, rows, NULL, err));
-        for (uint32_t i = 0; i < missing; i++)
-            found[list[i]] = map->slots[at[list[i]]] = rows[i];
+        for (uint32_t i = 0; i < missing; i++) {
+            uint32_t slot = at[list[i]];
+            found[list[i]] = rows[i];
+            if (map->slots[slot])
+                continue;
+            map->slots[slot] = rows[i];
+            map->share_of[slot] = (uint8_t)MIN(map->group_count, SHARES_MAX);
+            if (map->group_count < SHARES_MAX)
+                map->groups[map->group_count] = rows[i];
+            map->group_count = MIN(map->group_count + 1, SHARES_MAX + 1u);
+        }
     }
+    if (map->group_count <= SHARES_MAX)
+        deal_out(l, at, sel);
     *done = true;
 out:
     return status;
@@ -263,10 +307,15 @@ static kdk_status call_update(struct aggregate *agg, struct aggregate_local *l, 
         TRY(rowset_append(&call->ordered, fields, &narrowed.sel, narrowed.count, NULL, scratch, NULL, err));
         goto out;
     }
-    if (!agg->key_count)
+    if (!agg->key_count) {
         TRY(agg_update(&call->agg, groups[0] + call->offset, args, &narrowed.sel, &worker->arena, err));
-    else
+    } else if (l->share_count && groups == rows) {
+        for (uint32_t i = 0; i < l->share_count; i++)
+            if (l->shares[i].count)
+                TRY(agg_update(&call->agg, l->codes.groups[i] + call->offset, args, &l->shares[i], &worker->arena, err));
+    } else {
         TRY(agg_update_groups(&call->agg, (void *const *)groups, call->offset, args, &narrowed.sel, &worker->arena, err));
+    }
 out:
     return status;
 }
@@ -283,6 +332,7 @@ static kdk_status aggregate_consume(struct xsink *sink, struct xworker *worker, 
     l = agg->locals[worker->index];
     for (uint32_t i = 0; i < agg->key_count; i++)
         TRY(eval_run(l->keys[i], batch, &l->key_vecs[i], err));
+    l->share_count = 0;
     if (agg->key_count) {
         bool done;
         TRY(codes_find(agg, l, worker, &batch->sel, batch->count, rows, &done, err));
