@@ -181,12 +181,12 @@ static void fail_and_tell(void *context)
     if (w->told == 0)
         CHECK_EQ(number(w->conn, "select 1"), 1);
     CHECK(w->told >= 1);
-    const unsigned told = w->told;
     CHECK(strncmp(w->notice, "WARNING:  a checkpoint in the background failed", 46) == 0);
     ask(w->conn, "show checkpoint_failure", why, sizeof why);
     CHECK(strstr(why, "no space left") != NULL);
     CHECK_EQ(kdk_exec(w->conn, "set checkpoint_failure = 'x'", -1), KDK_UNSUPPORTED);
     /* Each connection is told once. */
+    const unsigned told = w->told;
     kdk_conn *other;
     CHECK_EQ(kdk_connect(w->db, &other), KDK_OK);
     kdk_on_notice(other, keep_notice, w);
