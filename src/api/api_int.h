@@ -70,6 +70,7 @@ extern const struct setting settings[SETTING_COUNT_OF];
 
 /* -------------------------------------------------------------------- handles ---- */
 
+enum { NAME_ROOM = 256 };
 struct kdk_db {
     struct os *os;
     struct sched *sched;
@@ -80,6 +81,7 @@ struct kdk_db {
     char *settings
         [SETTING_COUNT_OF]; /* Given at open; NULL: the default. Immutable after open. */
     struct buf notice;      /* What open found. */
+    char name[NAME_ROOM];   /* current_database(): the directory's name, or "memory". Immutable after open. */
     _Atomic uint32_t connections;
 };
 
@@ -102,6 +104,7 @@ struct kdk_conn {
     char *settings[SETTING_COUNT_OF]; /* NULL: the database's. */
     uint64_t failures_told;           /* Of checkpoints in the background. */
     uint64_t settings_changed;        /* How often: plans made before are made anew. */
+    char schema[NAME_ROOM];           /* current_schema(), as of the running statement's start; empty: none. */
     struct strmap prepared;           /* struct prepared by name */
     struct kdk_stmt *stmts;           /* All of this connection. */
     struct kdk_stmt *running;         /* The one that has a run open, or NULL. */

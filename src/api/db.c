@@ -266,6 +266,24 @@ static kdk_status db_open_damaged_or_not(struct kdk_db *db, struct store_options
     return status;
 }
 
+/* The last part of the path, as long as there is room. */
+static void name_database(struct kdk_db *db, const char *path)
+{
+    size_t end = strlen(path), start;
+    if (strcmp(path, ":memory:") == 0) {
+        path = "memory";
+        end = strlen(path);
+    }
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    start = end;
+    while (start > 0 && path[start - 1] != '/')
+        start--;
+    end = MIN(end - start, sizeof db->name - 1);
+    memcpy(db->name, path + start, end);
+    db->name[end] = '\0';
+}
+
 static kdk_status db_open(const char *path, const kdk_options *options, kdk_db **out,
                           struct err *err)
 {
@@ -289,6 +307,7 @@ static kdk_status db_open(const char *path, const kdk_options *options, kdk_db *
     memory = given.memory_limit ? given.memory_limit : db_number(db, SET_MEMORY_LIMIT);
     if (!memory)
         memory = os_memory_bytes(db->os) / 10 * 6;
+    name_database(db, path);
     TRY(sched_new(db->os, db->threads - 1, &db->sched, err));
     broker_set_limit(&db->broker, memory);
     store.os = db->os;

@@ -13,9 +13,17 @@
 
 /* ---------------------------------------------------------------- environments ---- */
 
+/* What sessions say of themselves stands beside the settings. There are no users: everybody is "kodiak". */
 static const char *env_setting(void *context, const char *name)
 {
     enum setting_id id;
+    const struct kdk_conn *conn = context;
+    if (strcmp(name, "current_user") == 0)
+        return "kodiak";
+    if (strcmp(name, "current_database") == 0)
+        return conn->db->name;
+    if (strcmp(name, "current_schema") == 0)
+        return conn->schema[0] ? conn->schema : NULL;
     return setting_find(name, &id, NULL) == KDK_OK ? conn_setting(context, id) : NULL;
 }
 
@@ -71,6 +79,24 @@ static kdk_status split_path(const char *text, struct arena *arena, const char *
     }
     *out = names;
 out:
+    return status;
+}
+
+/* current_schema(): the first schema of the search path that exists. */
+static kdk_status note_schema(struct kdk_conn *conn, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct arena arena;
+    const char *const *names;
+    uint32_t count;
+    arena_init(&arena);
+    conn->schema[0] = '\0';
+    TRY(split_path(conn_setting(conn, SET_SEARCH_PATH), &arena, &names, &count, err));
+    for (uint32_t i = 0; i < count && !conn->schema[0]; i++)
+        if (strlen(names[i]) < sizeof conn->schema && catver_schema_exists(conn->session.version, names[i]))
+            memcpy(conn->schema, names[i], strlen(names[i]) + 1);
+out:
+    arena_deinit(&arena);
     return status;
 }
 
@@ -230,6 +256,7 @@ kdk_status stmt_bind_plan(struct kdk_stmt *stmt, struct err *err)
         goto out;
     unbind(stmt);
     arena_init(&stmt->plan_arena);
+    TRY(note_schema(conn, err));
     TRY(stmt_bind_env(stmt, &stmt->plan_arena, &bind, err));
     TRY(sql_bind(stmt->ast, &bind, &stmt->plan_arena, &stmt->bound, err));
     plan.optimize = strcmp(conn_setting(conn, SET_OPTIMIZER), "on") == 0;

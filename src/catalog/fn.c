@@ -184,7 +184,7 @@ int32_t fn_result_digits(uint32_t id, const struct datum *const *constants, uint
     if (fn->result_rule == FN_RET_EXTRACT && arg_count == 2 && constants[0] && !constants[0]->null) {
         const struct str *name = &constants[0]->s;
         enum date_field field = date_field_of(str_data(name), name->len);
-        return field == DF_EPOCH && fn->args[1] == LT_DATE ? 0 : date_field_digits(field);
+        return (field == DF_EPOCH || field == DF_JULIAN) && fn->args[1] == LT_DATE ? 0 : date_field_digits(field);
     }
     if (fn->result_rule == FN_RET_NUM_ROUND && arg_count == 2 && constants[1] && !constants[1]->null &&
         fn->args[1] == LT_INTEGER)

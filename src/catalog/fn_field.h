@@ -23,6 +23,7 @@
     X(DOY, 0, 0, 0)              \
     X(ISODOW, 0, 0, 0)           \
     X(ISOYEAR, 0, 0, 0)          \
+    X(JULIAN, 20, 0, 0)          \
     X(EPOCH, 6, 0, 0)
 
 enum date_field {

@@ -436,7 +436,7 @@ static kdk_status try_extract(struct compiler *c, const struct expr *e, struct n
     if (name.null)
         goto out;
     enum date_field field = date_field_of(str_data(&name.s), name.s.len);
-    if (field == DF_NONE || date_field_is_time(field) || field == DF_EPOCH)
+    if (field == DF_NONE || date_field_is_time(field) || field == DF_EPOCH || field == DF_JULIAN)
         goto out;
     TRY(node_new(c, N_EXTRACT, e, e->type, 1, &n));
     n->args[0] = args[1];

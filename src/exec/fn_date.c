@@ -190,6 +190,9 @@ int128 fn_date_field(enum date_field field, int64_t days, int64_t us)
         break;
     case DF_EPOCH:
         return (int128)days * US_PER_DAY + us;
+    case DF_JULIAN: /* Whole days: see julian(). */
+        v = days - DATE_MIN;
+        break;
     case DF_NONE:
         break;
     }
@@ -228,6 +231,13 @@ static bool extract(struct fn_call *call, const struct datum *args, struct datum
         *out = DATUM_NULL;
         return true;
     }
+    if (field == DF_JULIAN) { /* Midnight begins the day here, and its part has as many digits as there is room for. */
+        int128 part;
+        int scale = call->expr->type.scale;
+        return (num_div(us, US_PER_DAY, scale, &part) && num_rescale(days - DATE_MIN, 0, scale, &out->w) &&
+                !__builtin_add_overflow(out->w, part, &out->w) && num_fits(out->w)) ||
+               fn_fail(call, KDK_OUT_OF_RANGE, "value overflows numeric format");
+    }
     return num_rescale(fn_date_field(field, days, us), 6, call->expr->type.scale, &out->w) ||
            fn_fail(call, KDK_OUT_OF_RANGE, "value overflows numeric format");
 }
@@ -247,10 +257,12 @@ static bool date_part(struct fn_call *call, const struct datum *args, struct dat
     bool finite;
     if (!split(call, args, &field, &days, &us, &finite))
         return false;
-    if (finite) {
+    if (finite && field == DF_JULIAN) {
+        out->f = (double)(days - DATE_MIN) + (double)us / (double)US_PER_DAY;
+    } else if (finite) {
         out->f = num_to_double(fn_date_field(field, days, us), 6);
     } else if (field == DF_YEAR || field == DF_DECADE || field == DF_CENTURY || field == DF_MILLENNIUM ||
-               field == DF_ISOYEAR || field == DF_EPOCH) {
+               field == DF_ISOYEAR || field == DF_EPOCH || field == DF_JULIAN) {
         out->f = args[1].i < 0 ? -HUGE_VAL : HUGE_VAL;
     } else {
         *out = DATUM_NULL; /* It goes round and round. */
@@ -280,7 +292,7 @@ static bool date_trunc(struct fn_call *call, const struct datum *args, struct da
     if (!split(call, args, &field, &days, &us, &finite))
         return false;
     if (!date_field_truncates(field))
-        return no_field(call, &args[0].s, field, "timestamp without time zone");
+        return no_field(call, &args[0].s, field == DF_JULIAN ? DF_NONE : field, "timestamp without time zone");
     if (!finite) {
         out->i = args[1].i < 0 ? INT64_MIN : INT64_MAX;
         return true;
@@ -330,6 +342,7 @@ static bool date_trunc(struct fn_call *call, const struct datum *args, struct da
     case DF_DOY:
     case DF_ISODOW:
     case DF_ISOYEAR:
+    case DF_JULIAN:
     case DF_EPOCH:
     case DF_NONE:
         break;
