@@ -108,8 +108,10 @@ static kdk_status check_header(struct copying *c, struct err *err)
     if (copy->options.header == COPY_HEADER_NO)
         return KDK_OK;
     TRY(csv_loose(csv, &more, err));
-    if (!more || copy->options.header != COPY_HEADER_MATCH)
+    if (copy->options.header != COPY_HEADER_MATCH)
         return KDK_OK;
+    if (!more) /* An empty file has no header that could match. */
+        TRY(err_set(err, KDK_BAD_COPY, "wrong number of fields in header line: field count is 1, expected is %u", copy->column_count));
     if (csv->field_count != copy->column_count)
         status = err_set(
             err, KDK_BAD_COPY,

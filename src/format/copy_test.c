@@ -220,7 +220,7 @@ TEST(copy, does_what_postgresql_does_with_every_file_of_the_corpus)
     CHECK_EQ(
         os_list(os_real(), KDK_SOURCE_DIR "/test/data/csv/copy", copy_case, &corpus, &err),
         KDK_OK);
-    CHECK_EQ(corpus.cases, 49);
+    CHECK_EQ(corpus.cases, 87);
 }
 
 static kdk_status spectrum_case(void *context, const char *name, struct err *err)

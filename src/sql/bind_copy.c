@@ -77,11 +77,15 @@ static kdk_status option_columns(struct copy_state *s, const struct ast_option *
         if (k == c->column_count) {
             if (c->table && table_column(c->table, name) == UINT32_MAX)
                 FAIL_AT(bind_at(b, v->at), KDK_UNDEFINED_COLUMN, "column \"%s\" of relation \"%s\" does not exist", name, c->table->name);
+            if (!c->table)
+                FAIL_AT(bind_at(b, v->at), KDK_UNDEFINED_COLUMN, "column \"%s\" does not exist", name);
             FAIL_AT(bind_at(b, v->at), KDK_INVALID_COLUMN_REFERENCE, "%s column \"%s\" not referenced by COPY", what, name);
         }
+        if ((*out)[k])
+            FAIL_AT(bind_at(b, v->at), KDK_DUPLICATE_COLUMN, "column \"%s\" specified more than once", name);
         (*out)[k] = true;
     }
-    if (!o->values.count && !o->star)
+    if (!o->values.count && !(o->star && o == s->force_quote))
         FAIL_AT(option_at(s, o), KDK_BAD_PARAMETER, "argument to option \"%s\" must be a list of column names", o->name.text);
     for (uint32_t k = 0; o->star && k < c->column_count; k++)
         (*out)[k] = true;
@@ -211,6 +215,31 @@ out:
     return status;
 }
 
+/* Is it one of PostgreSQL's encodings? Letters and digits alone count in their names. */
+static bool encoding_exists(const char *name)
+{
+    static const char *const names[] = {
+        "abc",     "alt",      "big5",     "euccn",       "eucjis2004", "eucjp",     "euckr",     "euctw",    "gb18030", "gbk",     "iso88591", "iso885910",
+        "iso885913", "iso885914", "iso885915", "iso885916", "iso88592",   "iso88593",  "iso88594",  "iso88595", "iso88596", "iso88597", "iso88598", "iso88599",
+        "johab",   "koi8",     "koi8r",    "koi8u",       "latin1",     "latin10",   "latin2",    "latin3",   "latin4",  "latin5",  "latin6",  "latin7",
+        "latin8",  "latin9",   "mskanji",  "muleinternal", "shiftjis",  "shiftjis2004", "sjis",    "sqlascii", "tcvn",    "tcvn5712", "uhc",    "vscii",
+        "win",     "win1250",  "win1251",  "win1252",     "win1253",    "win1254",   "win1255",   "win1256",  "win1257", "win1258", "win866",  "win874",
+        "win932",  "win936",   "win949",   "win950",      "windows1250", "windows1251", "windows1252", "windows1253", "windows1254", "windows1255",
+        "windows1256", "windows1257", "windows1258", "windows866", "windows874", "windows932", "windows936", "windows949", "windows950"};
+    char plain[24];
+    size_t n = 0;
+    for (; *name && n + 1 < sizeof plain; name++) {
+        char c = *name >= 'A' && *name <= 'Z' ? (char)(*name + 32) : *name;
+        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
+            plain[n++] = c;
+    }
+    plain[n] = '\0';
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (strcmp(names[i], plain) == 0)
+            return true;
+    return false;
+}
+
 static kdk_status bind_options(struct copy_state *s)
 {
     kdk_status status = KDK_OK;
@@ -246,6 +275,8 @@ static kdk_status bind_options(struct copy_state *s)
         FAIL_AT(delimiter_at, KDK_BAD_PARAMETER, "COPY delimiter cannot be \"%c\"", o->delimiter);
     TRY(csv_only(s, s->quote, "quote"));
     TRY(one_byte(s, s->quote, "quote", &o->quote));
+    if (o->quote == '\n' || o->quote == '\r' || o->quote == '\0')
+        FAIL_AT(option_at(s, s->quote), KDK_UNSUPPORTED, "COPY quote cannot be newline or carriage return");
     if (csv && o->delimiter == o->quote)
         FAIL_AT(s->quote ? option_at(s, s->quote) : delimiter_at, KDK_BAD_PARAMETER, "COPY delimiter and quote must be different");
     TRY(csv_only(s, s->escape, "escape"));
@@ -275,7 +306,9 @@ static kdk_status bind_options(struct copy_state *s)
     if (s->encoding) {
         TRY(option_text(s, s->encoding, &encoding));
         if (!is_word(encoding, "utf8") && !is_word(encoding, "utf-8") && !is_word(encoding, "unicode"))
-            FAIL_AT(option_at(s, s->encoding), KDK_UNSUPPORTED, "encoding \"%s\" is not supported", encoding);
+            FAIL_AT(option_at(s, s->encoding), encoding_exists(encoding) ? KDK_UNSUPPORTED : KDK_BAD_PARAMETER,
+                    encoding_exists(encoding) ? "encoding \"%s\" is not supported" : "argument to option \"encoding\" must be a valid encoding name, not \"%s\"",
+                    encoding);
         o->encoding = encoding;
     }
     if (s->freeze)

@@ -342,9 +342,6 @@ static kdk_status decode_backslash(struct decoder *d, size_t *at, size_t end)
     case 't':
         c = '\t';
         break;
-    case 'v':
-        c = '\v';
-        break;
     case 'u':
         return decode_hex(d, at, end, 4);
     case 'U':
