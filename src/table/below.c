@@ -1,7 +1,7 @@
 /* below.c - rows below memory: how they are encoded, found, walked, and brought back into memory.
  *
- * A record of the row tree: kind (BELOW_FULL, BELOW_DELETE); for FULL a varint, the number of columns, and so many values, each a tag
- * and its bytes: 0 NULL; 1 a double (8 bytes); 2 a string (varint, bytes); 16 + n a whole number of n bytes, little-endian, signed. So
+ * A record of the row tree: kind (enum below_kind); for FULL a varint, the number of columns, and so many values; for PATCH the number of columns of the row's
+ * layout, how many values, and before each by how much its column's number is greater than the one before (the first: than -1). A value is a tag and its bytes: 0 NULL; 1 a double (8 bytes); 2 a string (varint, bytes); 16 + n a whole number of n bytes, little-endian, signed. So
  * nothing but the record is needed to walk it, and a column that was added later is simply missing.
  */
 #include "table/load.h"
@@ -19,6 +19,29 @@ kdk_status rowcode_delete(struct buf *out, struct err *err)
     return buf_status(out, err);
 }
 
+static void value_add(struct buf *out, const struct field *field, const struct datum *value)
+{
+    if (value->null) {
+        buf_add_u8(out, CODE_NULL);
+    } else if (field->kind == FIELD_STR) {
+        buf_add_u8(out, CODE_STR);
+        buf_add_varint(out, value->s.len);
+        buf_add(out, str_data(&value->s), value->s.len);
+    } else if (field->kind == FIELD_F32 || field->kind == FIELD_F64) {
+        uint64_t bits;
+        memcpy(&bits, &value->f, 8);
+        buf_add_u8(out, CODE_FLOAT);
+        buf_add_u64(out, bits);
+    } else {
+        const int128 v = field->type.id == LT_NUMERIC ? value->w : value->i;
+        uint32_t n = 0;
+        while (n < 16 && (n ? v >> (8 * n - 1) != (v < 0 ? -1 : 0) : v != 0))
+            n++;
+        buf_add_u8(out, (uint8_t)(CODE_INT + n));
+        buf_add(out, &v, n);
+    }
+}
+
 kdk_status rowcode_full(const struct image *image, struct buf *out, struct err *err)
 {
     const struct layout *layout = image->layout;
@@ -26,27 +49,39 @@ kdk_status rowcode_full(const struct image *image, struct buf *out, struct err *
     buf_add_u8(out, BELOW_FULL);
     buf_add_varint(out, layout->count);
     for (uint32_t c = 0; c < layout->count; c++) {
-        const struct field *field = &layout->fields[c];
-        const struct datum value = field_get(field, c, image->words);
-        if (value.null) {
-            buf_add_u8(out, CODE_NULL);
-        } else if (field->kind == FIELD_STR) {
-            buf_add_u8(out, CODE_STR);
-            buf_add_varint(out, value.s.len);
-            buf_add(out, str_data(&value.s), value.s.len);
-        } else if (field->kind == FIELD_F32 || field->kind == FIELD_F64) {
-            uint64_t bits;
-            memcpy(&bits, &value.f, 8);
-            buf_add_u8(out, CODE_FLOAT);
-            buf_add_u64(out, bits);
-        } else {
-            const int128 v = field->type.id == LT_NUMERIC ? value.w : value.i;
-            uint32_t n = 0;
-            while (n < 16 && (n ? v >> (8 * n - 1) != (v < 0 ? -1 : 0) : v != 0))
-                n++;
-            buf_add_u8(out, (uint8_t)(CODE_INT + n));
-            buf_add(out, &v, n);
-        }
+        const struct datum value = field_get(&layout->fields[c], c, image->words);
+        value_add(out, &layout->fields[c], &value);
+    }
+    return buf_status(out, err);
+}
+
+kdk_status rowcode_patch(const struct image *image, const struct image *older, struct buf *out, struct err *err)
+{
+    const struct layout *layout = image->layout;
+    const struct image *from[TABLE_COLUMNS_MAX];
+    uint32_t n = 0, last = 0;
+    for (uint32_t c = 0; c < layout->count; c++) {
+        from[c] = NULL;
+        if (layout->fields[c].kind == FIELD_NONE)
+            continue;
+        if (!image_absent(image, c))
+            from[c] = image;
+        else if (older && c < older->layout->count && !image_absent(older, c))
+            from[c] = older;
+        n += from[c] != NULL;
+    }
+    buf_clear(out);
+    buf_add_u8(out, BELOW_PATCH);
+    buf_add_varint(out, layout->count);
+    buf_add_varint(out, n);
+    for (uint32_t c = 0; c < layout->count; c++) {
+        if (!from[c])
+            continue;
+        const struct field *field = &from[c]->layout->fields[c];
+        const struct datum value = field_get(field, c, from[c]->words);
+        buf_add_varint(out, c + 1 - last);
+        last = c + 1;
+        value_add(out, field, &value);
     }
     return buf_status(out, err);
 }
@@ -103,63 +138,91 @@ static void image_put(struct image *image, uint32_t c, struct datum value)
                   : NULL);
 }
 
+static void value_read(struct cursor *in, struct image *image, uint32_t c)
+{
+    const uint8_t tag = cursor_u8(in);
+    const struct field *field = &image->layout->fields[c];
+    struct datum value = {0};
+    if (tag == CODE_NULL) {
+        value.null = true;
+    } else if (tag == CODE_STR) {
+        const uint64_t len = cursor_varint(in);
+        const uint8_t *text = cursor_bytes(in, len);
+        if (!text || len > VALUE_BYTES_MAX || (field->kind != FIELD_STR && field->kind != FIELD_NONE))
+            in->bad = true;
+        else
+            value.s = str_of((const char *)text, len);
+    } else if (tag == CODE_FLOAT) {
+        const uint64_t bits = cursor_u64(in);
+        memcpy(&value.f, &bits, 8);
+        if (field->kind < FIELD_F32 && field->kind != FIELD_NONE)
+            in->bad = true;
+        if (field->kind == FIELD_STR)
+            in->bad = true;
+    } else if (tag >= CODE_INT && tag <= CODE_INT + 16) {
+        const uint32_t size = tag - CODE_INT;
+        const uint8_t *at = cursor_bytes(in, size);
+        int128 v = 0;
+        if (at && size) {
+            memcpy(&v, at, size);
+            if (size < 16 && at[size - 1] & 0x80)
+                v |= (int128)((uint128)-1 << (8 * size));
+        }
+        if (field->kind > FIELD_I128)
+            in->bad = true;
+        if (field->type.id == LT_NUMERIC)
+            value.w = v;
+        else
+            value.i = (int64_t)v;
+    } else {
+        in->bad = true;
+    }
+    if (!in->bad)
+        image_put(image, c, value);
+}
+
+enum below_kind rowcode_kind(const uint8_t *bytes, size_t count)
+{
+    return count ? (enum below_kind)bytes[0] : BELOW_DELETE;
+}
+
 kdk_status rowcode_read(struct table *table, const uint8_t *bytes, size_t count,
                         struct image *image, bool *live, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct cursor in = cursor_of(bytes, count);
-    *live = cursor_u8(&in) == BELOW_FULL;
+    const uint8_t kind = cursor_u8(&in);
+    *live = kind != BELOW_DELETE;
     if (!*live)
         return KDK_OK;
     const uint64_t n = cursor_varint(&in);
     TRY(image_begin(table, image, (uint32_t)MIN(n, UINT32_MAX), err));
-    for (uint32_t c = 0; c < n; c++) {
-        const uint8_t tag = cursor_u8(&in);
-        const struct field *field = &image->layout->fields[c];
-        struct datum value = {0};
-        if (tag == CODE_NULL) {
-            value.null = true;
-        } else if (tag == CODE_STR) {
-            const uint64_t len = cursor_varint(&in);
-            const uint8_t *text = cursor_bytes(&in, len);
-            if (!text || len > VALUE_BYTES_MAX ||
-                (field->kind != FIELD_STR && field->kind != FIELD_NONE))
+    image_fill(image, (uint32_t)n);
+    if (kind == BELOW_FULL) {
+        for (uint32_t c = 0; c < n && !in.bad; c++)
+            value_read(&in, image, c);
+    } else if (kind == BELOW_PATCH) {
+        uint64_t *absent = image->words + image->layout->words, c = 0;
+        image->meta = META(image->layout->number, RECORD_PATCH, 0);
+        for (uint32_t k = 0; k < n; k++)
+            if (image->layout->fields[k].kind != FIELD_NONE)
+                bit_set(absent, k);
+        for (uint64_t left = cursor_varint(&in); left && !in.bad; left--) {
+            const uint64_t more = cursor_varint(&in);
+            if (!more || more > n - c) {
                 in.bad = true;
-            else
-                value.s = str_of((const char *)text, len);
-        } else if (tag == CODE_FLOAT) {
-            const uint64_t bits = cursor_u64(&in);
-            memcpy(&value.f, &bits, 8);
-            if (field->kind < FIELD_F32 && field->kind != FIELD_NONE)
-                in.bad = true;
-            if (field->kind == FIELD_STR)
-                in.bad = true;
-        } else if (tag >= CODE_INT && tag <= CODE_INT + 16) {
-            const uint32_t size = tag - CODE_INT;
-            const uint8_t *at = cursor_bytes(&in, size);
-            int128 v = 0;
-            if (at && size) {
-                memcpy(&v, at, size);
-                if (size < 16 && at[size - 1] & 0x80)
-                    v |= (int128)((uint128)-1 << (8 * size));
+                break;
             }
-            if (field->kind > FIELD_I128)
-                in.bad = true;
-            if (field->type.id == LT_NUMERIC)
-                value.w = v;
-            else
-                value.i = (int64_t)v;
-        } else {
-            in.bad = true;
+            c += more;
+            value_read(&in, image, (uint32_t)(c - 1));
+            bit_clear(absent, (uint32_t)(c - 1));
         }
-        if (in.bad)
-            break;
-        image_put(image, c, value);
+    } else {
+        in.bad = true;
     }
     if (in.bad || cursor_left(&in))
         TRY(err_set(err, KDK_CORRUPT, "a stored row of table %u cannot be read",
                     table->id));
-    image_fill(image, (uint32_t)n);
 out:
     return status;
 }
@@ -301,8 +364,8 @@ out:
 struct place {
     struct gtable *gtable;
     struct buf value;          /* The row tree's record, */
-    bool in_tree;              /* if there is one. */
-    struct strip_entry *entry; /* The strip that has a base row, hidden or not; NULL: none. Looked for if there is no record, or on demand. */
+    bool in_tree, patch;       /* if there is one; a PATCH. */
+    struct strip_entry *entry; /* The strip that has a base row, hidden or not; NULL: none. Looked for if there is no record or a PATCH, or on demand. */
     uint32_t position;
 };
 
@@ -324,7 +387,8 @@ static kdk_status place_find(struct disk *disk, struct generation *generation, u
     put_be64(key, id);
     if (place->gtable->rows.height)
         TRY(btree_get(disk->file, &place->gtable->rows, key, 8, &place->value, &place->in_tree, err));
-    if (place->in_tree && !strip_too)
+    place->patch = place->in_tree && rowcode_kind((const uint8_t *)place->value.data, place->value.len) == BELOW_PATCH;
+    if (place->in_tree && !place->patch && !strip_too)
         goto out;
     TRY(strip_locate(disk, generation, place->gtable, id, &place->entry, &place->position, err));
     if (!place->in_tree && !place->entry)
@@ -342,28 +406,6 @@ static kdk_status place_tree_image(const struct place *place, struct table *tabl
     TRY_MEM(bytes);
     TRY(rowcode_read(table, bytes, place->value.len, image, live, err));
 out:
-    return status;
-}
-
-kdk_status below_get(struct disk *disk, struct generation *generation, uint64_t snapshot,
-                     struct table *table, rowid id, struct image *image, bool *found, bool *in_strip,
-                     struct arena *arena, struct err *err)
-{
-    kdk_status status = KDK_OK;
-    struct place place;
-    *found = false;
-    TRY(place_find(disk, generation, snapshot, table, id, in_strip != NULL, &place, err));
-    if (in_strip)
-        *in_strip = place.entry != NULL;
-    if (place.in_tree) {
-        TRY(place_tree_image(&place, table, image, found, arena, err));
-    } else if (place.entry) {
-        TRY(strip_image(disk, generation, table, place.entry, place.position, NULL, image, arena, err));
-        image->header = loads_header(table, id);
-        *found = true;
-    }
-out:
-    place_deinit(&place);
     return status;
 }
 
@@ -389,6 +431,65 @@ static kdk_status strip_datum(struct disk *disk, struct generation *generation, 
         TRY(err_nomem(err));
 out:
     strip_unpin(one);
+    return status;
+}
+
+/* The columns that a PATCH lacks, from the strip. */
+static kdk_status place_complete(struct disk *disk, struct generation *generation, struct table *table, rowid id, const struct place *place,
+                                 struct image *image, struct arena *arena, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    const struct layout *layout = place->entry ? table_stored_layout(table, strip_columns(place->entry)) : NULL;
+    if (!layout)
+        TRY(patch_without_row(table, id, err));
+    for (uint32_t c = 0; c < image->layout->count; c++) {
+        struct datum value;
+        if (!image_absent(image, c))
+            continue;
+        TRY(strip_datum(disk, generation, table, layout, place->entry, place->position, c, &value, arena, err));
+        image_patch(image, &c, &value, 1);
+    }
+    image->meta = META(image->layout->number, 0, 0);
+out:
+    return status;
+}
+
+kdk_status below_get(struct disk *disk, struct generation *generation, uint64_t snapshot,
+                     struct table *table, rowid id, struct image *image, bool *found, bool *in_strip,
+                     struct arena *arena, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct place place;
+    *found = false;
+    TRY(place_find(disk, generation, snapshot, table, id, in_strip != NULL, &place, err));
+    if (in_strip)
+        *in_strip = place.entry != NULL;
+    if (place.in_tree) {
+        TRY(place_tree_image(&place, table, image, found, arena, err));
+        if (place.patch)
+            TRY(place_complete(disk, generation, table, id, &place, image, arena, err));
+    } else if (place.entry) {
+        TRY(strip_image(disk, generation, table, place.entry, place.position, NULL, image, arena, err));
+        image->header = loads_header(table, id);
+        *found = true;
+    }
+out:
+    place_deinit(&place);
+    return status;
+}
+
+kdk_status below_patch(struct txn *txn, struct table *table, rowid id, bool *can, bool *had, struct image *patch, struct arena *arena, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct place place;
+    bool live;
+    TRY(place_find(table->store->disk, txn_generation(txn), txn->snapshot, table, id, false, &place, err));
+    *had = place.patch;
+    *can = place.entry && (!place.in_tree || place.patch);
+    if (place.patch)
+        TRY(place_tree_image(&place, table, patch, &live, arena, err));
+out:
+    place_deinit(&place);
     return status;
 }
 
@@ -418,8 +519,10 @@ kdk_status below_columns_at(struct generation *generation, uint64_t snapshot, st
     for (uint32_t k = 0; *found && k < count; k++) {
         if (columns[k] == SCAN_ROWID)
             out[k] = (struct datum){.i = (int64_t)id};
-        else if (place.in_tree)
+        else if (place.in_tree && !image_absent(&image, columns[k]))
             out[k] = image_get(table, &image, columns[k]);
+        else if (!layout)
+            TRY(patch_without_row(table, id, err));
         else
             TRY(strip_datum(disk, generation, table, layout, place.entry, place.position, columns[k], &out[k], arena, err));
     }
@@ -566,7 +669,7 @@ kdk_status row_load(struct txn *txn, struct table *table, rowid id, bool *found,
         goto out;
     TRY(place_find(store->disk, txn_generation(txn), txn->snapshot, table, id, false, &place, err));
     if (place.entry && table_stored_layout(table, strip_columns(place.entry)) == table_newest(table)) {
-        /* Its columns stay where they are. */
+        /* Its columns stay where they are, in strip and PATCH. */
         header = loads_header(table, id);
         TRY_MEM(record = record_absent(table_newest(table), header));
         *found = true;
@@ -770,7 +873,7 @@ kdk_status row_walk_next(struct row_walk *walk, rowid *out, struct err *err)
             TRY(walk_strip(walk, position, err));
             live = true;
         }
-        if (live && walk->hot)
+        if (live && (walk->hot || tree))
             TRY(walk_complete(walk, id, err));
         if (live) {
             *out = id;

@@ -168,6 +168,46 @@ out:
     return status;
 }
 
+/* The keys of indexes of which a patch has the columns: those of before are read, and no other column is. */
+static kdk_status feed_patch_keys(struct table_feed *feed, rowid id, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct datum values[COUNT_OF(((struct tindex *)NULL)->columns)];
+    bool has_null, found;
+    for (uint32_t i = 0; i < feed->index_count; i++) {
+        const struct index *index = feed->indexes[i];
+        const struct tindex *def = &index->def;
+        if (feed->fresh[i] || image_key_absent(&feed->now, def))
+            continue;
+        TRY(index_key(feed->indexes[i], &feed->now, &feed->key_now, &has_null, err));
+        TRY(below_columns(feed->pouring->txn, feed->table, id, def->columns, def->column_count, values, &found, &feed->arena, err));
+        if (!found)
+            TRY(patch_without_row(feed->table, id, err));
+        TRY(index_values_key(feed->indexes[i], feed->now.layout, values, &feed->key_before, err));
+        if (btree_compare(feed->key_now.data, feed->key_now.len, feed->key_before.data, feed->key_before.len) == 0)
+            continue;
+        TRY(delta_add(&feed->deltas[i], &feed->key_before, id, true, err));
+        TRY(delta_add(&feed->deltas[i], &feed->key_now, id, false, err));
+    }
+out:
+    return status;
+}
+
+/* A patch of a row in a strip stays one. *done false: it must be whole. */
+static kdk_status feed_patch(struct table_feed *feed, rowid id, bool *done, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    bool can, had;
+    TRY(below_patch(feed->pouring->txn, feed->table, id, &can, &had, &feed->before, &feed->arena, err));
+    *done = can;
+    if (!can)
+        goto out;
+    TRY(feed_patch_keys(feed, id, err));
+    TRY(rowcode_patch(&feed->now, had ? &feed->before : NULL, &feed->value, err));
+out:
+    return status;
+}
+
 static kdk_status feed_next(void *context, struct btree_change *out, bool *more,
                             struct err *err)
 {
@@ -192,6 +232,18 @@ static kdk_status feed_next(void *context, struct btree_change *out, bool *more,
         if (!record || (feed->old->exists && feed->now.header <= feed->since))
             continue;
         arena_reset(&feed->arena);
+        bool patched = false;
+        put_be64(feed->key, id);
+        if (live && META_FLAGS(feed->now.meta) & RECORD_PATCH) {
+            if (feed->now.header == loads_header(feed->table, id))
+                continue; /* It came from a load, and is as it was. */
+            TRY(feed_patch(feed, id, &patched, err));
+        }
+        if (patched) {
+            *out = (struct btree_change){feed->key, 8, false, feed->value.data, (uint32_t)feed->value.len};
+            *more = true;
+            return KDK_OK;
+        }
         if (feed->loads || (feed->old->exists && id < feed->old->next_id))
             TRY(below_get(disk, txn_generation(txn), txn->snapshot, feed->table, id, &feed->before, &had,
                           &in_strip, &feed->arena, err));
@@ -202,7 +254,6 @@ static kdk_status feed_next(void *context, struct btree_change *out, bool *more,
         feed->count += (int64_t)live - (int64_t)had;
         if (!live && !had)
             continue;
-        put_be64(feed->key, id);
         *out = (struct btree_change){.key = feed->key, .key_bytes = 8};
         if (live) {
             TRY(rowcode_full(&feed->now, &feed->value, err));

@@ -10,8 +10,8 @@
  *   D3  What a generation names (pages, files) is freed when it is older than the older manifest slot and than every pin.
  *   D4  Index entries of a generation are exactly {(key of the row, row id)} of its rows. A candidate found there whose row is not in
  *       memory needs no second look; one whose row is, is compared with the version that the statement sees.
- *   D5  Of a row id a generation has at most one of: a FULL record in the row tree, a base row in one strip; a DELETE or
- *       FULL record above a base row hides it.
+ *   D5  Of a row id a generation has at most one base: a FULL record in the row tree, or a row in one strip. A strip's row has at most one record above
+ *       it: DELETE and FULL hide it, a PATCH has those of its columns that changed since.
  *   D6  The position of the log in a manifest is not behind the first commit with a timestamp above S.
  */
 #ifndef KDK_TABLE_DISK_H
@@ -202,10 +202,13 @@ uint64_t get_be64(const uint8_t *from);
 kdk_status rows_seek(struct btree_cursor *cursor, rowid id, struct err *err) KDK_MUST_CHECK;
 kdk_status rows_next(struct btree_cursor *cursor, struct err *err) KDK_MUST_CHECK;
 
-enum below_kind { BELOW_DELETE = 0, BELOW_FULL = 1 };
+enum below_kind { BELOW_DELETE = 0, BELOW_FULL = 1, BELOW_PATCH = 2 };
+enum below_kind rowcode_kind(const uint8_t *bytes, size_t count);
+/* The columns that the image has, and those that it lacks and `older` has (NULL: none). */
+kdk_status rowcode_patch(const struct image *image, const struct image *older, struct buf *out, struct err *err);
 kdk_status rowcode_full(const struct image *image, struct buf *out, struct err *err);
 kdk_status rowcode_delete(struct buf *out, struct err *err);
-/* The row as an image whose strings lie in `bytes`. *live false: DELETE. */
+/* The row as an image whose strings lie in `bytes`, a patch if it is a PATCH. *live false: DELETE. */
 kdk_status rowcode_read(struct table *table, const uint8_t *bytes, size_t count, struct image *image, bool *live,
                         struct err *err) KDK_MUST_CHECK;
 /* Room for the words of a layout, zeroed. */
@@ -231,6 +234,10 @@ kdk_status image_complete(struct txn *txn, struct table *table, rowid id, struct
 void image_patch(struct image *image, const uint32_t *columns, const struct datum *values, uint32_t count);
 /* A record in memory lacks columns, and there is no row below it. */
 kdk_status patch_without_row(struct table *table, rowid id, struct err *err);
+/* What a checkpoint needs to know of the row below a patch: whether it can be a PATCH there (its base is in a strip, and no FULL record above), and if a PATCH
+ * is there already (*had), that one, whose strings lie in `arena`. */
+kdk_status below_patch(struct txn *txn, struct table *table, rowid id, bool *can, bool *had, struct image *patch, struct arena *arena,
+                       struct err *err) KDK_MUST_CHECK;
 /* A row that memory lacks comes into memory, as the version that everybody sees. *found false: there is no such row. Not inside a guard. */
 kdk_status row_load(struct txn *txn, struct table *table, rowid id, bool *found, struct err *err) KDK_MUST_CHECK;
 /* A record all of whose columns are as below; NULL: no memory. */

@@ -80,6 +80,15 @@ kdk_status index_key_fits(struct index *index, size_t bytes, struct err *err)
                    (unsigned)INDEX_KEY_BYTES_MAX, name_of_index(index, room));
 }
 
+kdk_status index_values_key(struct index *index, const struct layout *layout, const struct datum *values, struct buf *key, struct err *err)
+{
+    buf_clear(key);
+    for (uint32_t k = 0; k < index->def.column_count; k++)
+        if (key_add(key, layout->fields[index->def.columns[k]].type, &values[k], index->def.descending[k], index->def.nulls_first[k]) != KDK_OK)
+            return err_nomem(err);
+    return KDK_OK;
+}
+
 kdk_status index_key(struct index *index, const struct image *image, struct buf *key,
                      bool *has_null, struct err *err)
 {

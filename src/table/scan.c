@@ -472,12 +472,12 @@ static kdk_status patch_put(struct scan_reader *reader, const struct patched *pa
     struct strip_entry *entry = reader->unit->strip;
     uint32_t position = 0;
     bool live = true;
-    if (patch->text != UINT32_MAX)
+    const bool in_tree = patch->text != UINT32_MAX;
+    if (in_tree)
         TRY(rowcode_read(scan->table, (const uint8_t *)reader->text.data + reader->texts[patch->text],
                          reader->texts[patch->text + 1] - reader->texts[patch->text], &reader->base, &live, err));
-    else
-        live = entry && strip_entry_position(entry, patch->id, &position);
-    if (!live)
+    const bool in_strip = entry && strip_entry_position(entry, patch->id, &position);
+    if (!live || (!in_tree && !in_strip))
         TRY(patch_without_row(scan->table, patch->id, err));
     for (uint32_t k = 0; k < scan->count; k++) {
         const uint32_t c = scan->columns[k];
@@ -485,9 +485,11 @@ static kdk_status patch_put(struct scan_reader *reader, const struct patched *pa
         struct datum value;
         if (c == SCAN_ROWID || c >= patch->layout->count || !bit_get(absent, c))
             continue;
-        if (patch->text != UINT32_MAX) {
+        if (in_tree && !image_absent(&reader->base, c)) {
             value = image_get(scan->table, &reader->base, c);
         } else {
+            if (!in_strip)
+                TRY(patch_without_row(scan->table, patch->id, err));
             TRY(strip_data_of(reader, k, v->type, err));
             value = reader->data[k] ? strip_value(reader->data[k], position) : c < newest->count ? newest->fields[c].missing : DATUM_NULL;
         }
@@ -544,7 +546,8 @@ static kdk_status range_rows(struct scan_reader *reader, rowid first, rowid end,
         reader->lacking = false;
         row_put(reader, at, batch, n);
         if (reader->lacking) {
-            status = patch_note(reader, at, n, in_tree ? t - 1 : UINT32_MAX, err);
+            /* Of a PATCH alone the strip has what it lacks. */
+            status = patch_note(reader, at, n, in_tree && record ? t - 1 : UINT32_MAX, err);
             if (status != KDK_OK)
                 break;
         }

@@ -426,6 +426,9 @@ void part_ddl_free(struct part *part);
 kdk_status index_key_fits(struct index *index, size_t bytes, struct err *err);
 kdk_status index_key(struct index *index, const struct image *image, struct buf *key,
                      bool *has_null, struct err *err);
+/* The key of these values of its columns, which the layout has. */
+kdk_status index_values_key(struct index *index, const struct layout *layout, const struct datum *values, struct buf *key,
+                            struct err *err) KDK_MUST_CHECK;
 struct index *index_find(struct table *table, uint32_t id); /* or NULL */
 kdk_status entry_new(struct index *index, enum entry_op op, rowid id, const struct buf *key,
                      bool has_null, struct txn *txn, struct entry **out, struct err *err);
