@@ -650,6 +650,10 @@ FN_BODY(TO_CHAR_DATE)
 }
 FN_BODY(TO_CHAR_TS)
 {
+    if (!timestamp_finite(args[0].i)) {
+        *out = DATUM_NULL;
+        return true;
+    }
     int64_t days = args[0].i / US_PER_DAY - (args[0].i % US_PER_DAY < 0);
-    return date_to_char(call, timestamp_finite(args[0].i), days, args[0].i - days * US_PER_DAY, &args[1], out);
+    return date_to_char(call, true, days, args[0].i - days * US_PER_DAY, &args[1], out);
 }
