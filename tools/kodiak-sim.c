@@ -207,8 +207,12 @@ static bool value(kdk_conn *conn, int64_t *out, const char *format, ...)
     return ok;
 }
 
-/* So many rows that most go into files of their own. */
-enum { LOAD_ROWS = BATCH_ROWS + 40 };
+/* Of a load's rows the first batch goes to memory, the others into files of their own. In every fourth history one load is of more than a full batch; in the
+ * others both parts are small, which is quicker to look at. */
+static uint32_t load_rows_of(uint32_t w, uint32_t k)
+{
+    return w == 0 && k < 4 && world.seed % 4 == 0 ? BATCH_ROWS + 40 : 70;
+}
 
 /* Whether writer w loads rows after its k-th transaction. */
 static bool loads_after(uint32_t w, uint32_t k)
@@ -218,7 +222,11 @@ static bool loads_after(uint32_t w, uint32_t k)
 
 static void load_rows(kdk_conn *conn, uint32_t w, uint32_t k)
 {
-    if (run(conn, "insert into loads select %u, %u, g, 'text ' || g %% 11 from generate_series(1, %u) as s (g)", w, k, LOAD_ROWS)) {
+    const uint32_t rows = load_rows_of(w, k), first = rows == 70 ? 30 : BATCH_ROWS;
+    if (run(conn,
+            "insert into loads select %u, %u, g, 'text ' || g %% 11 from (select * from generate_series(1, %u) union all "
+            "select * from generate_series(%u, %u)) as s (g)",
+            w, k, first, first + 1, rows)) {
         fail("writer %u, load %u: %s: %s", w, k, kdk_sqlstate(conn), kdk_errmsg(conn));
         return;
     }
@@ -498,13 +506,14 @@ static void look_at_loads(kdk_conn *conn, uint32_t w, uint32_t last)
         int64_t rows, sum, keyed, indexed;
         if (!loads_after(w, k))
             continue;
+        const int64_t all = load_rows_of(w, k);
         if (!number(conn, &rows, "select count(v) from loads where w = %u and k + 0 = %u", w, k) ||
             !number(conn, &sum, "select coalesce(sum(g), 0) from loads where w = %u and k = %u", w, k) ||
-            !number(conn, &keyed, "select count(*) from loads where w = %u and k = %u and g = %u", w, k, LOAD_ROWS - 1) ||
-            !number(conn, &indexed, "select count(*) from loads where g = %u and w = %u and k = %u", LOAD_ROWS / 2, w, k))
+            !number(conn, &keyed, "select count(*) from loads where w = %u and k = %u and g = %" PRId64, w, k, all - 1) ||
+            !number(conn, &indexed, "select count(*) from loads where g = %" PRId64 " and w = %u and k = %u", all / 2, w, k))
             return;
-        const bool there = rows == LOAD_ROWS;
-        if ((!there && rows) || sum != (there ? (int64_t)LOAD_ROWS * (LOAD_ROWS + 1) / 2 : 0) || keyed != there || indexed != there)
+        const bool there = rows == all;
+        if ((!there && rows) || sum != (there ? all * (all + 1) / 2 : 0) || keyed != there || indexed != there)
             verdict(PARTIAL, "writer %u, load %u: %" PRId64 " rows, their sum %" PRId64 ", %" PRId64 " by key, %" PRId64 " by index", w, k, rows,
                     sum, keyed, indexed);
         else if (!there && (world.loaded[w] >= k || last > k))
@@ -640,40 +649,72 @@ static struct sim *new_sim(uint64_t seed)
     return sim;
 }
 
-/* Runs the workload with a cut at mutating call n (0: none). False when it ended before. */
-static bool run_workload(struct sim *sim, uint64_t seed, uint64_t n)
+/* What a cut at one call would leave: the disk, and what had been promised by then. */
+struct picture {
+    uint64_t n; /* the mutating call */
+    struct sim *disk;
+    uint32_t acknowledged[WRITERS], loaded[WRITERS];
+};
+
+/* Pictures of this many calls are held at a time; a picture is some 100 KB. */
+enum { PICTURES = 256 };
+static struct {
+    uint64_t first; /* calls from here on; 0: none */
+    uint32_t count;
+    struct picture items[PICTURES];
+} album;
+
+static void take_picture(void *context, struct sim *sim)
 {
-    bool ended;
+    const uint64_t n = sim_calls_mutating(sim);
+    struct err err = {0};
+    (void)context;
+    if (!album.first || n < album.first || album.count == PICTURES)
+        return;
+    struct picture *p = &album.items[album.count++];
+    p->n = n;
+    if (sim_fork(sim, hash_combine(world.seed, n), &p->disk, &err))
+        die("fork", &err);
+    memcpy(p->acknowledged, world.acknowledged, sizeof p->acknowledged);
+    memcpy(p->loaded, world.loaded, sizeof p->loaded);
+}
+
+/* Runs the workload to its end and takes pictures from mutating call `first` on (0: none). Returns how many calls it made; the same each time. */
+static uint64_t run_workload(uint64_t seed, uint64_t first, uint64_t *trace)
+{
+    struct sim *sim = new_sim(seed);
     memset(&world, 0, sizeof world);
     world.seed = seed;
-    sim_cut_at(sim, n);
+    album.first = first;
+    album.count = 0;
+    sim_watch(sim, take_picture, NULL);
     sim_memory_begin();
-    ended = sim_run(sim, workload, NULL);
-    if (!ended)
+    if (!sim_run(sim, workload, NULL))
         sim_memory_reap();
     total.runs++;
-    total.trace = hash_combine(total.trace, sim_trace_hash(sim));
     if (world.failed || sim_last_error(sim, NULL) != KDK_OK) {
         if (total.verbose || total.damaged < 3)
-            fprintf(stderr, "kodiak-sim: seed %" PRIu64 ", cut %" PRIu64 ": the workload failed: %s\n", seed, n,
-                    world.failed ? world.why : "deadlock");
+            fprintf(stderr, "kodiak-sim: seed %" PRIu64 ": the workload failed: %s\n", seed, world.failed ? world.why : "deadlock");
         total.damaged++;
     }
-    return !ended;
+    const uint64_t calls = sim_calls_mutating(sim);
+    *trace = sim_trace_hash(sim);
+    sim_free(sim);
+    return calls;
 }
 
 /* Opens what survived, perhaps cutting the power once more, and looks at it. */
-static void inspect(struct sim *sim, uint64_t seed, uint64_t n, uint32_t draw_number)
+static void inspect(const struct picture *p, uint64_t seed, uint32_t draw_number)
 {
-    uint64_t random = hash_combine(seed, hash_combine(n, draw_number));
+    uint64_t random = hash_combine(seed, hash_combine(p->n, draw_number));
     struct sim *disk;
     struct err err = {0};
 
-    if (sim_fork(sim, random, &disk, &err))
+    if (sim_fork(p->disk, random, &disk, &err))
         die("fork", &err);
     sim_reboot(disk);
-    uint32_t acknowledged[WRITERS];
-    memcpy(acknowledged, world.acknowledged, sizeof acknowledged);
+    memcpy(world.acknowledged, p->acknowledged, sizeof world.acknowledged);
+    memcpy(world.loaded, p->loaded, sizeof world.loaded);
     for (uint32_t attempt = 0;; attempt++) {
         memset(&look, 0, sizeof look);
         /* Every other draw is cut again: at each call of the looking in turn, or anywhere, or when it is over. */
@@ -698,13 +739,13 @@ static void inspect(struct sim *sim, uint64_t seed, uint64_t n, uint32_t draw_nu
         sim_reboot(disk);
         total.again++;
     }
-    memcpy(world.acknowledged, acknowledged, sizeof acknowledged);
     total.cuts++;
     total.lost += look.verdict == LOST;
     total.partial += look.verdict == PARTIAL;
     total.damaged += look.verdict == DAMAGED;
     if (look.verdict != FINE && (total.verbose || total.lost + total.partial + total.damaged <= 3))
-        fprintf(stderr, "kodiak-sim: seed %" PRIu64 ", cut %" PRIu64 ", draw %u: %s\n", seed, n, draw_number, look.why);
+        fprintf(stderr, "kodiak-sim: seed %" PRIu64 ", cut %" PRIu64 ", draw %u: %s\n", seed, p->n, draw_number, look.why);
+    total.trace = hash_combine(total.trace, sim_trace_hash(disk));
     sim_free(disk);
 }
 
@@ -759,23 +800,27 @@ int main(int argc, char **argv)
         }
     }
     for (uint64_t round = 0; total.cuts < cuts; round++) {
-        uint64_t history = hash_combine(seed, round), calls;
-        struct sim *sim = new_sim(history);
-        run_workload(sim, history, 0);
+        uint64_t history = hash_combine(seed, round), trace, again;
+        const uint64_t calls = run_workload(history, 0, &trace);
         add_counts(&world.counts);
-        calls = sim_calls_mutating(sim);
+        total.trace = hash_combine(total.trace, trace);
         total.calls += calls;
-        sim_free(sim);
         if (!calls) {
             fputs("kodiak-sim: the workload wrote nothing\n", stderr);
             return 2;
         }
-        for (uint64_t n = 1; n <= calls && total.cuts < cuts; n++) {
-            sim = new_sim(history);
-            if (run_workload(sim, history, n))
+        for (uint64_t first = 1; first <= calls && total.cuts < cuts; first = album.items[album.count - 1].n + 1) {
+            if (run_workload(history, first, &again) != calls || again != trace) {
+                fprintf(stderr, "kodiak-sim: seed %" PRIu64 " gave another history when it was run again\n", history);
+                return 2;
+            }
+            if (!album.count)
+                break;
+            for (uint32_t i = 0; i < album.count; i++) {
                 for (uint32_t d = 0; d < DRAWS && total.cuts < cuts; d++)
-                    inspect(sim, history, n, d);
-            sim_free(sim);
+                    inspect(&album.items[i], history, d);
+                sim_free(album.items[i].disk);
+            }
         }
     }
     if (stats) {

@@ -104,6 +104,13 @@ static kdk_status cut(struct sim *sim, const char *path, struct err *err)
     return err_set(err, KDK_IO, "the power was cut at \"%s\"", path);
 }
 
+/* The call's effect is what a cut here would leave to chance. */
+static void watched(struct sim *sim, kdk_status status)
+{
+    if (sim->watch && status == KDK_OK)
+        sim->watch(sim->watch_context, sim);
+}
+
 static uint64_t hash_path(const char *path)
 {
     return hash_bytes(path, strlen(path));
@@ -186,6 +193,8 @@ static kdk_status open_file(struct os *os, const char *path, unsigned flags,
     }
     if (flags & OS_TRUNCATE)
         TRY(sim_inode_truncate(&sim->disk, inode, 0, err));
+    if (calls[call].mutating)
+        watched(sim, status);
     sim_inode_open(inode);
     file->inode = inode;
     *out = &file->file;
@@ -228,8 +237,11 @@ static kdk_status write_file(struct os_file *file, uint64_t offset, const void *
         return failed(err, KDK_IO, CALL_WRITE, file->path, "Bad file descriptor");
     enum fate fate =
         enter_file(file, CALL_WRITE, offset, bytes, hash_bytes(from, bytes), &status, err);
-    if (fate == GOES_WELL)
-        return sim_inode_write(&sim->disk, self->inode, offset, from, bytes, err);
+    if (fate == GOES_WELL) {
+        status = sim_inode_write(&sim->disk, self->inode, offset, from, bytes, err);
+        watched(sim, status);
+        return status;
+    }
     if (fate == CUT) { /* Written but not synced: the draw tears it. */
         status = sim_inode_write(&sim->disk, self->inode, offset, from, bytes, err);
         status = cut(sim, file->path, err); /* Whether it fitted or not. */
@@ -259,6 +271,7 @@ static kdk_status sync_file(struct os_file *file, struct err *err)
             return status;
         return status;
     }
+    watched(sim, status);
     if (sim->options.breaks & SIM_BREAK_SKIP_FSYNC)
         return KDK_OK;
     return sim_inode_sync(self->inode, err);
@@ -285,6 +298,7 @@ static kdk_status truncate_file(struct os_file *file, uint64_t bytes, struct err
         status = sim_inode_truncate(&sim->disk, self->inode, bytes, err);
     if (fate == CUT)
         status = cut(sim, file->path, err);
+    watched(sim, status);
 out:
     return status;
 }
@@ -327,6 +341,7 @@ static kdk_status make_dir(struct os *os, const char *path, struct err *err)
         status = sim_disk_create(&sim->disk, path, true, NULL, err);
     if (fate == CUT)
         status = cut(sim, path, err);
+    watched(sim, status);
 out:
     return status;
 }
@@ -352,6 +367,7 @@ static kdk_status remove_either(struct os *os, const char *path, bool dir, struc
         status = sim_disk_remove(&sim->disk, path, err);
     if (fate == CUT)
         status = cut(sim, path, err);
+    watched(sim, status);
 out:
     return status;
 }
@@ -377,6 +393,7 @@ static kdk_status rename_file(struct os *os, const char *from, const char *to,
         status = sim_disk_rename(&sim->disk, from, to, err);
     if (fate == CUT)
         status = cut(sim, from, err);
+    watched(sim, status);
 out:
     return status;
 }
@@ -392,6 +409,7 @@ static kdk_status sync_dir(struct os *os, const char *path, struct err *err)
     struct sim_inode *dir = sim_disk_find(&sim->disk, path);
     if (!dir || !dir->is_dir)
         TRY(missing(err, CALL_SYNC_DIR, path));
+    watched(sim, status);
     if (!(sim->options.breaks & SIM_BREAK_DROP_DIR_SYNC))
         sim_disk_sync_dir(&sim->disk, dir);
 out:
@@ -611,6 +629,12 @@ uint64_t sim_calls_all(const struct sim *sim)
 void sim_cut_at(struct sim *sim, uint64_t n)
 {
     sim->cut_at = n;
+}
+
+void sim_watch(struct sim *sim, sim_watch_fn watch, void *context)
+{
+    sim->watch = watch;
+    sim->watch_context = context;
 }
 
 void sim_fail_at(struct sim *sim, uint64_t n, bool and_on, kdk_status status)

@@ -58,6 +58,11 @@ uint64_t sim_calls_mutating(const struct sim *sim);
 uint64_t sim_calls_all(const struct sim *sim);
 /* Cuts the power at mutating call n (before it takes effect; a write may have happened in part, sector by sector). 0: never. */
 void sim_cut_at(struct sim *sim, uint64_t n);
+/* Calls `watch` within every mutating call that goes well, at the point where a power cut would strike: a sync has done nothing yet, all else is done and may or
+ * may not survive. sim_fork() in it, and sim_reboot() of the copy, is a cut at sim_calls_mutating() without an end of this run, so that all cuts of a
+ * history cost one run of it. `watch` may call nothing else of the system. NULL: nobody. */
+typedef void (*sim_watch_fn)(void *context, struct sim *sim);
+void sim_watch(struct sim *sim, sim_watch_fn watch, void *context);
 /* Fails call n of all calls with `status` (KDK_IO or KDK_FULL), with and_on every later one too. 0: none. */
 void sim_fail_at(struct sim *sim, uint64_t n, bool and_on, kdk_status status);
 /* The disk is full at call n of all calls, with and_on from there on: what would make a file, a directory or a larger file then is KDK_FULL;

@@ -156,6 +156,8 @@ struct sim {
     uint64_t trace;
     uint64_t calls_all, calls_mutating, cut_at, fail_at;
     bool fail_and_on;
+    sim_watch_fn watch;
+    void *watch_context;
     uint64_t full_at; /* The disk is full from this call on, or (not full_and_on) for it alone. */
     bool full_and_on;
     kdk_status fail_status;

@@ -584,6 +584,83 @@ static void model_set(struct sector_model *model, unsigned first, unsigned end,
         model->may_be[i][model->now[i] = byte] = true;
 }
 
+/* At each call, and by which draw of a cut there, sectors 0 to 2 and the names were seen as: bits of bytes 1, 2, 3 and of "not there". */
+struct seen {
+    struct {
+        uint64_t call;
+        unsigned sectors[3], names[2];
+    } at[16];
+    int count;
+};
+
+static void look_at_futures(void *context, struct sim *sim)
+{
+    struct seen *seen = context;
+    struct err err = {0};
+    for (uint64_t seed = 0; seed < 64; seed++) {
+        struct sim *fork = NULL;
+        CHECK_EQ(sim_fork(sim, seed, &fork, &err), KDK_OK);
+        sim_reboot(fork);
+        int sectors[64] = {0}, count = look(sim_os(fork), "/f", sectors);
+        for (int i = 0; i < 3; i++)
+            seen->at[seen->count].sectors[i] |= 1u << (i < count ? sectors[i] : 0);
+        enum os_kind kind;
+        CHECK_EQ(os_kind(sim_os(fork), "/new", &kind, &err), KDK_OK);
+        seen->at[seen->count].names[0] |= kind == OS_MISSING ? 1u : 2u;
+        CHECK_EQ(os_kind(sim_os(fork), "/newer", &kind, &err), KDK_OK);
+        seen->at[seen->count].names[1] |= kind == OS_MISSING ? 1u : 2u;
+        sim_free(fork);
+    }
+    seen->at[seen->count++].call = sim_calls_mutating(sim);
+}
+
+TEST(sim, a_watcher_sees_at_each_call_what_a_cut_there_may_leave)
+{
+    struct sim *sim = sim_with(3, 0);
+    struct err err = {0};
+    struct seen seen = {0};
+    struct os_file *file = prepared(sim);
+    const uint64_t before = sim_calls_mutating(sim);
+    sim_watch(sim, look_at_futures, &seen);
+    fill(file, 0, 1, 2);
+    fill(file, 1, 1, 3);
+    sync_file(file);
+    fill(file, 2, 1, 2);
+    CHECK_EQ(os_mkdir(sim_os(sim), "/new", &err), KDK_OK);
+    CHECK_EQ(os_rename(sim_os(sim), "/new", "/newer", &err), KDK_OK);
+    sync_dir(sim_os(sim), "/");
+    CHECK_EQ(os_remove_dir(sim_os(sim), "/newer", &err), KDK_OK);
+    CHECK_EQ(os_truncate(file, SECTOR, &err), KDK_OK);
+    sim_fail_at(sim, sim_calls_all(sim) + 1, false, KDK_IO);
+    CHECK_EQ(os_sync(file, &err), KDK_IO); /* Nothing happens in it that anybody could watch. */
+    sim_watch(sim, NULL, NULL);
+    sync_file(file);
+    enum { OLD = 1u << 1, TWO = 1u << 2, THREE = 1u << 3, GONE = 1u << 0, THERE = 2u };
+    static const struct {
+        unsigned sectors[3], names[2];
+    } want[] = {
+        {{OLD | TWO, OLD, OLD}, {GONE, GONE}},                     /* the first write */
+        {{OLD | TWO, OLD | THREE, OLD}, {GONE, GONE}},             /* the second, the first still open */
+        {{OLD | TWO, OLD | THREE, OLD}, {GONE, GONE}},             /* a sync that may never end */
+        {{TWO, THREE, OLD | TWO}, {GONE, GONE}},                   /* what it synced stays */
+        {{TWO, THREE, OLD | TWO}, {GONE | THERE, GONE}},           /* mkdir */
+        {{TWO, THREE, OLD | TWO}, {GONE, GONE | THERE}},           /* rename: with the mkdir, one change */
+        {{TWO, THREE, OLD | TWO}, {GONE, GONE | THERE}},           /* the directory's sync */
+        {{TWO, THREE, OLD | TWO}, {GONE, GONE | THERE}},           /* removal of what is surely there */
+        {{TWO, THREE | GONE, OLD | GONE}, {GONE, GONE | THERE}},   /* truncation: over what was not synced */
+    };
+    CHECK_EQ(seen.count, COUNT_OF(want));
+    for (int i = 0; i < seen.count && i < (int)COUNT_OF(want); i++) {
+        CHECK_EQ(seen.at[i].call, before + 1 + (uint64_t)i);
+        for (int s = 0; s < 3; s++)
+            CHECK_EQ(seen.at[i].sectors[s], want[i].sectors[s]);
+        for (int n = 0; n < 2; n++)
+            CHECK_EQ(seen.at[i].names[n], want[i].names[n]);
+    }
+    os_close(file);
+    sim_free(sim);
+}
+
 TEST(sim, random_files_survive_as_the_model_allows)
 {
     for (uint64_t seed = 0; seed < 2 * SEEDS; seed++) {
