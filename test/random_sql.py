@@ -533,7 +533,8 @@ class Ways:
 
     def run(self, way, script):
         _, program, before = way
-        done = kdk.run(program, ":memory:", before + script, seconds=60)
+        options = ["-s", "threads=2"] if before else []
+        done = kdk.run(program, ":memory:", before + script, options, seconds=60)
         return done.results[len(before):], done.trouble
 
     def difference(self, script):

@@ -19,35 +19,38 @@
 
 /* ----------------------------------------------------------------- settings ---- */
 
-/* X(ID, name, default, kind, description). Values are kept as text; numbers are checked when set. */
+/* X(ID, name, default, kind, scope, most, description). Those of a SESSION begin with what was given at opening, and are kept as text in one spelling; those of the
+ * DATABASE are numbers that it has in force, whoever set them. `most`: the largest number. */
 #define SETTINGS(X)                                                                        \
-    X(APPLICATION_NAME, "application_name", "", TEXT, "Name of the program, for views.")   \
-    X(BULK_LOAD_ROWS, "bulk_load_rows", "0", COUNT,                                        \
-      "Rows of a statement from which on they go into files of their own; 0: 16384.")      \
-    X(CHECKPOINT_FAILURE, "checkpoint_failure", "", FIXED,                                 \
+    X(APPLICATION_NAME, "application_name", "", TEXT, SESSION, 0, "Name of the program, for views.") \
+    X(BULK_LOAD_ROWS, "bulk_load_rows", "0", COUNT, DATABASE, STORE_LIMIT_MAX,             \
+      "Rows of a statement from which on they go into files of their own; 0: the default.") \
+    X(CHECKPOINT_FAILURE, "checkpoint_failure", "", FIXED, SESSION, 0,                                 \
       "Why the last checkpoint in the background failed; empty: it did not.")              \
-    X(CHECKPOINT_LOG_BYTES, "checkpoint_log_bytes", "268435456", BYTES,                    \
-      "Log that starts a checkpoint in the background; at twice as much commits wait.")    \
-    X(CLIENT_ENCODING, "client_encoding", "UTF8", FIXED, "Always UTF8.")                   \
-    X(DATESTYLE, "datestyle", "ISO, MDY", FIXED, "How dates are printed and read.")        \
-    X(DEFAULT_ISOLATION, "default_transaction_isolation", "repeatable read", FIXED,        \
+    X(CHECKPOINT_LOG_BYTES, "checkpoint_log_bytes", "0", BYTES, DATABASE, STORE_LIMIT_MAX, \
+      "Log that starts a checkpoint in the background; at twice as much commits wait. 0: the default.") \
+    X(CLIENT_ENCODING, "client_encoding", "UTF8", FIXED, SESSION, 0, "Always UTF8.")                   \
+    X(DATESTYLE, "datestyle", "ISO, MDY", FIXED, SESSION, 0, "How dates are printed and read.")        \
+    X(DEFAULT_ISOLATION, "default_transaction_isolation", "repeatable read", FIXED, SESSION, 0,        \
       "Isolation of new transactions.")                                                    \
-    X(INTEGER_DATETIMES, "integer_datetimes", "on", FIXED, "Timestamps are integers.")     \
-    X(MEMORY_LIMIT, "memory_limit", "0", BYTES,                                            \
-      "Memory for rows, caches and operators; 0: 60 % of the machine's.")                  \
-    X(OPTIMIZER, "optimizer", "on", BOOL, "Off: plans as written, to compare results.")    \
-    X(SEARCH_PATH, "search_path", "public", TEXT, "Schemas of names without one.")         \
-    X(SERVER_ENCODING, "server_encoding", "UTF8", FIXED, "Always UTF8.")                   \
-    X(SERVER_VERSION, "server_version", "15.0", FIXED,                                     \
+    X(INTEGER_DATETIMES, "integer_datetimes", "on", FIXED, SESSION, 0, "Timestamps are integers.")     \
+    X(MEMORY_LIMIT, "memory_limit", "0", BYTES, DATABASE, STORE_LIMIT_MAX,                                            \
+      "Memory for caches and operators; 0: 60 % of the machine's.")                  \
+    X(OPTIMIZER, "optimizer", "on", BOOL, SESSION, 0, "Off: plans as written, to compare results.")    \
+    X(SEARCH_PATH, "search_path", "public", TEXT, SESSION, 0, "Schemas of names without one.")         \
+    X(SERVER_ENCODING, "server_encoding", "UTF8", FIXED, SESSION, 0, "Always UTF8.")                   \
+    X(SERVER_VERSION, "server_version", "15.0", FIXED, SESSION, 0,                                     \
       "PostgreSQL's version whose dialect this is.")                                       \
-    X(STANDARD_STRINGS, "standard_conforming_strings", "on", FIXED,                        \
+    X(STANDARD_STRINGS, "standard_conforming_strings", "on", FIXED, SESSION, 0,                        \
       "Backslashes are plain in '...'.")                                                   \
-    X(THREADS, "threads", "0", COUNT,                                                      \
-      "Workers of one statement; 0: the machine's processors.")                            \
-    X(TIMEZONE, "timezone", "UTC", FIXED, "Always UTC.")                                   \
-    X(TRANSACTION_ISOLATION, "transaction_isolation", "repeatable read", FIXED,            \
+    X(THREADS, "threads", "0", COUNT, SESSION, THREADS_MAX,                                \
+      "Workers of one statement; 0: all that the database was opened with, by default the machine's processors.")                            \
+    X(TIMEZONE, "timezone", "UTC", FIXED, SESSION, 0, "Always UTC.")                                   \
+    X(TRANSACTION_ISOLATION, "transaction_isolation", "repeatable read", FIXED, SESSION, 0,            \
       "Isolation of the transaction.")
 
+enum { THREADS_MAX = 64, SETTING_NUMBER_ROOM = 24 };
+enum setting_scope { SCOPE_SESSION, SCOPE_DATABASE };
 enum setting_kind {
     SETTING_TEXT,
     SETTING_BYTES,
@@ -56,7 +59,7 @@ enum setting_kind {
     SETTING_FIXED
 };
 enum setting_id {
-#define SETTING_ENUM(ID, NAME, DEFAULT, KIND, ABOUT) SET_##ID,
+#define SETTING_ENUM(ID, NAME, DEFAULT, KIND, SCOPE, MOST, ABOUT) SET_##ID,
     SETTINGS(SETTING_ENUM)
 #undef SETTING_ENUM
         SETTING_COUNT_OF
@@ -64,6 +67,8 @@ enum setting_id {
 struct setting {
     const char *name, *initial;
     enum setting_kind kind;
+    enum setting_scope scope;
+    uint64_t most;
     const char *about;
 };
 extern const struct setting settings[SETTING_COUNT_OF];
@@ -80,6 +85,8 @@ struct kdk_db {
     uint32_t threads;
     char *settings
         [SETTING_COUNT_OF]; /* Given at open; NULL: the default. Immutable after open. */
+    uint64_t memory_opened; /* memory_limit as of opening. Immutable after open. */
+    struct latch limits;    /* DATABASE. One change of a setting of the database at a time. */
     struct buf notice;      /* What open found. */
     char name[NAME_ROOM];   /* current_database(): the directory's name, or "memory". Immutable after open. */
     _Atomic uint32_t connections;
@@ -101,7 +108,7 @@ struct kdk_conn {
     bool failed;        /* The block has failed; `txn` may be NULL then. */
     bool was_read_only; /* The transaction that failed: for AND CHAIN. */
     struct catalog_session session;
-    char *settings[SETTING_COUNT_OF]; /* NULL: the database's. */
+    char *settings[SETTING_COUNT_OF]; /* Those of the session; NULL: the database's. */
     uint64_t failures_told;           /* Of checkpoints in the background. */
     uint64_t settings_changed;        /* How often: plans made before are made anew. */
     char schema[NAME_ROOM];           /* current_schema(), as of the running statement's start; empty: none. */
@@ -177,11 +184,13 @@ struct kdk_stmt {
 
 /* ------------------------------------------------------------------ between files ---- */
 
-const char *conn_setting(struct kdk_conn *conn, enum setting_id id);
-kdk_status conn_set(struct kdk_conn *conn, const char *name, const char *value,
-                    struct err *err); /* value NULL: reset */
+const char *conn_setting(struct kdk_conn *conn, enum setting_id id); /* Of one of the session. */
+/* What is in force, for SHOW; numbers are written to `room`. */
+const char *conn_show(struct kdk_conn *conn, enum setting_id id, char room[SETTING_NUMBER_ROOM]);
+/* One of the session: for it; one of the database: at once, for all. value NULL: back to what it was at opening. */
+kdk_status conn_set(struct kdk_conn *conn, const char *name, const char *value, struct err *err);
+void conn_reset_all(struct kdk_conn *conn); /* Those of the session. */
 kdk_status setting_find(const char *name, enum setting_id *id, struct err *err);
-kdk_status setting_check(enum setting_id id, const char *value, struct err *err);
 uint32_t conn_threads(struct kdk_conn *conn);
 void conn_notice(struct kdk_conn *conn, const char *severity, const char *text);
 /* Ends the transaction; the session with it. */

@@ -5,7 +5,8 @@
 #include <stdio.h>
 
 const struct setting settings[SETTING_COUNT_OF] = {
-#define SETTING_ROW(ID, NAME, DEFAULT, KIND, ABOUT) {NAME, DEFAULT, SETTING_##KIND, ABOUT},
+#define SETTING_ROW(ID, NAME, DEFAULT, KIND, SCOPE, MOST, ABOUT) \
+    {NAME, DEFAULT, SETTING_##KIND, SCOPE_##SCOPE, MOST, ABOUT},
     SETTINGS(SETTING_ROW)
 #undef SETTING_ROW
 };
@@ -39,8 +40,8 @@ kdk_status setting_find(const char *name, enum setting_id *id, struct err *err)
                    name);
 }
 
-/* "64", "64kB", "2 GB". False when it is no number of bytes. */
-static bool read_bytes(const char *text, uint64_t *out)
+/* "64"; with `units` also "64kB", "2 GB". False when it is no such number. */
+static bool read_number(const char *text, bool with_units, uint64_t *out)
 {
     static const struct {
         const char *unit;
@@ -56,7 +57,7 @@ static bool read_bytes(const char *text, uint64_t *out)
             return false;
     while (*text == ' ')
         text++;
-    for (size_t i = 0; i < COUNT_OF(units); i++)
+    for (size_t i = 0; i < (with_units ? COUNT_OF(units) : 1); i++)
         if (same_name(text, units[i].unit)) {
             if (units[i].shift && n >> (64 - units[i].shift))
                 return false;
@@ -79,38 +80,48 @@ static bool read_bool(const char *text, bool *out)
     return false;
 }
 
-kdk_status setting_check(enum setting_id id, const char *value, struct err *err)
+/* The value as it is kept: *kept is `value`, or its one spelling; *number is that of COUNT and BYTES. */
+static kdk_status setting_read(enum setting_id id, const char *value, const char **kept,
+                               uint64_t *number, struct err *err)
 {
-    uint64_t n;
-    bool b, ok = true;
-    switch (settings[id].kind) {
+    kdk_status status = KDK_OK;
+    const struct setting *setting = &settings[id];
+    bool b = false, ok = true;
+    *kept = value;
+    *number = 0;
+    switch (setting->kind) {
     case SETTING_TEXT:
         break;
     case SETTING_BYTES:
-        ok = read_bytes(value, &n);
-        break;
     case SETTING_COUNT:
-        ok = read_bytes(value, &n) && n <= 64;
+        ok = read_number(value, setting->kind == SETTING_BYTES, number) &&
+             *number <= setting->most;
         break;
     case SETTING_BOOL:
         ok = read_bool(value, &b);
+        *kept = b ? "on" : "off";
         break;
     case SETTING_FIXED:
-        ok = same_name(value, settings[id].initial) ||
-             (id == SET_CLIENT_ENCODING && same_name(value, "utf-8")) ||
-             (id == SET_DATESTYLE &&
-              (same_name(value, "iso") || same_name(value, "iso, dmy") ||
-               same_name(value, "mdy")));
-        if (!ok)
-            return err_set(err, KDK_UNSUPPORTED,
-                           "parameter \"%s\" cannot be changed to \"%s\"",
-                           settings[id].name, value);
+        if (!same_name(value, setting->initial) &&
+            !(id == SET_CLIENT_ENCODING && same_name(value, "utf-8")) &&
+            !(id == SET_DATESTYLE && (same_name(value, "iso") || same_name(value, "mdy"))))
+            TRY(err_set(err, KDK_UNSUPPORTED,
+                        "parameter \"%s\" cannot be changed to \"%s\"", setting->name,
+                        value));
+        *kept = setting->initial;
         break;
     }
-    return ok ? KDK_OK
-              : err_set(err, KDK_BAD_PARAMETER,
-                        "invalid value for parameter \"%s\": \"%s\"", settings[id].name,
-                        value);
+    if (!ok) {
+        status =
+            err_set(err, KDK_BAD_PARAMETER, "invalid value for parameter \"%s\": \"%s\"",
+                    setting->name, value);
+        if (setting->most)
+            err_detail(err, "It is a whole number from 0 to %llu%s.",
+                       (unsigned long long)setting->most,
+                       setting->kind == SETTING_BYTES ? " of bytes, kB, MB, GB or TB" : "");
+    }
+out:
+    return status;
 }
 
 const char *conn_setting(struct kdk_conn *conn, enum setting_id id)
@@ -120,18 +131,80 @@ const char *conn_setting(struct kdk_conn *conn, enum setting_id id)
                                     : settings[id].initial;
 }
 
+const char *conn_show(struct kdk_conn *conn, enum setting_id id,
+                      char room[SETTING_NUMBER_ROOM])
+{
+    uint64_t n = 0;
+    if (!settings[id].most)
+        return conn_setting(conn, id);
+    if (id == SET_THREADS)
+        n = conn_threads(conn);
+    else if (id == SET_MEMORY_LIMIT)
+        n = atomic_load_explicit(&conn->db->broker.limit, memory_order_relaxed);
+    else if (id == SET_BULK_LOAD_ROWS)
+        n = store_limit(conn->db->store, STORE_BULK_LOAD_ROWS);
+    else if (id == SET_CHECKPOINT_LOG_BYTES)
+        n = store_limit(conn->db->store, STORE_CHECKPOINT_LOG_BYTES);
+    else
+        ASSERT(!"a number without a place");
+    snprintf(room, SETTING_NUMBER_ROOM, "%llu", (unsigned long long)n);
+    return room;
+}
+
+static uint64_t db_number(const struct kdk_db *db, enum setting_id id)
+{
+    uint64_t n = 0;
+    return db->settings[id] && read_number(db->settings[id], true, &n) ? n : 0;
+}
+
+static uint64_t memory_by_default(struct os *os)
+{
+    return os_memory_bytes(os) / 10 * 6;
+}
+
+static void db_set(struct kdk_db *db, enum setting_id id, uint64_t n)
+{
+    latch_acquire(&db->limits);
+    if (id == SET_MEMORY_LIMIT) {
+        broker_set_limit(&db->broker, n ? n : memory_by_default(db->os));
+        store_memory_changed(db->store);
+    } else {
+        store_set_limit(db->store,
+                        id == SET_BULK_LOAD_ROWS ? STORE_BULK_LOAD_ROWS
+                                                 : STORE_CHECKPOINT_LOG_BYTES,
+                        n);
+    }
+    latch_release(&db->limits);
+}
+
 kdk_status conn_set(struct kdk_conn *conn, const char *name, const char *value,
                     struct err *err)
 {
     kdk_status status = KDK_OK;
     enum setting_id id;
+    const char *kept;
+    uint64_t number;
     char *copy = NULL;
 
     TRY(setting_find(name, &id, err));
     if (value) {
-        TRY(setting_check(id, value, err));
-        TRY_MEM(copy = mem_strdup(value));
+        TRY(setting_read(id, value, &kept, &number, err));
+        if (id == SET_THREADS && number > conn->db->threads) {
+            status = err_set(err, KDK_BAD_PARAMETER,
+                             "invalid value for parameter \"%s\": \"%s\"", name, value);
+            err_detail(err, "The database was opened with %u.", conn->db->threads);
+            err_hint(err, "Open it with more: -s threads=%s, or kdk_options.", value);
+            goto out;
+        }
+    } else {
+        number = id == SET_MEMORY_LIMIT ? conn->db->memory_opened : db_number(conn->db, id);
     }
+    if (settings[id].scope == SCOPE_DATABASE) {
+        db_set(conn->db, id, number);
+        goto out;
+    }
+    if (value)
+        TRY_MEM(copy = mem_strdup(kept));
     mem_free(conn->settings[id]);
     conn->settings[id] = copy;
     conn->settings_changed++;
@@ -139,10 +212,19 @@ out:
     return status;
 }
 
+void conn_reset_all(struct kdk_conn *conn)
+{
+    for (uint32_t i = 0; i < SETTING_COUNT_OF; i++) {
+        mem_free(conn->settings[i]);
+        conn->settings[i] = NULL;
+    }
+    conn->settings_changed++;
+}
+
 uint32_t conn_threads(struct kdk_conn *conn)
 {
     uint64_t n = 0;
-    bool ok = read_bytes(conn_setting(conn, SET_THREADS), &n);
+    bool ok = read_number(conn_setting(conn, SET_THREADS), false, &n);
     return ok && n ? (uint32_t)MIN(n, (uint64_t)conn->db->threads) : conn->db->threads;
 }
 
@@ -174,7 +256,8 @@ static kdk_status db_settings(struct kdk_db *db, const char *const *list, struct
 {
     kdk_status status = KDK_OK;
     for (; list && *list; list++) {
-        const char *equals = strchr(*list, '=');
+        const char *equals = strchr(*list, '='), *kept;
+        uint64_t number;
         char name[64];
         enum setting_id id;
         if (!equals || (size_t)(equals - *list) >= sizeof name)
@@ -183,18 +266,12 @@ static kdk_status db_settings(struct kdk_db *db, const char *const *list, struct
         memcpy(name, *list, (size_t)(equals - *list));
         name[equals - *list] = '\0';
         TRY(setting_find(name, &id, err));
-        TRY(setting_check(id, equals + 1, err));
+        TRY(setting_read(id, equals + 1, &kept, &number, err));
         mem_free(db->settings[id]);
-        TRY_MEM(db->settings[id] = mem_strdup(equals + 1));
+        TRY_MEM(db->settings[id] = mem_strdup(kept));
     }
 out:
     return status;
-}
-
-static uint64_t db_number(const struct kdk_db *db, enum setting_id id)
-{
-    uint64_t n = 0;
-    return db->settings[id] && read_bytes(db->settings[id], &n) ? n : 0;
 }
 
 static void db_close_store(struct kdk_db *db)
@@ -292,24 +369,25 @@ static kdk_status db_open(const char *path, const kdk_options *options, kdk_db *
     struct store_report report = {0};
     kdk_options given = {0};
     struct store_options store = {0};
-    uint64_t memory;
 
     if (options)
         memcpy(&given, options, MIN(options->size, sizeof given));
     TRY_MEM(db = MEM_NEW(struct kdk_db));
     db->os = os_here();
+    latch_init(&db->limits, OS_RANK_DATABASE);
     broker_init(&db->broker, UINT64_MAX);
     TRY(db_settings(db, given.settings, err));
     db->threads = given.threads ? given.threads : (uint32_t)db_number(db, SET_THREADS);
     if (!db->threads)
         db->threads = os_cpu_count(db->os);
-    db->threads = MIN(db->threads, 64u);
-    memory = given.memory_limit ? given.memory_limit : db_number(db, SET_MEMORY_LIMIT);
-    if (!memory)
-        memory = os_memory_bytes(db->os) / 10 * 6;
+    db->threads = MIN(db->threads, (uint32_t)THREADS_MAX);
+    db->memory_opened =
+        given.memory_limit ? given.memory_limit : db_number(db, SET_MEMORY_LIMIT);
+    if (!db->memory_opened)
+        db->memory_opened = memory_by_default(db->os);
     name_database(db, path);
     TRY(sched_new(db->os, db->threads - 1, &db->sched, err));
-    broker_set_limit(&db->broker, memory);
+    broker_set_limit(&db->broker, db->memory_opened);
     store.os = db->os;
     store.dir = strcmp(path, ":memory:") == 0 ? NULL : path;
     store.sched = db->sched;

@@ -13,10 +13,9 @@
 
 /* ---------------------------------------------------------------- environments ---- */
 
-/* What sessions say of themselves stands beside the settings. There are no users: everybody is "kodiak". */
+/* What sessions say of themselves. There are no users: everybody is "kodiak". */
 static const char *env_setting(void *context, const char *name)
 {
-    enum setting_id id;
     const struct kdk_conn *conn = context;
     if (strcmp(name, "current_user") == 0)
         return "kodiak";
@@ -24,7 +23,7 @@ static const char *env_setting(void *context, const char *name)
         return conn->db->name;
     if (strcmp(name, "current_schema") == 0)
         return conn->schema[0] ? conn->schema : NULL;
-    return setting_find(name, &id, NULL) == KDK_OK ? conn_setting(context, id) : NULL;
+    return NULL;
 }
 
 static void env_notice(void *context, const char *sqlstate, const char *message)

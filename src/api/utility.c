@@ -116,11 +116,7 @@ static kdk_status run_set(struct kdk_stmt *stmt, struct err *err)
     if (set->local)
         TRY(err_set(err, KDK_UNSUPPORTED, "SET LOCAL is not supported yet"));
     if (set->reset && (!set->name.text || strcmp(set->name.text, "all") == 0)) {
-        for (uint32_t i = 0; i < SETTING_COUNT_OF; i++) {
-            mem_free(conn->settings[i]);
-            conn->settings[i] = NULL;
-        }
-        conn->settings_changed++;
+        conn_reset_all(conn);
         goto out;
     }
     for (uint32_t i = 0; i < set->values.count; i++) {
@@ -154,10 +150,11 @@ out:
 }
 
 /* What SHOW says of a setting. `room`: for what is no setting of anybody's. */
-static const char *shown(struct kdk_conn *conn, enum setting_id id, struct err *room)
+static const char *shown(struct kdk_conn *conn, enum setting_id id,
+                         char number[SETTING_NUMBER_ROOM], struct err *room)
 {
     if (id != SET_CHECKPOINT_FAILURE)
-        return conn_setting(conn, id);
+        return conn_show(conn, id, number);
     err_clear(room);
     return store_checkpoint_failure(conn->db->store, room) == KDK_OK ? "" : room->message;
 }
@@ -168,6 +165,7 @@ static kdk_status run_show(struct kdk_stmt *stmt, struct err *err)
     const struct ast_show *show = stmt->ast->show;
     enum setting_id id;
     struct err room;
+    char number[SETTING_NUMBER_ROOM];
 
     tag(stmt, "SHOW");
     if (show->name.text && strcmp(show->name.text, "all") != 0) {
@@ -177,7 +175,7 @@ static kdk_status run_show(struct kdk_stmt *stmt, struct err *err)
             goto out;
         }
         const char *names[] = {settings[id].name},
-                   *cells[] = {shown(stmt->conn, id, &room)};
+                   *cells[] = {shown(stmt->conn, id, number, &room)};
         TRY(stmt_line_columns(stmt, names, 1, err));
         TRY(stmt_line(stmt, cells, err));
         goto out;
@@ -186,7 +184,7 @@ static kdk_status run_show(struct kdk_stmt *stmt, struct err *err)
     TRY(stmt_line_columns(stmt, names, 3, err));
     for (uint32_t i = 0; i < SETTING_COUNT_OF; i++) {
         const char *cells[] = {settings[i].name,
-                               shown(stmt->conn, (enum setting_id)i, &room),
+                               shown(stmt->conn, (enum setting_id)i, number, &room),
                                settings[i].about};
         TRY(stmt_line(stmt, cells, err));
     }

@@ -239,6 +239,8 @@ void block_cache_free(struct block_cache *cache); /* Accepts NULL. Nothing is pi
 void block_cache_stats(struct block_cache *cache, struct block_stats *out);
 /* Forgets a file that was replaced: what is pinned stays valid until unpinned. Before the file is removed. */
 void block_cache_forget(struct block_cache *cache, uint64_t file);
+/* From now on; what is cached beyond it goes, unless it is in use. One call at a time. */
+void block_cache_set_bytes_max(struct block_cache *cache, uint64_t bytes);
 uint64_t block_cache_shrink(struct block_cache *cache, uint64_t bytes); /* How much it freed. */
 
 /* A column of a strip, decoded: narrow integers, bits, floats, codes, or text. Immutable. NULL rows hold zero or the empty string. */

@@ -41,7 +41,7 @@ struct block_cache {
     char *dir;
     struct broker *broker;
     struct broker_shrinker shrinker;
-    uint64_t shard_bytes_max;
+    _Atomic uint64_t shard_bytes_max; /* Relaxed: read once for each column that is kept. */
     uint32_t shard_count;
     struct shard shards[SHARDS_MAX];
     struct latch files_latch; /* CACHE. Guards the next four. */
@@ -76,7 +76,7 @@ kdk_status block_cache_new(const struct block_cache_options *options, struct blo
     for (uint32_t i = 0; i < SHARDS_MAX; i++)
         latch_init(&cache->shards[i].latch, OS_RANK_CACHE);
     cache->shard_count = (uint32_t)MIN(options->bytes_max / SHARD_BYTES_MIN + 1, (uint64_t)SHARDS_MAX);
-    cache->shard_bytes_max = options->bytes_max / cache->shard_count;
+    atomic_init(&cache->shard_bytes_max, options->bytes_max / cache->shard_count);
     TRY_MEM(cache->dir = mem_strdup(options->dir));
     TRY_MEM(cache->files = MEM_ARRAY(struct open_file *, cache->files_max));
     for (uint32_t i = 0; i < cache->shard_count; i++) {
@@ -310,13 +310,13 @@ static bool shard_charge(struct block_cache *cache, struct shard *shard)
 /* With the latch: keeps `data`, if there is room or can be made. */
 static void shard_admit(struct block_cache *cache, struct shard *shard, uint64_t hash, struct strip_data *data)
 {
-    uint64_t bytes = data->bytes;
+    const uint64_t bytes = data->bytes, most = atomic_load_explicit(&cache->shard_bytes_max, memory_order_relaxed);
 
-    if (bytes > cache->shard_bytes_max)
+    if (bytes > most)
         return;
-    if (shard->bytes + bytes > cache->shard_bytes_max) {
-        shard_evict(cache, shard, shard->bytes + bytes - cache->shard_bytes_max);
-        if (shard->bytes + bytes > cache->shard_bytes_max)
+    if (shard->bytes + bytes > most) {
+        shard_evict(cache, shard, shard->bytes + bytes - most);
+        if (shard->bytes + bytes > most)
             return;
     }
     if (cache->broker && !broker_try_resize(&shard->grant, shard->bytes + bytes)) {
@@ -365,6 +365,20 @@ uint64_t block_cache_shrink(struct block_cache *cache, uint64_t bytes)
         latch_release(&shard->latch);
     }
     return freed;
+}
+
+void block_cache_set_bytes_max(struct block_cache *cache, uint64_t bytes)
+{
+    const uint64_t most = bytes / cache->shard_count;
+    atomic_store_explicit(&cache->shard_bytes_max, most, memory_order_relaxed);
+    for (uint32_t i = 0; i < cache->shard_count; i++) {
+        struct shard *shard = &cache->shards[i];
+        latch_acquire(&shard->latch);
+        if (shard->bytes > most)
+            shard_evict(cache, shard, shard->bytes - most);
+        (void)shard_charge(cache, shard); /* Giving back does not fail. */
+        latch_release(&shard->latch);
+    }
 }
 
 void block_cache_forget(struct block_cache *cache, uint64_t number)

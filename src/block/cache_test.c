@@ -280,6 +280,8 @@ TEST(block_cache, threads_share_it)
         CHECK_EQ(os_thread_new(os_real(), "reader", i < THREADS ? read_some : add_some, &readers[i], &threads[i], &err),
                  KDK_OK);
     }
+    for (uint32_t i = 0; i < 200; i++)
+        block_cache_set_bytes_max(cache, i % 2 ? 50000 : 5000);
     for (uint32_t i = 0; i < THREADS + 2; i++) {
         os_thread_join(threads[i]);
         CHECK_EQ(readers[i].wrong, 0);

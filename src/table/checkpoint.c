@@ -903,7 +903,8 @@ kdk_status checkpoint_run(struct store *store, bool freeze, struct table *table,
         TRY(err_set(err, KDK_READ_ONLY, "the database is read-only: %s", why));
     const uint64_t lsn = wal_position(store->wal);
     /* Whatever comes of this, the next one is due after so much more. */
-    atomic_store_explicit(&disk->due_lsn, lsn + disk->log_bytes, memory_order_relaxed);
+    atomic_store_explicit(&disk->since_lsn, lsn, memory_order_relaxed);
+    atomic_store_explicit(&disk->due_now, false, memory_order_relaxed);
     TRY(wal_wait(store->wal, lsn, err));
     TRY(wal_vouch(store->wal, err));
     if (!txnman_settle(store->man))

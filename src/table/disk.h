@@ -125,9 +125,8 @@ struct disk {
     _Atomic uint32_t busy;     /* A checkpoint runs. */
     _Atomic uint64_t next_file;
     bool complete;             /* All tables are attached: what else a generation has was dropped. */
-    int64_t load_rows;         /* So many of a statement stay in memory. */
-    uint64_t log_bytes;        /* A checkpoint after so many: */
-    _Atomic uint64_t due_lsn;  /* when the log gets here. */
+    _Atomic uint64_t since_lsn; /* A checkpoint when the log is STORE_CHECKPOINT_LOG_BYTES longer than here (which may wrap), */
+    _Atomic bool due_now;       /* or with the next commit. */
     bool read_only, failed;
     struct upkeep upkeep;
     struct dead_file *dead;    /* By who checkpoints. */
@@ -144,6 +143,7 @@ kdk_status disk_open(struct store *store, const struct store_options *options, s
 void checkpoint_if_due(void *disk);
 kdk_status upkeep_start(struct disk *disk, struct err *err) KDK_MUST_CHECK;
 void upkeep_stop(struct disk *disk); /* Waits for a checkpoint that runs. */
+uint64_t cache_share(struct os *os, struct broker *broker); /* What the strip cache may take. `broker` may be NULL. */
 void disk_start(struct store *store); /* The transaction manager is there. */
 void disk_close(struct disk *disk);   /* No transaction is left. Accepts NULL. */
 

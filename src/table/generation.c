@@ -480,9 +480,6 @@ kdk_status disk_open(struct store *store, const struct store_options *options,
     disk->store = store;
     disk->os = options->os;
     disk->read_only = options->read_only;
-    disk->log_bytes = options->checkpoint_log_bytes ? options->checkpoint_log_bytes
-                                                     : CHECKPOINT_LOG_BYTES;
-    disk->load_rows = (int64_t)MIN(options->bulk_load_rows ? options->bulk_load_rows : BULK_LOAD_ROWS, (uint64_t)INT64_MAX);
     latch_init(&disk->latch, OS_RANK_LEAF);
     latch_init(&disk->dict_latch, OS_RANK_LEAF);
     latch_init(&disk->upkeep.latch, OS_RANK_LEAF);
@@ -516,17 +513,13 @@ kdk_status disk_open(struct store *store, const struct store_options *options,
         TRY(disk_create(disk, path, out, err));
         TRY(os_open(disk->os, path, OS_WRITE, &disk->slots, err));
     }
-    /* A share of what all may use: others that need memory get it back from the cache (broker.h). */
-    uint64_t all = os_memory_bytes(disk->os);
-    if (options->broker)
-        all = MIN(all, atomic_load_explicit(&options->broker->limit, memory_order_relaxed));
     TRY(block_cache_new(&(struct block_cache_options){.os = disk->os,
                                                       .dir = disk->blocks,
                                                       .broker = options->broker,
-                                                      .bytes_max = MAX(all / 4, 64ull << 20)},
+                                                      .bytes_max = cache_share(disk->os, options->broker)},
                         &disk->strips, err));
     disk->older_slot = older.sequence;
-    atomic_init(&disk->due_lsn, out->log_lsn + disk->log_bytes);
+    atomic_init(&disk->since_lsn, out->log_lsn);
     disk->older_lsn = older.sequence ? older.log_lsn : out->log_lsn;
     atomic_init(&disk->next_file, out->next_file);
     TRY(dead_read(disk, out, err));

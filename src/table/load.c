@@ -222,7 +222,7 @@ kdk_status load_begin(struct txn *txn, struct part *part, struct loader **out, s
     for (uint32_t c = 0; c < layout->count; c++)
         columns += layout->fields[c].kind != FIELD_NONE;
     /* Catalog tables stay in their row trees, and what was made by this transaction in memory. */
-    if (!disk || !txn->one_statement || part->delta < disk->load_rows || part->created || table->id < STORE_FIRST_ID || !columns ||
+    if (!disk || !txn->one_statement || part->delta < (int64_t)store_limit(table->store, STORE_BULK_LOAD_ROWS) || part->created || table->id < STORE_FIRST_ID || !columns ||
         !disk_try_patiently(disk))
         return KDK_OK;
     loader = MEM_NEW(struct loader);
@@ -618,7 +618,7 @@ void load_stamp(struct loader *loader, uint64_t timestamp)
     atomic_store_explicit(&load->stamp, timestamp, memory_order_release);
     /* Each is one place more to look at: a checkpoint takes them in. */
     if (loader->disk->fresh_count >= FRESH_FILES_MAX)
-        atomic_store_explicit(&loader->disk->due_lsn, 0, memory_order_relaxed);
+        atomic_store_explicit(&loader->disk->due_now, true, memory_order_relaxed);
     loader_release(loader);
 }
 

@@ -207,6 +207,9 @@ kdk_status store_open(const struct store_options *options, struct store **out,
     TRY_MEM(store = MEM_NEW(struct store));
     store->os = options->os;
     store->upkeep = options->upkeep;
+    store->broker = options->broker;
+    store_set_limit(store, STORE_BULK_LOAD_ROWS, options->bulk_load_rows);
+    store_set_limit(store, STORE_CHECKPOINT_LOG_BYTES, options->checkpoint_log_bytes);
     atomic_init(&store->next_id, STORE_FIRST_ID);
     latch_init(&store->latch, OS_RANK_TABLE);
     if (options->dir) {

@@ -63,6 +63,13 @@ uint64_t store_replay_failed(const struct store *store);
 /* All tables there are have been attached: what the log has of others is forgotten, and files that nothing names are removed. */
 kdk_status store_recovered(struct store *store, struct err *err) KDK_MUST_CHECK;
 struct txnman *store_txnman(struct store *store);
+/* What may be changed while the database is in use, by any thread; 0: the default. In force from the next statement, or commit. */
+enum store_limit { STORE_BULK_LOAD_ROWS, STORE_CHECKPOINT_LOG_BYTES, STORE_LIMIT_COUNT };
+#define STORE_LIMIT_MAX (1ull << 60)
+void store_set_limit(struct store *store, enum store_limit limit, uint64_t value); /* What is above STORE_LIMIT_MAX is that. */
+uint64_t store_limit(const struct store *store, enum store_limit limit);
+/* The broker's limit was changed: the strip cache takes its share of the new one. One call at a time. */
+void store_memory_changed(struct store *store);
 bool store_is_new(const struct store *store);     /* Nothing was ever committed in it. */
 uint64_t store_new_id(struct store *store); /* Object ids for the catalog: never reused. From 1000. */
 

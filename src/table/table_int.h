@@ -326,6 +326,8 @@ struct store {
     struct wal *wal;           /* NULL: :memory:. */
     struct os_file *lock;      /* Owns the directory as long as it is open. */
     bool upkeep;               /* As the options say. */
+    struct broker *broker;     /* Or NULL. */
+    _Atomic uint64_t limits[STORE_LIMIT_COUNT]; /* Relaxed: each stands for itself. */
     struct recovery *recovery; /* What the log says of tables that are not attached yet. */
 };
 /* The transaction manager writes to store->wal from now on. */

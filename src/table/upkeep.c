@@ -1,4 +1,4 @@
-/* upkeep.c - checkpoints that nobody asked for: the log has grown by `log_bytes` since the last one began.
+/* upkeep.c - checkpoints that nobody asked for: the log has grown by `checkpoint_log_bytes` since the last one began.
  *
  * Whose commit sees that asks a thread of the store's, and goes on: a checkpoint takes seconds, a commit microseconds. The log must not grow without end
  * when the disk cannot keep up, so a commit that finds it twice as long as it should be waits for the checkpoint; it has been committed by then, and holds
@@ -12,9 +12,12 @@
 #include "table/checkpoint.h"
 #include "task/chore.h"
 
-static bool is_due(struct disk *disk, uint64_t beyond)
+/* The log is `times` as long as it should be. */
+static bool is_due(struct disk *disk, int64_t times)
 {
-    return wal_position(disk->store->wal) >= atomic_load_explicit(&disk->due_lsn, memory_order_relaxed) + beyond;
+    const uint64_t longer = wal_position(disk->store->wal) - atomic_load_explicit(&disk->since_lsn, memory_order_relaxed);
+    return (int64_t)longer >= (int64_t)store_limit(disk->store, STORE_CHECKPOINT_LOG_BYTES) * times ||
+           (times == 1 && atomic_load_explicit(&disk->due_now, memory_order_relaxed));
 }
 
 /* Makes one if it is due and the disk is free. */
@@ -22,13 +25,15 @@ static void run_if_due(struct disk *disk)
 {
     struct upkeep *upkeep = &disk->upkeep;
     struct err err;
-    if (!is_due(disk, 0))
+    if (!is_due(disk, 1))
         return;
     if (!disk_try(disk)) {
         /* Who has it need not be asked after with each commit. */
-        if (upkeep->chore)
-            atomic_store_explicit(&disk->due_lsn, wal_position(disk->store->wal) + disk->log_bytes / 16,
-                                  memory_order_relaxed);
+        if (upkeep->chore) {
+            const uint64_t bytes = store_limit(disk->store, STORE_CHECKPOINT_LOG_BYTES);
+            atomic_store_explicit(&disk->due_now, false, memory_order_relaxed);
+            atomic_store_explicit(&disk->since_lsn, wal_position(disk->store->wal) - (bytes - bytes / 16), memory_order_relaxed);
+        }
         return;
     }
     err_clear(&err);
@@ -70,13 +75,13 @@ void checkpoint_if_due(void *context)
 {
     struct disk *disk = context;
     struct upkeep *upkeep = &disk->upkeep;
-    if (!is_due(disk, 0))
+    if (!is_due(disk, 1))
         return;
     if (!upkeep->chore) {
         run_if_due(disk);
         return;
     }
-    if (!is_due(disk, disk->log_bytes)) {
+    if (!is_due(disk, 2)) {
         chore_ask(upkeep->chore);
         return;
     }

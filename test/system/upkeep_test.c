@@ -20,7 +20,7 @@ struct world {
     uint32_t next, ended;      /* Writers. */
     uint32_t busy;             /* Commits that returned while a checkpoint ran. */
     uint64_t runs;             /* Checkpoints in the background. */
-    uint64_t beyond;           /* How far behind the position that makes one due the log has got. */
+    int64_t beyond;            /* How far behind the position that makes one due the log has got. */
     unsigned told;
     char notice[400];
 };
@@ -109,9 +109,8 @@ static void write_rows(void *context)
     for (uint32_t i = 0; i < ROWS; i++) {
         CHECK_EQ(insert(conn, writer * ROWS + i), KDK_OK);
         w->busy += atomic_load_explicit(&disk->busy, memory_order_relaxed);
-        const uint64_t at = wal_position(w->db->store->wal), due = atomic_load_explicit(&disk->due_lsn, memory_order_relaxed);
-        if (at > due + w->beyond)
-            w->beyond = at - due;
+        const uint64_t at = wal_position(w->db->store->wal), since = atomic_load_explicit(&disk->since_lsn, memory_order_relaxed);
+        w->beyond = MAX(w->beyond, (int64_t)(at - since) - (int64_t)w->log_bytes);
     }
     kdk_disconnect(conn);
     w->ended++;
