@@ -276,7 +276,7 @@ bool fn_call_can_fail(uint32_t id, const struct ltype *args, const struct datum 
         if (c[0]->null)
             return false;
         enum date_field field = date_field_of(str_data(&c[0]->s), c[0]->s.len);
-        return field == DF_NONE || (id == FN_DATE_TRUNC_TS && !date_field_truncates(field)) ||
+        return field == DF_NONE || ((id == FN_EXTRACT_DATE || id == FN_EXTRACT_TS) && date_field_grows(field)) || (id == FN_DATE_TRUNC_TS && !date_field_truncates(field)) ||
                (date_field_is_time(field) && args[1].id == LT_DATE);
     }
     default: /* Most of them have nothing to add to their line in the list. */
@@ -533,12 +533,13 @@ static bool keeps_char(const struct fn *fn)
 
 static void convert(const struct fn *fn, const struct ltype *args, uint32_t arg_count, struct ltype *cast_to)
 {
+    /* Beside varchar(n), char(n) stays what it is; beside text it becomes text. */
     bool all_char = true, any_char = false, one_scale = fn_comparison_kind((uint32_t)(fn - fn_table)) != CMP_NONE;
     for (uint32_t i = 0; i < arg_count; i++) {
         if (args[i].id == LT_UNKNOWN)
             continue;
         any_char |= args[i].fixed;
-        all_char &= args[i].fixed;
+        all_char &= args[i].fixed || (args[i].id == LT_TEXT && args[i].length);
     }
     for (uint32_t i = 0; i < arg_count; i++) {
         uint8_t to = param(fn, i);
@@ -549,7 +550,7 @@ static void convert(const struct fn *fn, const struct ltype *args, uint32_t arg_
             one_scale &= args[i].id != LT_UNKNOWN;
         } else if (to == LT_TEXT) {
             bool as_char = keeps_char(fn) && all_char && any_char;
-            if (args[i].id != LT_TEXT)
+            if (args[i].id != LT_TEXT || (as_char && !args[i].fixed))
                 cast_to[i] = as_char ? (struct ltype){.id = LT_TEXT, .fixed = 1} : LTYPE(TEXT);
             else if (args[i].fixed && !as_char && arg_count > 0 && fn->result_rule != FN_RET_ARG0)
                 cast_to[i] = LTYPE(TEXT);
@@ -578,7 +579,9 @@ static bool ambiguous_there(const char *name, bool is_operator, const struct lty
         uint8_t arg_count;
         bool is_operator, last_alone;
     } names[] = {{"/", 2, true, false}, {"*", 2, true, false},          {"-", 1, true, false},        {"sum", 1, false, false},       {"avg", 1, false, false},
-                 {"trunc", 1, false, false}, {"extract", 2, false, true}, {"date_part", 2, false, true}, {"date_trunc", 2, false, true}, {"isfinite", 1, false, false}};
+                 {"trunc", 1, false, false}, {"bit_count", 1, false, false}, {"extract", 2, false, true}, {"date_part", 2, false, true}, {"date_trunc", 2, false, true}, {"isfinite", 1, false, false}};
+    if (is_operator && arg_count == 2 && strcmp(name, "+") == 0) /* date + integer, or an interval, or a time? */
+        return (args[0].id == LT_DATE && args[1].id == LT_UNKNOWN) || (args[0].id == LT_UNKNOWN && args[1].id == LT_DATE);
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         if (names[i].arg_count != arg_count || names[i].is_operator != is_operator || strcmp(names[i].name, name) != 0)
             continue;
@@ -757,7 +760,7 @@ static struct ltype merge_modifiers(struct ltype a, struct ltype b)
     if (a.id == LT_TIMESTAMP && !ltype_equal(a, b))
         return LTYPE(TIMESTAMP);
     if (a.id == LT_TEXT && !ltype_equal(a, b))
-        return (struct ltype){.id = LT_TEXT, .fixed = a.fixed && b.fixed};
+        return (struct ltype){.id = LT_TEXT, .fixed = a.fixed}; /* The first one's name, and no length. */
     return a;
 }
 

@@ -106,3 +106,9 @@ bool date_field_is_time(enum date_field field)
 {
     return fields[field].is_time;
 }
+
+bool date_field_grows(enum date_field field)
+{
+    return field == DF_YEAR || field == DF_DECADE || field == DF_CENTURY || field == DF_MILLENNIUM || field == DF_ISOYEAR || field == DF_EPOCH ||
+           field == DF_JULIAN;
+}

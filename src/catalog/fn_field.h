@@ -38,5 +38,6 @@ enum date_field date_field_of(const char *name, size_t bytes);
 int32_t date_field_digits(enum date_field field);
 bool date_field_truncates(enum date_field field);
 bool date_field_is_time(enum date_field field);
+bool date_field_grows(enum date_field field); /* Is it infinite for an infinite time? The others go round and round. */
 
 #endif

@@ -66,6 +66,7 @@
     X(DIV_NUM, "/", SCALAR, strict, fails, IMMUTABLE, NUM_DIV, NUMERIC, 20, FA2(NUMERIC, NUMERIC)) \
     X(MOD_NUM, "%", SCALAR, strict, fails, IMMUTABLE, NUM_MOD, NUMERIC, 15, FA2(NUMERIC, NUMERIC)) \
     X(IDIV_NUM, "//", SCALAR, strict, fails, IMMUTABLE, NUM_ROUND, NUMERIC, 15, FA2(NUMERIC, NUMERIC)) \
+    X(DIV_WHOLE_NUM, "div", SCALAR, strict, fails, IMMUTABLE, NUM_ROUND, NUMERIC, 15, FA2(NUMERIC, NUMERIC)) \
     X(NEG_NUM, "-", SCALAR, strict, safe, IMMUTABLE, ARG0, NUMERIC, 1, FA1(NUMERIC)) \
     X(POS_NUM, "+", SCALAR, strict, safe, IMMUTABLE, ARG0, NUMERIC, 1, FA1(NUMERIC)) \
     X(ABS_NUM, "abs", SCALAR, strict, safe, IMMUTABLE, ARG0, NUMERIC, 1, FA1(NUMERIC)) \
@@ -127,7 +128,7 @@
     X(MIN_SCALE_NUM, "min_scale", SCALAR, strict, safe, IMMUTABLE, FIXED, INTEGER, 10, FA1(NUMERIC)) \
     X(BIT_COUNT, "bit_count", SCALAR, strict, safe, IMMUTABLE, FIXED, BIGINT, 10, FA1(BYTEA)) \
     X(DEGREES_F8, "degrees", SCALAR, strict, fails, IMMUTABLE, FIXED, DOUBLE, 4, FA1(DOUBLE)) \
-    X(RADIANS_F8, "radians", SCALAR, strict, safe, IMMUTABLE, FIXED, DOUBLE, 4, FA1(DOUBLE)) \
+    X(RADIANS_F8, "radians", SCALAR, strict, fails, IMMUTABLE, FIXED, DOUBLE, 4, FA1(DOUBLE)) \
     X(ATAN2_F8, "atan2", SCALAR, strict, safe, IMMUTABLE, FIXED, DOUBLE, 40, FA2(DOUBLE, DOUBLE)) \
     X(PI, "pi", SCALAR, strict, safe, IMMUTABLE, FIXED, DOUBLE, 1, FA0) \
     X(RANDOM, "random", SCALAR, strict, safe, VOLATILE, FIXED, DOUBLE, 5, FA0) \
@@ -288,10 +289,10 @@
     X(BOOL_OR, "bool_or", AGGREGATE, strict, safe, IMMUTABLE, FIXED, BOOLEAN, 1, FA1(BOOLEAN)) \
     X(STRING_AGG, "string_agg", AGGREGATE, null_ok, fails, IMMUTABLE, TEXT, TEXT, 30, FA2(TEXT, TEXT)) \
     X(ANY_VALUE, "any_value", AGGREGATE, strict, safe, IMMUTABLE, ARG0, ANY, 1, FA1(ANY)) \
-    X(STDDEV_SAMP_F8, "stddev_samp", AGGREGATE, strict, safe, IMMUTABLE, FIXED, DOUBLE, 6, FA1(DOUBLE)) \
-    X(STDDEV_POP_F8, "stddev_pop", AGGREGATE, strict, safe, IMMUTABLE, FIXED, DOUBLE, 6, FA1(DOUBLE)) \
-    X(VAR_SAMP_F8, "var_samp", AGGREGATE, strict, safe, IMMUTABLE, FIXED, DOUBLE, 6, FA1(DOUBLE)) \
-    X(VAR_POP_F8, "var_pop", AGGREGATE, strict, safe, IMMUTABLE, FIXED, DOUBLE, 6, FA1(DOUBLE)) \
+    X(STDDEV_SAMP_F8, "stddev_samp", AGGREGATE, strict, fails, IMMUTABLE, FIXED, DOUBLE, 6, FA1(DOUBLE)) \
+    X(STDDEV_POP_F8, "stddev_pop", AGGREGATE, strict, fails, IMMUTABLE, FIXED, DOUBLE, 6, FA1(DOUBLE)) \
+    X(VAR_SAMP_F8, "var_samp", AGGREGATE, strict, fails, IMMUTABLE, FIXED, DOUBLE, 6, FA1(DOUBLE)) \
+    X(VAR_POP_F8, "var_pop", AGGREGATE, strict, fails, IMMUTABLE, FIXED, DOUBLE, 6, FA1(DOUBLE)) \
     X(BIT_AND_I1, "bit_and", AGGREGATE, strict, safe, IMMUTABLE, FIXED, TINYINT, 1, FA1(TINYINT)) \
     X(BIT_OR_I1, "bit_or", AGGREGATE, strict, safe, IMMUTABLE, FIXED, TINYINT, 1, FA1(TINYINT)) \
     X(BIT_XOR_I1, "bit_xor", AGGREGATE, strict, safe, IMMUTABLE, FIXED, TINYINT, 1, FA1(TINYINT)) \
@@ -341,7 +342,6 @@
  * PostgreSQL. */
 #define FN_ALIASES(X) \
     X("mod", "%") \
-    X("div", "//")\
     X("@", "abs") \
     X("ceiling", "ceil") \
     X("**", "^") \

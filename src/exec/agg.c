@@ -320,35 +320,62 @@ static kdk_status favg_finish(const struct agg *agg, const void *state, struct d
 
 /* ---------------------------------------------------------- variance and such ---- */
 
-/* Welford's recurrence; two states are combined as Chan, Golub and LeVeque (COMPSTAT 1982) do. */
+/* Youngs and Cramer's recurrence (Technometrics 13, 1971), as PostgreSQL has it, so that the last digits agree: sums, and sums of products of what is
+ * away from the mean, here of x and y. False when finite values gave something infinite. */
+static bool products_add(double n, double x, double sum_x, double y, double sum_y, bool pair, double *products)
+{
+    double away_x = x * n - sum_x, away_y = y * n - sum_y, both = n * (n - 1);
+    *products += pair ? away_x * away_y * (1 / both) : away_x * away_y / both;
+    return !isinf(*products) && !isinf(sum_x) && !isinf(sum_y);
+}
+/* The products of both parts, of a and b rows. */
+static double products_combine(double a, double b, double from_x, double into_x, double from_y, double into_y)
+{
+    return a * b * (into_x / a - from_x / b) * (into_y / a - from_y / b) / (a + b);
+}
+static kdk_status float_overflow(struct err *err)
+{
+    return err_set(err, KDK_OUT_OF_RANGE, "value out of range: overflow");
+}
+
 struct var_state {
     uint64_t n;
-    double mean, squares;
+    double sum, squares;
     double unused;
 };
 static kdk_status var_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena,
                           struct err *err)
 {
-    (void)agg, (void)arena, (void)err;
+    (void)agg, (void)arena;
     struct var_state *s = state;
+    double x = args[0].f, before = s->sum;
     s->n++;
-    double away = args[0].f - s->mean;
-    s->mean += away / (double)s->n;
-    s->squares += away * (args[0].f - s->mean);
+    s->sum += x;
+    if (s->n == 1) {
+        s->squares = isfinite(x) ? 0 : (double)NAN;
+    } else if (!products_add((double)s->n, x, s->sum, x, s->sum, false, &s->squares)) {
+        if (!isinf(before) && !isinf(x))
+            return float_overflow(err);
+        s->squares = (double)NAN;
+    }
     return KDK_OK;
 }
 static kdk_status var_combine(const struct agg *agg, void *into, const void *from, struct arena *arena, struct err *err)
 {
-    (void)agg, (void)arena, (void)err;
+    (void)agg, (void)arena;
     struct var_state *s = into;
     const struct var_state *f = from;
     if (f->n == 0)
         return KDK_OK;
-    double a = (double)s->n, b = (double)f->n, away = f->mean - s->mean;
+    if (s->n == 0) {
+        *s = *f;
+        return KDK_OK;
+    }
+    bool infinite = isinf(s->sum) || isinf(f->sum);
+    s->squares += f->squares + products_combine((double)s->n, (double)f->n, f->sum, s->sum, f->sum, s->sum);
+    s->sum += f->sum;
     s->n += f->n;
-    s->squares += f->squares + away * away * a * b / (a + b);
-    s->mean += away * b / (a + b);
-    return KDK_OK;
+    return !infinite && (isinf(s->sum) || isinf(s->squares)) ? float_overflow(err) : KDK_OK;
 }
 static kdk_status var_finish(const struct agg *agg, const void *state, struct datum *out, struct err *err)
 {
@@ -467,38 +494,53 @@ static kdk_status spread_finish(const struct agg *agg, const void *state, struct
 /* Of pairs (y, x): Youngs and Cramer's recurrences (Technometrics 13, 1971); states are combined as those of variances. */
 struct pair_state {
     uint64_t n;
-    double x, y, xx, yy, xy; /* means; sums of products of what is away from them */
+    double x, y, xx, yy, xy; /* sums; sums of products of what is away from the means */
 };
 static kdk_status pair_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena, struct err *err)
 {
-    (void)agg, (void)arena, (void)err;
+    (void)agg, (void)arena;
     struct pair_state *s = state;
     if (args[1].null)
         return KDK_OK;
-    s->n++;
-    double n = (double)s->n, away_x = args[1].f - s->x, away_y = args[0].f - s->y;
-    s->x += away_x / n;
-    s->y += away_y / n;
-    s->xx += away_x * (args[1].f - s->x);
-    s->yy += away_y * (args[0].f - s->y);
-    s->xy += away_x * (args[0].f - s->y);
+    double x = args[1].f, y = args[0].f, n = (double)++s->n;
+    bool infinite = isinf(s->x) || isinf(s->y) || isinf(x) || isinf(y);
+    s->x += x;
+    s->y += y;
+    if (s->n == 1) {
+        s->xx = isfinite(x) ? 0 : (double)NAN;
+        s->yy = isfinite(y) ? 0 : (double)NAN;
+        s->xy = isfinite(x) && isfinite(y) ? 0 : (double)NAN;
+        return KDK_OK;
+    }
+    bool xx = products_add(n, x, s->x, x, s->x, true, &s->xx), yy = products_add(n, y, s->y, y, s->y, true, &s->yy),
+         xy = products_add(n, x, s->x, y, s->y, true, &s->xy);
+    if (!infinite && !(xx && yy && xy))
+        return float_overflow(err);
+    s->xx = isinf(s->xx) ? (double)NAN : s->xx;
+    s->yy = isinf(s->yy) ? (double)NAN : s->yy;
+    s->xy = isinf(s->xy) ? (double)NAN : s->xy;
     return KDK_OK;
 }
 static kdk_status pair_combine(const struct agg *agg, void *into, const void *from, struct arena *arena, struct err *err)
 {
-    (void)agg, (void)arena, (void)err;
+    (void)agg, (void)arena;
     struct pair_state *s = into;
     const struct pair_state *f = from;
     if (f->n == 0)
         return KDK_OK;
-    double a = (double)s->n, b = (double)f->n, x = f->x - s->x, y = f->y - s->y;
+    if (s->n == 0) {
+        *s = *f;
+        return KDK_OK;
+    }
+    double a = (double)s->n, b = (double)f->n;
+    bool infinite = isinf(s->x) || isinf(s->y) || isinf(f->x) || isinf(f->y);
+    s->xx += f->xx + products_combine(a, b, f->x, s->x, f->x, s->x);
+    s->yy += f->yy + products_combine(a, b, f->y, s->y, f->y, s->y);
+    s->xy += f->xy + products_combine(a, b, f->x, s->x, f->y, s->y);
+    s->x += f->x;
+    s->y += f->y;
     s->n += f->n;
-    s->xx += f->xx + x * x * a * b / (a + b);
-    s->yy += f->yy + y * y * a * b / (a + b);
-    s->xy += f->xy + x * y * a * b / (a + b);
-    s->x += x * b / (a + b);
-    s->y += y * b / (a + b);
-    return KDK_OK;
+    return !infinite && (isinf(s->x) || isinf(s->y) || isinf(s->xx) || isinf(s->yy) || isinf(s->xy)) ? float_overflow(err) : KDK_OK;
 }
 static kdk_status pair_finish(const struct agg *agg, const void *state, struct datum *out, struct err *err)
 {
@@ -510,10 +552,10 @@ static kdk_status pair_finish(const struct agg *agg, const void *state, struct d
         *out = (struct datum){.i = (int64_t)s->n};
         return KDK_OK;
     case FN_REGR_AVGX:
-        v = s->x;
+        v = s->x / n;
         break;
     case FN_REGR_AVGY:
-        v = s->y;
+        v = s->y / n;
         break;
     case FN_REGR_SXX:
         v = s->xx;
@@ -545,7 +587,7 @@ static kdk_status pair_finish(const struct agg *agg, const void *state, struct d
         break;
     default: /* FN_REGR_INTERCEPT */
         null |= s->xx == 0;
-        v = s->y - s->x * s->xy / s->xx;
+        v = (s->y - s->x * s->xy / s->xx) / n;
         break;
     }
     *out = null ? DATUM_NULL : (struct datum){.f = v};

@@ -479,7 +479,7 @@ static kdk_status try_cast(struct compiler *c, const struct expr *e, struct node
     } else if (from.id == LT_DATE && to.id == LT_TIMESTAMP && finite_date(arg)) {
         TRY(try_scale(c, e, arg, US_PER_DAY, to, out));
         goto out;
-    } else if (from.id == LT_TEXT && to.id == LT_TEXT && !cast_can_fail(from, to)) {
+    } else if (from.id == LT_TEXT && to.id == LT_TEXT && !cast_can_fail(from, to) && (from.fixed || !to.fixed)) { /* What becomes CHAR(n) loses its blanks. */
         TRY(node_new(c, N_ALIAS, e, to, 1, &n));
     } else if ((ltype_is_integer(from) && ltype_is_float(to)) || (from.id == LT_REAL && to.id == LT_DOUBLE)) {
         TRY(node_new(c, N_CONVERT, e, to, 1, &n));

@@ -120,6 +120,10 @@ static bool no_field(struct fn_call *call, const struct str *name, enum date_fie
         low[i] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
     }
     low[n] = '\0';
+    static const char *const zones[] = {"timezone", "timezone_h", "timezone_hour", "timezone_m", "timezone_minute"};
+    for (size_t i = 0; i < COUNT_OF(zones); i++)
+        if (strcmp(low, zones[i]) == 0)
+            return fn_fail(call, KDK_UNSUPPORTED, "unit \"%s\" not supported for type %s", low, type);
     if (field == DF_NONE)
         return fn_fail(call, KDK_BAD_PARAMETER, "unit \"%s\" not recognized for type %s", low, type);
     return fn_fail(call, KDK_UNSUPPORTED, "unit \"%s\" not supported for type %s", low, type);
@@ -227,8 +231,10 @@ static bool extract(struct fn_call *call, const struct datum *args, struct datum
         return false;
     if (fn_arg_type(call, 1).id == LT_DATE && date_field_is_time(field))
         return no_field(call, &args[0].s, field, "date");
-    if (!finite) { /* PostgreSQL's numeric has an infinity; ours does not. */
-        *out = DATUM_NULL;
+    if (!finite && date_field_grows(field)) /* PostgreSQL's numeric has an infinity; ours does not. */
+        return fn_fail(call, KDK_UNSUPPORTED, "infinity is not supported in type numeric");
+    if (!finite) {
+        *out = DATUM_NULL; /* It goes round and round. */
         return true;
     }
     if (field == DF_JULIAN) { /* Midnight begins the day here, and its part has as many digits as there is room for. */
@@ -261,8 +267,7 @@ static bool date_part(struct fn_call *call, const struct datum *args, struct dat
         out->f = (double)(days - DATE_MIN) + (double)us / (double)US_PER_DAY;
     } else if (finite) {
         out->f = num_to_double(fn_date_field(field, days, us), 6);
-    } else if (field == DF_YEAR || field == DF_DECADE || field == DF_CENTURY || field == DF_MILLENNIUM ||
-               field == DF_ISOYEAR || field == DF_EPOCH || field == DF_JULIAN) {
+    } else if (date_field_grows(field)) {
         out->f = args[1].i < 0 ? -HUGE_VAL : HUGE_VAL;
     } else {
         *out = DATUM_NULL; /* It goes round and round. */
@@ -289,6 +294,10 @@ static bool date_trunc(struct fn_call *call, const struct datum *args, struct da
     enum date_field field;
     int64_t days, us;
     bool finite;
+    if (fn_arg_type(call, 1).id == LT_TIMESTAMP && !timestamp_finite(args[1].i)) { /* Whatever the unit is called. */
+        out->i = args[1].i;
+        return true;
+    }
     if (!split(call, args, &field, &days, &us, &finite))
         return false;
     if (!date_field_truncates(field))

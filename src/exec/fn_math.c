@@ -236,6 +236,7 @@ FLOAT_BODIES(F8, double)
         if (COND)                            \
             return fn_fail(call, STATUS, TEXT); \
     } while (0)
+#define RADIANS_PER_DEGREE 0.0174532925199432957692
 #define NO_INFINITY REFUSE(isinf(x), KDK_OUT_OF_RANGE, "input is out of range")
 #define WITHIN_ONE  REFUSE(x < -1 || x > 1, KDK_OUT_OF_RANGE, "input is out of range")
 #define POSITIVE                                                                       \
@@ -257,23 +258,21 @@ DOUBLE_BODY(COT_F8, NO_INFINITY, 1.0 / tan(x))
 DOUBLE_BODY(ASIN_F8, WITHIN_ONE, asin(x))
 DOUBLE_BODY(ACOS_F8, WITHIN_ONE, acos(x))
 DOUBLE_BODY(ATAN_F8, , atan(x))
+DOUBLE_BODY(CBRT_F8, , (double)cbrtl(x)) /* cbrt() is off by a digit where cubes have whole roots. */
 DOUBLE_BODY(SINH_F8, , sinh(x))
 DOUBLE_BODY(COSH_F8, , cosh(x))
 DOUBLE_BODY(TANH_F8, , tanh(x))
-DOUBLE_BODY(RADIANS_F8, , x / 180.0 * M_PI)
-
-/* One step of Newton's method more than the library takes, so that cubes have whole roots. */
-FN_BODY(CBRT_F8)
-{
-    double x = args[0].f, y = cbrt(x);
-    out->f = y != 0 && isfinite(y) ? y - (y * y * y - x) / (3 * y * y) : y;
-    return true;
-}
 
 FN_BODY(DEGREES_F8)
 {
-    out->f = args[0].f / M_PI * 180.0;
+    out->f = args[0].f / RADIANS_PER_DEGREE;
     return !isinf(out->f) || isinf(args[0].f) || overflowed(call);
+}
+
+FN_BODY(RADIANS_F8)
+{
+    out->f = args[0].f * RADIANS_PER_DEGREE;
+    return out->f != 0 || args[0].f == 0 || underflowed(call);
 }
 
 FN_BODY(EXP_F8)
@@ -290,7 +289,7 @@ FN_BODY(POWER_F8)
     double x = args[0].f, y = args[1].f;
     if (x == 0 && y < 0)
         return fn_fail(call, KDK_BAD_POWER, "zero raised to a negative power is undefined");
-    if (x < 0 && !isinf(x) && !isinf(y) && y != floor(y))
+    if (x < 0 && !isnan(y) && y != floor(y))
         return fn_fail(call, KDK_BAD_POWER, "a negative number raised to a non-integer power yields a complex result");
     out->f = pow(x, y);
     if (isinf(x) || isinf(y))
@@ -378,6 +377,10 @@ FN_BODY(IDIV_NUM)
     if (args[1].w == 0)
         return divided_by_zero(call);
     return num_quotient(args[0].w, scale_of(call, 0), args[1].w, scale_of(call, 1), &out->w) || num_overflow(call);
+}
+FN_BODY(DIV_WHOLE_NUM)
+{
+    return fn_do_IDIV_NUM(call, args, out);
 }
 FN_BODY(NEG_NUM)
 {

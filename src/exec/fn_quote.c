@@ -202,7 +202,12 @@ static bool format(struct fn_call *call, const struct datum *args, struct buf *b
             struct ltype type = fn_arg_type(call, which);
             if (!args[which].null) {
                 struct datum width;
-                call->status = eval_cast(type, LTYPE(INTEGER), CAST_EXPLICIT, &args[which], call->arena, &width, call->err);
+                const bool whole = type.id == LT_SMALLINT || type.id == LT_INTEGER; /* What is not goes through its text. */
+                call->status = KDK_OK;
+                if (!whole)
+                    call->status = eval_cast(type, LTYPE(TEXT), CAST_EXPLICIT, &args[which], call->arena, &width, call->err);
+                if (call->status == KDK_OK)
+                    call->status = eval_cast(whole ? type : LTYPE(TEXT), LTYPE(INTEGER), CAST_EXPLICIT, whole ? &args[which] : &width, call->arena, &width, call->err);
                 if (call->status != KDK_OK)
                     return false;
                 d.width = width.i;

@@ -350,6 +350,8 @@ FN_BODY(RTRIM_2)
 
 /* ------------------------------------------------------------------ making ---- */
 
+enum { PAD_CHARACTERS_MAX = 268435454 }; /* PostgreSQL's: of 4 bytes each they fit into its longest text. */
+
 static bool pad(struct fn_call *call, const struct datum *args, const struct str *with, bool left, struct datum *out)
 {
     int64_t want = args[1].i > 0 ? args[1].i : 0;
@@ -361,6 +363,8 @@ static bool pad(struct fn_call *call, const struct datum *args, const struct str
     const char *fill = str_data(with);
     size_t fill_chars = utf8_count(fill, with->len);
     size_t missing = (size_t)(want - have);
+    if (want > PAD_CHARACTERS_MAX)
+        return fn_fail(call, KDK_LIMIT, "requested length too large");
     size_t rest = utf8_offset(fill, with->len, missing % fill_chars);
     size_t fill_bytes = size_add(size_mul(missing / fill_chars, with->len), rest);
     char *to = fn_text_room(call, size_add(fill_bytes, args[0].s.len), out);

@@ -20,6 +20,27 @@ bool call_is_aggregate(const struct ast_expr *ast)
     return ast->kind == AST_CALL && named_aggregate(ast_last(&ast->call->name)->text);
 }
 
+/* CHAR(n) means its padding to few: these see it. */
+static bool sees_padding(uint32_t fn)
+{
+    return fn == FN_LIKE || fn == FN_LIKE_ESCAPE || fn == FN_ILIKE || fn == FN_ILIKE_ESCAPE || fn == FN_NOT_LIKE || fn == FN_NOT_ILIKE || fn == FN_OCTET_LENGTH;
+}
+
+/* A CHAR(n) as a text of n characters. */
+kdk_status bind_padded(struct binder *b, struct expr **e)
+{
+    kdk_status status = KDK_OK;
+    struct expr *args[2] = {*e, NULL};
+    if ((*e)->type.id != LT_TEXT || !(*e)->type.fixed || !(*e)->type.length)
+        return KDK_OK;
+    TRY_NEW(args[1] = expr_const(b, LTYPE(INTEGER), (struct datum){.i = (*e)->type.length}, 0));
+    args[1]->offset = (*e)->offset;
+    TRY(bind_function(b, "rpad", false, args, 2, 0, e));
+    (*e)->offset = args[0]->offset;
+out:
+    return status;
+}
+
 /* Finds the entry, converts the arguments, and says what comes out. */
 static kdk_status resolve(struct binder *b, const char *name, bool is_operator, struct expr **args, uint32_t count, uint32_t at,
                           uint32_t *id, struct ltype *result)
@@ -36,6 +57,8 @@ static kdk_status resolve(struct binder *b, const char *name, bool is_operator, 
         }
         TRY_AT(bind_at(b, at), fn_resolve(name, is_operator, types, count, id, cast_to, b->err));
         const bool compares = fn_comparison_kind(*id) != CMP_NONE;
+        if (sees_padding(*id))
+            TRY(bind_padded(b, &args[0]));
         for (uint32_t i = 0; i < count; i++) {
             /* A whole constant has fewer digits than its type: products stay within 38 for longer. Not where all arguments are to have one type. */
             if (!compares && fn_table[*id].result_rule != FN_RET_COMMON && cast_to[i].id == LT_NUMERIC && args[i]->kind == EX_CONST && ltype_is_integer(args[i]->type))
@@ -275,6 +298,17 @@ out:
 
 /* ---- calls ---- */
 
+/* substring(text, text [, text]) takes a regular expression, also where the literals are untyped. */
+static bool is_pattern(struct expr *const *args, uint32_t count)
+{
+    if (count < 2 || count > 3 || args[0]->type.id == LT_BYTEA)
+        return false;
+    for (uint32_t i = 1; i < count; i++)
+        if (args[i]->type.id != LT_TEXT && args[i]->type.id != LT_UNKNOWN)
+            return false;
+    return !(args[1]->kind == EX_CONST && args[1]->value.null);
+}
+
 kdk_status bind_call(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **out)
 {
     kdk_status status = KDK_OK;
@@ -311,6 +345,10 @@ kdk_status bind_call(struct binder *b, struct scope *scope, const struct ast_exp
     TRY_NEW(args);
     for (uint32_t i = 0; i < count; i++)
         TRY(bind_expr(b, scope, call->args.items[i], &args[i]));
+    if ((strcmp(name, "get_bit") == 0 || strcmp(name, "set_bit") == 0) && count > 1 && args[0]->type.id == LT_UNKNOWN)
+        FAIL_AT(at, KDK_UNSUPPORTED, "bit strings are not supported"); /* That is what such a literal is, there. */
+    if (strcmp(name, "substring") == 0 && is_pattern(args, count))
+        FAIL_AT(at, KDK_UNSUPPORTED, "regular expressions are not supported");
     if (aggregate)
         return bind_aggregate(b, scope, ast, name, args, out);
     TRY(bind_function(b, name, false, args, count, ast->at, out));

@@ -221,6 +221,8 @@ static kdk_status bind_once(struct binder *b, struct scope *scope, const struct 
     kdk_status status = KDK_OK;
     struct expr *value;
     TRY(bind_expr(b, scope, once->arg, &value));
+    if (ast->kind == AST_CASE) /* CASE 'a' WHEN ...: a text, whatever it meets. */
+        TRY(coerce_unknown(b, &value));
     if (!value->is_volatile)
         return once->make(b, scope, ast, value, once, out);
 
@@ -356,9 +358,11 @@ static kdk_status make_nullif(struct binder *b, struct scope *scope, const struc
     TRY(bind_expr(b, scope, ast->call->args.items[1], &other));
     TRY(mention(b, scope, value, once, false, &second));
     TRY(bind_compare(b, "=", value, other, ast->at, &equal));
-    /* An untyped first argument takes the type in which it was compared, as in PostgreSQL. */
-    if (second->type.id == LT_UNKNOWN)
-        TRY(coerce(b, &second, equal->args[0]->type, CAST_IMPLICIT));
+    /* The first argument takes the type in which it was compared, as in PostgreSQL. */
+    const struct ltype own = second->type, compared = equal->args[0]->type;
+    const bool met = (ltype_is_integer(own) && ltype_is_integer(compared)) || (ltype_is_float(own) && ltype_is_float(compared)) || own.id == LT_DATE;
+    if (!met && (own.id != compared.id || own.fixed != compared.fixed)) /* These PostgreSQL compares as they are. */
+        TRY(coerce(b, &second, compared.id == LT_NUMERIC && second->type.id != LT_UNKNOWN ? LTYPE(NUMERIC) : compared, CAST_IMPLICIT));
     e->args[0] = equal;
     TRY_NEW(e->args[1] = expr_const(b, second->type, DATUM_NULL, ast->at));
     e->args[2] = second;
@@ -373,6 +377,104 @@ static kdk_status bind_nullif(struct binder *b, struct scope *scope, const struc
 {
     struct once once = {make_nullif, ast->call->args.items[0]};
     return bind_once(b, scope, ast, &once, out);
+}
+
+static bool mentions_column(const struct expr *e)
+{
+    bool found = e->kind == EX_COLUMN || e->kind == EX_SUBQUERY;
+    for (uint32_t i = 0; i < e->arg_count && !found; i++)
+        found = mentions_column(e->args[i]);
+    return found;
+}
+
+/* Are all of one type already, literals apart? */
+static bool of_one_type(const struct ltype *types, uint32_t n)
+{
+    const struct ltype *known = NULL;
+    for (uint32_t i = 0; i < n; i++) {
+        if (types[i].id == LT_UNKNOWN)
+            continue;
+        if (known && (known->id != types[i].id || known->fixed != types[i].fixed))
+            return false;
+        known = &types[i];
+    }
+    return true;
+}
+
+/* list[0] IN (list[1], ...): the values have one type together, and list[0] is compared with that. */
+static kdk_status in_array(struct binder *b, struct expr **list, uint32_t count, uint32_t at, struct expr **out)
+{
+    kdk_status status = KDK_OK;
+    struct ltype common, *types = ARRAY(struct ltype, count);
+    struct expr *e;
+    TRY_NEW(types);
+    for (uint32_t i = 0; i < count; i++)
+        types[i] = list[i]->type;
+    if (!of_one_type(types, count)) {
+        const struct ltype *pair = types;
+        struct ltype compared[2];
+        uint32_t fn;
+        TRY(common_type(b, types, count, "IN", at, &common));
+        types[1] = common;
+        TRY_AT(bind_at(b, at), fn_resolve("=", true, pair, 2, &fn, compared, b->err));
+        if (compared[0].id != common.id) { /* A whole number meets reals as a double. */
+            for (uint32_t i = 1; i < count; i++) {
+                TRY(coerce(b, &list[i], common, CAST_IMPLICIT));
+                TRY(coerce(b, &list[i], compared[0], CAST_IMPLICIT));
+            }
+            TRY(coerce(b, &list[0], compared[0], CAST_IMPLICIT));
+        }
+    }
+    TRY(coerce_common(b, list, count, "IN", &common));
+    TRY_NEW(e = expr_new(b, EX_IN, LTYPE(BOOLEAN), at, 0));
+    e->args = list;
+    e->arg_count = count;
+    expr_flags(e);
+    *out = e;
+out:
+    return status;
+}
+
+/* list[0] IN (list[1], ...) as PostgreSQL takes it when types differ: values without columns together, the others one by one. */
+static kdk_status in_parts(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **list, uint32_t count, struct expr **out)
+{
+    kdk_status status = KDK_OK;
+    struct expr **parts = ARRAY(struct expr *, count), **together = ARRAY(struct expr *, count), *left;
+    struct ltype *types = ARRAY(struct ltype, count), common;
+    uint32_t n = 0, k = 1;
+    TRY_NEW(parts);
+    TRY_NEW(together);
+    TRY_NEW(types);
+    types[0] = list[0]->type;
+    for (uint32_t i = 1; i < count; i++)
+        if (!mentions_column(list[i])) {
+            types[k] = list[i]->type;
+            together[k++] = list[i];
+        }
+    if (k < 3 || type_common(types, k, "IN", &common, NULL) != KDK_OK)
+        k = 0;
+    for (uint32_t i = 1; i < count; i++) {
+        if (k && !mentions_column(list[i]))
+            continue;
+        if (n == 0)
+            left = list[0];
+        else
+            TRY(again(b, scope, ast->in.arg, list[0], &left));
+        TRY(bind_compare(b, "=", left, list[i], ast->at, &parts[n++]));
+    }
+    if (k) {
+        if (n == 0)
+            together[0] = list[0];
+        else
+            TRY(again(b, scope, ast->in.arg, list[0], &together[0]));
+        TRY(in_array(b, together, k, ast->at, &parts[n++]));
+    }
+    if (n == 1)
+        *out = parts[0];
+    else
+        TRY_NEW(*out = expr_and(b, EX_OR, parts, n, ast->at));
+out:
+    return status;
 }
 
 static kdk_status bind_in_list(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **out)
@@ -394,7 +496,6 @@ static kdk_status bind_in_list(struct binder *b, struct scope *scope, const stru
         TRY_NEW(e = expr_and(b, EX_OR, list, n, ast->at));
     } else {
         struct ltype *types = ARRAY(struct ltype, (size_t)n + 1);
-        struct ltype common;
         TRY_NEW(types);
         TRY(bind_expr(b, scope, ast->in.arg, &list[0]));
         types[0] = list[0]->type;
@@ -404,25 +505,12 @@ static kdk_status bind_in_list(struct binder *b, struct scope *scope, const stru
             TRY(bind_expr(b, scope, ast->in.list.items[i], &list[i + 1]));
             types[i + 1] = list[i + 1]->type;
         }
-        if (n == 1) {
+        if (n == 1)
             TRY(bind_compare(b, "=", list[0], list[1], ast->at, &e));
-        } else if (type_common(types, n + 1, "IN", &common, NULL) == KDK_OK) {
-            TRY(coerce_common(b, list, n + 1, "IN", &common));
-            TRY_NEW(e = expr_new(b, EX_IN, LTYPE(BOOLEAN), ast->at, 0));
-            e->args = list;
-            e->arg_count = n + 1;
-            expr_flags(e);
-        } else { /* One by one: whichever has no `=` says so. */
-            struct expr **parts = ARRAY(struct expr *, n);
-            TRY_NEW(parts);
-            for (uint32_t i = 0; i < n; i++) {
-                struct expr *left = list[0];
-                if (i > 0)
-                    TRY(again(b, scope, ast->in.arg, list[0], &left));
-                TRY(bind_compare(b, "=", left, list[i + 1], ast->at, &parts[i]));
-            }
-            TRY_NEW(e = expr_and(b, EX_OR, parts, n, ast->at));
-        }
+        else if (of_one_type(types, n + 1))
+            TRY(in_array(b, list, n + 1, ast->at, &e));
+        else
+            TRY(in_parts(b, scope, ast, list, n + 1, &e));
     }
     if (ast->in.negated)
         TRY_NEW(e = expr_not(b, e));
@@ -750,6 +838,7 @@ static kdk_status bind_cast(struct binder *b, struct scope *scope, const struct 
         const char *text = inner->number.negative ? arena_printf(b->arena, "-%s", inner->number.text) : inner->number.text;
         TRY_NEW(text);
         TRY_AT(bind_at(b, inner->at), datum_parse(type, text, strlen(text), b->arena, &value, b->err));
+        value.f += 0.0; /* There is no -0 among decimals. */
         TRY_NEW(*out = expr_const(b, type, value, inner->at));
         goto out;
     }
@@ -758,6 +847,8 @@ static kdk_status bind_cast(struct binder *b, struct scope *scope, const struct 
         /* TRY_CAST of a literal decides at run time, like any other. */
         TRY(coerce_unknown(b, &arg));
     }
+    if (type.id == LT_BYTEA)
+        TRY(bind_padded(b, &arg));
     if (!ast->cast.try) {
         TRY(coerce(b, &arg, type, CAST_EXPLICIT));
         *out = arg;

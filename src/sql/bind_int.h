@@ -257,6 +257,8 @@ kdk_status bind_call(struct binder *b, struct scope *scope, const struct ast_exp
 /* A call of a named function or operator on bound arguments. */
 kdk_status bind_function(struct binder *b, const char *name, bool is_operator, struct expr **args, uint32_t count, uint32_t at,
                          struct expr **out) KDK_MUST_CHECK;
+/* A CHAR(n) becomes the text of n characters that it stands for; anything else stays. */
+kdk_status bind_padded(struct binder *b, struct expr **e) KDK_MUST_CHECK;
 /* left op right, for one of the six comparisons: types made equal. */
 kdk_status bind_compare(struct binder *b, const char *op, struct expr *left, struct expr *right, uint32_t at, struct expr **out) KDK_MUST_CHECK;
 kdk_status bind_is_null_safe(struct binder *b, struct expr *left, struct expr *right, uint32_t at, struct expr **out) KDK_MUST_CHECK; /* IS DISTINCT FROM */

@@ -284,7 +284,7 @@ static bool fits(struct ltype from, struct ltype to)
     if (to.id == LT_TIMESTAMP)
         return to.precision == 0 || (from.precision != 0 && from.precision <= to.precision);
     if (to.id == LT_TEXT && to.fixed)
-        return from.length == to.length || to.length == 0;
+        return from.fixed && (from.length == to.length || to.length == 0);
     if (to.id == LT_TEXT)
         return to.length == 0 || (from.length != 0 && from.length <= to.length);
     return true;

@@ -45,9 +45,6 @@ kdk_status integer_parse(struct ltype type, const char *text, size_t bytes, int6
         at++, left--;
     if (!left)
         return text_bad(type, text, bytes, err);
-    for (size_t i = 0; i < left; i++)
-        if (!text_digit(at[i]))
-            return text_bad(type, text, bytes, err);
     /* Counted down, since the least number has no positive counterpart. */
     int64_t v = 0, least = INT64_MIN;
     if (type.id == LT_TINYINT)
@@ -57,8 +54,11 @@ kdk_status integer_parse(struct ltype type, const char *text, size_t bytes, int6
     else if (type.id == LT_INTEGER)
         least = INT32_MIN;
     bool fits = true;
-    for (size_t i = 0; i < left && fits; i++)
-        fits = !__builtin_mul_overflow(v, 10, &v) && !__builtin_sub_overflow(v, at[i] - '0', &v);
+    for (size_t i = 0; i < left && fits; i++) { /* What is too large is told from what is no number by whichever comes first. */
+        if (!text_digit(at[i]))
+            return text_bad(type, text, bytes, err);
+        fits = !__builtin_mul_overflow(v, 10, &v) && !__builtin_sub_overflow(v, at[i] - '0', &v) && v >= least;
+    }
     if (!fits || v < least + !minus)
         return err_set(err, KDK_OUT_OF_RANGE, "value \"%.*s\" is out of range for type %s",
                        (int)MIN(bytes, 400), text, ltype_id_name(type.id));
