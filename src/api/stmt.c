@@ -533,7 +533,7 @@ static kdk_status params_convert(struct kdk_stmt *stmt, struct err *err)
                                 ? stmt->bound->param_types[i]
                                 : LTYPE(TEXT);
         struct datum in = {0};
-        struct ltype from = type;
+        struct ltype from;
         switch (b->kind) {
         case BOUND_NOTHING:
             TRY(err_set(err, KDK_UNDEFINED_PARAMETER, "there is no value for parameter $%u",

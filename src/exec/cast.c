@@ -55,6 +55,7 @@ static kdk_status float_to_numeric(struct ltype from, double f, struct ltype to,
 static kdk_status float_to_integer(double f, struct ltype to, struct datum *out, struct err *err)
 {
     double r = rint(f); /* half to even */
+    // cppcheck-suppress incorrectLogicOperator ; it does not read hexadecimal floats
     if (!(r >= -0x1p63 && r < 0x1p63) || !integer_fits(to, (int128)r))
         return out_of_range(to, err);
     out->i = (int64_t)r;

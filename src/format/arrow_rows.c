@@ -109,6 +109,7 @@ kdk_status arrow_rows_next(struct arrow_rows *rows, struct batch *batch, bool *m
                 goto out;
         }
     }
+    // cppcheck-suppress nullPointerRedundantCheck ; the loop ends with an array or leaves
     const int64_t left = rows->array->length - rows->at;
     const uint32_t n = (uint32_t)MIN(left, (int64_t)BATCH_ROWS);
     for (uint32_t i = 0; i < rows->column_count; i++) {

@@ -138,7 +138,7 @@ static kdk_status from_table(struct binder *b, struct scope *scope, const struct
     kdk_status status = KDK_OK;
     const char *alias = ast->alias.text;
     const struct ctable *table;
-    struct query q;
+    struct query q = {0};
     bool found = false;
 
     if (ast->name.count == 1)

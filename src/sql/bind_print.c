@@ -355,6 +355,7 @@ static void print_index(struct buf *out, const struct bound_index *index, const 
     (void)buf_printf(out, "  %s%s (", ix->primary ? "primary key " : ix->constraint ? "unique constraint " : ix->unique ? "unique index " : "index ",
                      ix->name);
     for (uint32_t i = 0; i < ix->column_count; i++)
+        // cppcheck-suppress nullPointer ; of a table, or of columns of one that is not there yet
         (void)buf_printf(out, "%s%s%s%s", i ? ", " : "", table ? table->columns[ix->columns[i]].name : columns[ix->columns[i]].column.name,
                          ix->descending[i] ? " desc" : "", ix->nulls_first[i] != ix->descending[i] ? (ix->nulls_first[i] ? " nulls first" : " nulls last") : "");
     add(out, ")\n");

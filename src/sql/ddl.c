@@ -484,7 +484,7 @@ static kdk_status unsupported_object(struct parser *p, uint32_t at, const char *
     char feature[64] = "";
     size_t n = 0;
 
-    for (; verb[n] && n < 16; n++)
+    for (; n < 16 && verb[n]; n++)
         feature[n] = verb[n];
     if (now(p)->word == KW_0)
         return parse_syntax(p);

@@ -109,7 +109,7 @@ kdk_status table_directory(struct txn *txn, struct table *table, struct gtable *
 kdk_status index_check_load(struct txn *txn, struct part *part, struct index *index, struct load *load, struct err *err) KDK_MUST_CHECK;
 /* The strip of the load that has the row, or NULL. */
 struct strip_entry *load_find(const struct load *load, rowid id, uint32_t *position);
-kdk_status index_unique_error(struct index *index, const uint8_t *key, size_t bytes, bool building, struct err *err);
+kdk_status index_unique_error(struct index *index, const uint8_t *bytes, size_t count, bool building, struct err *err);
 
 /* Checkpoint: loads that its snapshot has and its generation has not, into the new one. */
 kdk_status pour_loads(struct pouring *pouring, struct table *table, struct gtable *made, struct err *err) KDK_MUST_CHECK;
