@@ -15,6 +15,7 @@ import tempfile
 NULL = "<~null~>"
 MARKER = re.compile(rb"^#kdk#(\d+)#\r?\n", re.M)
 ERROR = re.compile(rb"^ERROR ([0-9A-Z]{5}): (.*)$", re.M)
+DETAILS = re.compile(rb"\A(?:(?:CONTEXT|DETAIL|HINT|LINE \d+)[: ].*\n|\s+\^\n)+")  # What may follow an error.
 NOTE = re.compile(rb"^(?:NOTICE|WARNING)\b.*\n", re.M)
 ABORTED = "25P02"
 
@@ -65,7 +66,7 @@ def several(text, count):
             return [Result(text, "XX000", "the shell's output does not match its input")] * count
         results.append(Result(b"", *errors[2 * i]))
     rest = list(ERROR.finditer(text))[2 * (count - 1) - 1]
-    return results + [one(text[text.find(b"\n", rest.end()) + 1:])]
+    return results + [one(DETAILS.sub(b"", text[text.find(b"\n", rest.end()) + 1:], count=1))]
 
 
 class Run:

@@ -212,6 +212,7 @@ static kdk_status run_prepare(struct kdk_stmt *stmt, struct err *err)
     for (uint32_t i = 0; i < p->type_count; i++) {
         struct ltype type;
         TRY(sql_bind_type(p->types[i], &type, err));
+        type = (struct ltype){.id = type.id, .fixed = type.fixed}; /* PostgreSQL forgets lengths and digits here. */
         made->types[i] = cast_type(LTYPE(UNKNOWN), type, NULL);
     }
     size_t bytes = p->stmt->end - p->stmt->at;

@@ -107,11 +107,34 @@ static void describe_row(struct dml *dml, uint32_t row, struct err *err)
     arena_deinit(&arena);
 }
 
+/* How many of the selected rows come before the first with a NULL where there may be none, and in which column that is. */
+static uint32_t rows_before_null(struct dml *dml, uint32_t *column)
+{
+    const struct ctable *table = dml->op.rel->table;
+    uint32_t before = dml->row.sel.count;
+    for (uint32_t c = 0; c < table->column_count; c++) {
+        if (!table->columns[c].not_null || !dml->given[c])
+            continue;
+        for (uint32_t k = 0; k < before; k++)
+            if (vec_get(&dml->row.columns[c], SEL_ROW(&dml->row.sel, k)).null) {
+                before = k;
+                *column = c;
+            }
+    }
+    return before;
+}
+
+/* Row by row NOT NULL comes before CHECK. (Without checks the table looks.) */
 static kdk_status checks_run(struct dml *dml, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct rel *rel = dml->op.rel;
-    for (uint32_t i = 0; i < rel->dml->check_count; i++) {
+    const uint32_t count = dml->row.sel.count;
+    uint32_t column = 0;
+    if (rel->dml->check_count == 0)
+        return KDK_OK;
+    dml->row.sel.count = rows_before_null(dml, &column);
+    for (uint32_t i = 0; i < rel->dml->check_count && dml->row.sel.count > 0; i++) {
         struct vec *v;
         TRY(eval_run(dml->checks[i], &dml->row, &v, err));
         for (uint32_t k = 0; k < dml->row.sel.count; k++) {
@@ -125,7 +148,15 @@ static kdk_status checks_run(struct dml *dml, struct err *err)
             goto out;
         }
     }
+    if (dml->row.sel.count < count) {
+        status = err_set(err, KDK_NOT_NULL, "null value in column \"%s\" of relation \"%s\" violates not-null constraint", rel->table->columns[column].name,
+                         rel->table->name);
+        uint32_t k = dml->row.sel.count;
+        dml->row.sel.count = count;
+        describe_row(dml, SEL_ROW(&dml->row.sel, k), err);
+    }
 out:
+    dml->row.sel.count = count;
     return status;
 }
 

@@ -234,10 +234,19 @@ out:
     return status;
 }
 
+/* NOT NULL comes before CHECK. (Without checks the table looks.) */
 static kdk_status check_constraints(struct rowprog *prog, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct rel *rel = prog->dml;
+    const struct ccolumn *empty = NULL;
+    for (uint32_t i = 0; i < rel->dml->set_count && rel->dml->check_count > 0; i++) {
+        const struct ccolumn *column = &rel->table->columns[rel->dml->set_columns[i]];
+        if (column->not_null && prog->stored[rel->kind == REL_INSERT ? column->id : i].null && (!empty || column < empty))
+            empty = column;
+    }
+    if (empty)
+        return err_set(err, KDK_NOT_NULL, "null value in column \"%s\" of relation \"%s\" violates not-null constraint", empty->name, rel->table->name);
     for (uint32_t i = 0; i < rel->dml->check_count; i++) {
         struct datum d;
         TRY(evaluate(prog, rel->dml->checks[i], &d, err));

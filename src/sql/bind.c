@@ -105,6 +105,7 @@ types:
         if (strcmp(ast_last(&type->name)->text, "unknown") == 0)
             continue;
         TRY(sql_bind_type(type, &b->params[i], b->err));
+        b->params[i] = (struct ltype){.id = b->params[i].id, .fixed = b->params[i].fixed}; /* PostgreSQL forgets lengths and digits here. */
         b->params[i] = cast_type(LTYPE(UNKNOWN), b->params[i], NULL);
     }
 out:
