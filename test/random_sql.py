@@ -22,13 +22,17 @@ import time
 import kdk
 
 # A column's first letter tells its type, so that columns of one name always compare.
-TYPES = {"i": "int", "j": "bigint", "t": "text", "n": "numeric(8,2)", "b": "boolean", "d": "date"}
+TYPES = {"i": "int", "j": "bigint", "t": "text", "n": "numeric(8,2)", "b": "boolean", "d": "date", "s": "smallint", "f": "double precision", "c": "char(3)",
+         "v": "varchar(4)", "p": "timestamp"}
+# Types that differ and still compare.
+MIXED = ["ij", "in", "if", "nf", "si", "sj", "sn", "jn", "cv", "ct", "vt", "dp"]
+MIXED += [pair[::-1] for pair in MIXED]
 TEXTS = ["''", "'a'", "'b'", "'ab'", "'ba'", "'abc'", "'Zed'", "'a%'"]
 COMPARE = ["=", "=", "=", "<>", "<", "<=", ">", ">="]
 
 
 def constant(r, kind):
-    if kind in "ij":
+    if kind in "ijs":
         return str(r.choice([0, 1, 1, 2, 2, 3, 4, 5, 7, -1, -3, 10]))
     if kind == "t":
         return r.choice(TEXTS)
@@ -36,6 +40,14 @@ def constant(r, kind):
         return r.choice(["0.00", "1.50", "2.25", "-1.50", "3.00", "2.00"])
     if kind == "b":
         return r.choice(["true", "false"])
+    if kind == "f":
+        return r.choice(["0.0::float8", "1.5::float8", "2.25::float8", "-1.5::float8", "2::float8", "3::float8"])
+    if kind == "c":
+        return "char(3) " + r.choice(["''", "'a'", "'b'", "'ab'", "'abc'", "' a'"])
+    if kind == "v":
+        return "varchar(4) " + r.choice(["''", "'a'", "'b '", "'ab'", "'abc'", "'a'"])
+    if kind == "p":
+        return "timestamp " + r.choice(["'2024-01-01'", "'2024-01-02 12:00'", "'2024-02-29'", "'1999-12-31 23:59:59.5'"])
     return r.choice(["date '2024-01-01'", "date '2024-01-02'", "date '2024-02-29'", "date '1999-12-31'"])
 
 
@@ -51,6 +63,7 @@ class Generator:
         self.views = {}
         self.serial = 0
         self.fails = self.chance(0.4)  # Some divide.
+        self.extra = "".join(self.r.sample("sfcvp", self.r.choice([0, 1, 2, 5])))
 
     def chance(self, share):
         return self.r.random() < share
@@ -65,7 +78,7 @@ class Generator:
         r, out = self.r, []
         for n in range(r.randint(2, 4)):
             name, columns = f"t{n}", []
-            for letter in r.sample("iiijttnbd", r.randint(2, 5)):
+            for letter in r.sample("iiijttnbd" + self.extra * 2, r.randint(2, 5)):
                 column = letter + r.choice(["1", "2", "3"])
                 if column not in columns:
                     columns.append(column)
@@ -138,6 +151,11 @@ class Generator:
                   lambda: f"substr({sub()}, 1, 2)"],
             "n": [lambda: f"({sub()} + {sub()})", lambda: f"cast({sub('i')} as numeric(8,2))"],
             "b": [lambda: self.cond(scopes, depth - 1)],
+            "s": [lambda: f"cast({sub('i')} as smallint)", lambda: f"({sub()} % 3::smallint)", lambda: f"(- {sub()})"],
+            "f": [lambda: f"({sub()} + {sub()})", lambda: f"({sub()} - {sub('i')})", lambda: f"cast({sub('n')} as float8)", lambda: f"abs({sub()})"],
+            "c": [lambda: f"cast({sub('t')} as char(3))", lambda: f"cast({sub('v')} as char(3))"],
+            "v": [lambda: f"cast({sub('t')} as varchar(4))", lambda: f"cast({sub('c')} as varchar(4))", lambda: f"greatest({sub()}, {sub()})"],
+            "p": [lambda: f"cast({sub('d')} as timestamp)", lambda: f"date_trunc('day', {sub()})", lambda: f"least({sub()}, {sub()})"],
             "d": [lambda: f"({sub()} + 1)", lambda: f"greatest({sub()}, {sub()})"],
         }[kind]
         return r.choice(general + own + own)()
@@ -162,7 +180,9 @@ class Generator:
 
     def cond(self, scopes, depth):
         r = self.r
-        kind = r.choice("iiiijttnbd")
+        kind = r.choice("iiiijttnbd" + self.extra * 2)
+        if self.extra and self.chance(0.15):
+            return f"({self.mixed(scopes, depth)})"
         a = lambda: self.expr(kind, scopes, max(depth - 1, 0))
         simple = [
             lambda: f"{a()} {r.choice(COMPARE)} {a()}",
@@ -190,6 +210,20 @@ class Generator:
             lambda: f"({a()}, {self.expr('i', scopes, 0)}) {r.choice(['', 'not '])}in ({self.query(scopes, depth - 1, [kind, 'i'])[0]})",
         ]
         return "(" + r.choice(simple + more)() + ")"
+
+    def mixed(self, scopes, depth):
+        """A comparison of different types."""
+        r = self.r
+        one, other = r.choice(MIXED)
+        a, b = (lambda: self.expr(one, scopes, max(depth - 1, 0))), (lambda: self.expr(other, scopes, max(depth - 1, 0)))
+        simple = [lambda: f"{a()} {r.choice(COMPARE)} {b()}", lambda: f"{a()} {r.choice(['', 'not '])}in ({b()}, {constant(r, one)}, {a()})",
+                  lambda: f"{a()} is {r.choice(['', 'not '])}distinct from {b()}", lambda: f"{a()} between {b()} and {b()}",
+                  lambda: f"{a()} {r.choice(['', 'not '])}in ({constant(r, one)}, {constant(r, other)})"]
+        if depth <= 0:
+            return r.choice(simple)()
+        return r.choice(simple + [lambda: f"{a()} {r.choice(['', 'not '])}in ({self.query(scopes, depth - 1, [other])[0]})",
+                                  lambda: f"{a()} {r.choice(COMPARE)} {r.choice(['any', 'all'])} ({self.query(scopes, depth - 1, [other])[0]})",
+                                  lambda: f"({a()}, {self.expr('i', scopes, 0)}) {r.choice(['=', '<', '>='])} ({b()}, {self.expr('j', scopes, 0)})"])()
 
     def where(self, scopes, depth):
         return f" where {self.cond(scopes, depth)}" if self.chance(0.75) else ""
@@ -276,7 +310,7 @@ class Generator:
                 continue
             if kind in ("using", "natural"):
                 kind = "left"
-            pairs = [(a, b) for a, k in scope for b, l in added if k == l]
+            pairs = [(a, b) for a, k in scope for b, l in added if k == l or (self.extra and k + l in MIXED and self.chance(0.3))]
             if pairs and self.chance(0.85):
                 cond = "%s = %s" % r.choice(pairs)
                 if kind != "full" and self.chance(0.35):
@@ -296,7 +330,7 @@ class Generator:
         """A query and the names of its columns. kinds: their types. one: of at most one row."""
         r = self.r
         if kinds is None:
-            kinds = [r.choice("iiijtttnbd") for _ in range(r.randint(1, 3))]
+            kinds = [r.choice("iiijtttnbd" + self.extra) for _ in range(r.randint(1, 3))]
         names = []
         for n, k in enumerate(kinds):
             names.append(f"{k}{r.randint(1, 3)}" if f"{k}1" not in names and self.chance(0.5) else f"{k}{4 + n}")
@@ -358,7 +392,7 @@ class Generator:
                     by.append(expr)
                     inner.append((expr, k))
             plain = [(sql, k) for sql, k in inner if re.fullmatch(r"\w+\.\w+", sql)]
-            group_scope = inner + [(self.aggregate(k, scopes), k) for k in r.sample("ijtnd", 2)]
+            group_scope = inner + [(self.aggregate(k, scopes), k) for k in r.sample("ijtnd" + self.extra, 2)]
             # Subqueries see the grouped columns only.
             items = ", ".join(f"{self.grouped_expr(k, outer, group_scope, plain, depth)} as {n}" for k, n in zip(kinds, names))
             sql = f"select {items} from {source}{where}"
@@ -461,7 +495,7 @@ class Generator:
 
     @staticmethod
     def qualify(returning):
-        return re.sub(r"\b([ijtnbd]\w)\b", r"x.\1", returning) if returning else ""
+        return re.sub(r"\b([ijtnbdsfcvp]\w)\b", r"x.\1", returning) if returning else ""
 
     def script(self, count):
         out = self.setup()
@@ -490,7 +524,7 @@ def value(text):
     if text is not None and NUMBER.match(text):
         number = decimal.Decimal(text)
         return f"{number:.6f}" if "." in text else f"{number}.000000"
-    return "\0" if text is None else text
+    return "\0" if text is None else text.rstrip(" ")  # CHAR(n) loses its blanks in CASE and UNION.
 
 
 def canonical(result, sql):

@@ -562,8 +562,10 @@ static kdk_status bind_setop(struct binder *b, const struct ast_query *q, struct
             struct query *s = side ? &right : &left;
             if (pair[side].id != LT_UNKNOWN)
                 continue;
-            /* As NUMERIC a literal keeps its own digits, and the common type makes room for them. */
-            TRY(query_retype(b, s, i, types[i].id == LT_NUMERIC ? LTYPE(NUMERIC) : types[i]));
+            /* As NUMERIC a literal keeps its own digits, and the common type makes room for them. NULL has none. */
+            const struct relcol *maker = b->cols[s->cols[i].id].maker;
+            const bool null = maker && maker->expr && maker->expr->kind == EX_CONST && maker->expr->value.null;
+            TRY(query_retype(b, s, i, types[i].id == LT_NUMERIC && !null ? LTYPE(NUMERIC) : types[i]));
             pair[side] = s->cols[i].type;
         }
         TRY(common_type(b, pair, 2, what, bind_at(b, q->right->at), &types[i]));
