@@ -374,21 +374,27 @@ struct region {
     double rows[JOIN_RELATIONS_MAX];
     uint32_t count;
     struct exprs conds;  /* not placed yet */
+    struct colset *used; /* by each of them */
     struct exprs last;   /* those that can fail: above all joins */
 };
 
-static kdk_status flatten(struct plan *plan, struct region *region, struct rel *rel, struct err *err)
+/* What an inner join joins, through inner joins below; no more than `most` are counted. */
+static uint32_t joined_count(const struct rel *rel, uint32_t most)
+{
+    if (rel->kind != REL_JOIN || rel->join != JOIN_INNER || most <= 1)
+        return 1;
+    uint32_t left = joined_count(rel->in[0], most - 1);
+    return left + joined_count(rel->in[1], most - left);
+}
+
+/* Adds at most `room` relations: what has more becomes one, with a region of its own below. */
+static kdk_status flatten(struct plan *plan, struct region *region, struct rel *rel, uint32_t room, struct err *err)
 {
     kdk_status status = KDK_OK;
-    if (rel->kind == REL_JOIN && rel->join == JOIN_INNER && region->count < JOIN_RELATIONS_MAX - 1) {
-        TRY(flatten(plan, region, rel->in[0], err));
-        if (region->count < JOIN_RELATIONS_MAX - 1) {
-            TRY(flatten(plan, region, rel->in[1], err));
-        } else {
-            struct rel *right = rel->in[1];
-            TRY(plan_order(plan, &right, err));
-            region->rels[region->count++] = right;
-        }
+    if (rel->kind == REL_JOIN && rel->join == JOIN_INNER && room > 1) {
+        uint32_t left = joined_count(rel->in[0], room - 1);
+        TRY(flatten(plan, region, rel->in[0], left, err));
+        TRY(flatten(plan, region, rel->in[1], room - left, err));
         for (uint32_t i = 0; i < rel->cond_count; i++)
             TRY(exprs_add(plan, rel->conds[i]->can_fail || rel->conds[i]->is_volatile ? &region->last : &region->conds,
                           rel->conds[i], err));
@@ -400,35 +406,30 @@ out:
     return status;
 }
 
-/* Rows of joining a and b with all conditions that they make ready; *connected: there is one. */
-static kdk_status joined_rows(struct plan *plan, struct region *region, uint32_t a, uint32_t b, double *rows, bool *connected,
-                              struct err *err)
+/* Names no column of another relation of the region. Columns from outside do not matter. */
+static bool ready(const struct region *region, const struct colset *used, uint32_t a, uint32_t b)
 {
-    kdk_status status = KDK_OK;
+    for (uint32_t r = 0; r < region->count; r++)
+        if (region->rels[r] && r != a && r != b && colset_meets(used, &region->made[r]))
+            return false;
+    return true;
+}
+
+/* Rows of joining a and b with all conditions that they make ready; *connected: there is one. */
+static void joined_rows(struct plan *plan, struct region *region, uint32_t a, uint32_t b, double *rows, bool *connected)
+{
     struct key_pairs pairs = key_pairs_of(region->rels[a], region->rels[b], region->rows[a], region->rows[b]);
     double share = 1;
     *connected = false;
     for (uint32_t i = 0; i < region->conds.count; i++) {
-        struct colset used = {0}, outside = {0};
-        bool in_both = true;
-        TRY(plan_expr_used(plan, region->conds.list[i], &used, err));
-        for (uint32_t w = 0; w < used.count * 64 && in_both; w++)
-            if (bit_get(used.words, w) && !colset_has(&region->made[a], w) && !colset_has(&region->made[b], w)) {
-                /* A column of another relation of the region: not ready. Columns from outside do not matter. */
-                for (uint32_t r = 0; r < region->count; r++)
-                    if (region->rels[r] && r != a && r != b && colset_has(&region->made[r], w))
-                        in_both = false;
-                TRY(colset_add(plan, &outside, w, err));
-            }
-        if (!in_both || !colset_meets(&used, &region->made[a]) || !colset_meets(&used, &region->made[b]))
+        const struct colset *used = &region->used[i];
+        if (!colset_meets(used, &region->made[a]) || !colset_meets(used, &region->made[b]) || !ready(region, used, a, b))
             continue;
         *connected = true;
         if (!key_pairs_try(plan, &pairs, region->conds.list[i]))
             share *= other_share(region->conds.list[i], region->rows[a], region->rows[b]);
     }
     *rows = region->rows[a] * region->rows[b] * share * key_pairs_share(plan, &pairs);
-out:
-    return status;
 }
 
 static kdk_status join_pair(struct plan *plan, struct region *region, uint32_t a, uint32_t b, double rows, struct err *err)
@@ -440,13 +441,11 @@ static kdk_status join_pair(struct plan *plan, struct region *region, uint32_t a
     TRY_MEM(join = plan_rel_new(plan, REL_JOIN, region->rels[a], region->rels[b]));
     join->join = JOIN_INNER;
     for (uint32_t i = 0; i < region->conds.count; i++) {
-        struct colset used = {0};
-        bool ready = true;
-        TRY(plan_expr_used(plan, region->conds.list[i], &used, err));
-        for (uint32_t r = 0; r < region->count; r++)
-            if (region->rels[r] && r != a && r != b && colset_meets(&used, &region->made[r]))
-                ready = false;
-        TRY(exprs_add(plan, ready ? &own : &left, region->conds.list[i], err));
+        const struct colset used = region->used[i];
+        const bool now = ready(region, &used, a, b);
+        if (!now)
+            region->used[left.count] = used;
+        TRY(exprs_add(plan, now ? &own : &left, region->conds.list[i], err));
     }
     join->conds = own.list;
     join->cond_count = own.count;
@@ -467,11 +466,14 @@ static kdk_status order_region(struct plan *plan, struct rel **slot, struct err 
     uint32_t left;
 
     TRY_MEM(region = ARENA_NEW(plan->arena, struct region));
-    TRY(flatten(plan, region, *slot, err));
+    TRY(flatten(plan, region, *slot, JOIN_RELATIONS_MAX, err));
     for (uint32_t i = 0; i < region->count; i++) {
         TRY(plan_rel_visible(plan, region->rels[i], &region->made[i], err));
         region->rows[i] = plan_rows(plan, region->rels[i]);
     }
+    TRY_MEM(region->used = ARENA_ARRAY(plan->arena, struct colset, region->conds.count + 1));
+    for (uint32_t i = 0; i < region->conds.count; i++)
+        TRY(plan_expr_used(plan, region->conds.list[i], &region->used[i], err));
     left = region->count;
     while (left > 1) {
         uint32_t best_a = 0, best_b = 0;
@@ -483,7 +485,7 @@ static kdk_status order_region(struct plan *plan, struct rel **slot, struct err 
                 bool connected;
                 if (!region->rels[a] || !region->rels[b])
                     continue;
-                TRY(joined_rows(plan, region, a, b, &rows, &connected, err));
+                joined_rows(plan, region, a, b, &rows, &connected);
                 if (best < 0 || (connected && !best_connected) || (connected == best_connected && rows < best)) {
                     best = rows;
                     best_a = a;
