@@ -407,13 +407,15 @@ kdk_status coerce_common(struct binder *b, struct expr **list, uint32_t count, c
     TRY_NEW(types);
     for (uint32_t i = 0; i < count; i++)
         types[i] = list[i]->type;
-    /* The expression that first does not fit is where the error points. */
-    for (uint32_t n = 2; n < count; n++)
-        if (type_common(types, n, what, &common, NULL) != KDK_OK) {
-            TRY(common_type(b, types, n, what, list[n - 1]->offset, &common));
-            break;
+    if (type_common(types, count, what, &common, NULL) != KDK_OK) {
+        /* The expression that first does not fit is where the error points: those before it have a common type, none that hold it have. */
+        uint32_t fit = 1, fail = count;
+        while (fail - fit > 1) {
+            uint32_t n = fit + (fail - fit) / 2;
+            *(type_common(types, n, what, &common, NULL) == KDK_OK ? &fit : &fail) = n;
         }
-    TRY(common_type(b, types, count, what, list[count - 1]->offset, &common));
+        TRY(common_type(b, types, fail, what, list[fail - 1]->offset, &common));
+    }
     if (common.id == LT_NUMERIC) { /* Literals take part with the digits that they have. */
         for (uint32_t i = 0; i < count; i++)
             if (list[i]->kind == EX_CONST && !(list[i]->value.null && types[i].id == LT_UNKNOWN))
