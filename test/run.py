@@ -139,6 +139,8 @@ def quick(everything):
             Job(f"steps {b}", python("steps.py", "--kodiak", shell(b))) for b in ("release", "tiny")]),
         ("copy", ["release", "asan"], SHELL, lambda: [
             Job(f"copy {b}", python("copy_test.py", "--kodiak", shell(b))) for b in ("release", "asan")]),
+        ("sizes", ["release", "asan"], SHELL, lambda: [
+            Job(f"sizes {b}", python("sizes.py", "--kodiak", shell(b))) for b in ("release", "asan")]),
         ("tpch", ["release", "tiny"], SHELL, lambda: [
             Job("tpch release", python("tpch.py", "--kodiak", shell())),
             Job("tpch renamed", python("tpch.py", "--kodiak", shell(), "--rename", "--shuffle")),
@@ -164,6 +166,7 @@ def slow():
         ("tsan", ["tsan"], "src/*/*_test.c", lambda: unit_jobs("tsan")),
         ("tpch-sf1", ["release"], SHELL, lambda: [
             Job("tpch SF1", python("tpch.py", "--kodiak", shell(), "--sf", "1", venv=True), seconds=7200)]),
+        ("sizes-whole", ["release"], SHELL, lambda: [Job("sizes whole", python("sizes.py", "--kodiak", shell(), "--whole"), seconds=7200)]),
         ("flip-whole", ["release"], SHELL, lambda: [Job("flip whole", python("flip.py", "--kodiak", shell(), "--whole"), seconds=7200)]),
         ("mutants", ["debug"], "test/mutants.tsv", lambda: [Job("mutants", ["test/mutants.sh"], seconds=7200)]),
     ]
@@ -174,7 +177,8 @@ def soak():
     shares = os.cpu_count() or 2
     return [("sim", ["release"], SIM, lambda: [Job(f"sim soak {share}", python(
         "sim.py", "--sim", "build/release/kodiak-sim", "--seed", str(1000 + share), "--cuts", str(-(-1000000 // shares))), seconds=86400)
-        for share in range(shares)])]
+        for share in range(shares)]),
+            ("sizes", ["release"], SHELL, lambda: [Job("sizes soak", python("sizes.py", "--kodiak", shell(), "--soak"), seconds=7200)])]
 
 
 def fuzz_jobs():

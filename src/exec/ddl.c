@@ -153,7 +153,6 @@ static kdk_status create_index(const struct ddl_env *env, const struct bound_ind
     index->id = (uint32_t)store_new_id(env->exec->store);
     index->table = after;
     index_for_storage(index, after->columns, &def);
-    TRY(table_index_create(env->exec->txn, before->store, &def, err));
     if (index->primary) {
         memmove(after->indexes + 1, after->indexes, after->index_count * sizeof(struct cindex *));
         after->indexes[0] = index;
@@ -161,7 +160,10 @@ static kdk_status create_index(const struct ddl_env *env, const struct bound_ind
     } else {
         after->indexes[after->index_count++] = index;
     }
+    /* The name first: what filling it finds wrong is told with it. */
+    struct table *store = before->store;
     TRY(catalog_put_table(env->session, after, err));
+    TRY(table_index_create(env->exec->txn, store, &def, err));
 out:
     return status;
 }

@@ -153,6 +153,16 @@ def test_error_place(k, tally):
     same(tally, shown[caret.index("^"):], "nope", "the caret of a cut line")
 
 
+def test_index_that_cannot_be_made(k, tally):
+    made = "create table t (i int, s text); insert into t values (1, repeat('x', 5000)), (1, 'y');"
+    for sql, want in (("create unique index u on t (i)", 'could not create unique index "u"'),
+                      ("alter table t add constraint c unique (i)", 'could not create unique index "c"'),
+                      ("create unique index on t (i)", 'could not create unique index "t_i_idx"'),
+                      ("create index t_s on t (s)", 'exceeds maximum 4088 for index "t_s"')):
+        _, err, code = k.run("-c", made + sql)
+        tally.check(code == 1 and want in err, f"{sql}: {err}")
+
+
 def test_error_codes(k, tally):
     same(tally, k.csv("select 1/0 as a; select 2 as b;")[2], 1, "code 1")
     out, err, code = k.csv("select nope; select 2 as b;")
