@@ -42,6 +42,7 @@ install: release
 	@$(CMAKE) --install build/release
 
 format:
+	@tools/bootstrap.sh lint
 	@git ls-files '*.c' '*.h' ':!test/tpch' | xargs clang-format-14 -i
 
 lint:
@@ -52,5 +53,18 @@ lint:
 clean:
 	@rm -rf build
 
+help:
+	@echo "make            build/release: kodiak, kodiak-sim, libkodiak.so (as make release)"
+	@echo "make debug      likewise asan, tsan, tiny (every constant shrunk), coverage: other builds"
+	@echo "make run        builds, loads US flights, queries them, leaves you in the shell"
+	@echo "make test       builds release, tiny, asan and tsan, and runs the tests (see test/README.md)"
+	@echo "make test-all   those that take hours, too"
+	@echo "make soak       a million power cuts"
+	@echo "make fuzz       libFuzzer on everything that parses"
+	@echo "make bench      beside SQLite and DuckDB"
+	@echo "make coverage-report   lines that no unit test runs"
+	@echo "make format lint       clang-format; that, clang-tidy and cppcheck"
+	@echo "make install clean"
+
 .DEFAULT_GOAL := release
-.PHONY: release debug asan tsan tiny coverage run test test-all soak coverage-report fuzz bench install format lint clean
+.PHONY: release debug asan tsan tiny coverage run test test-all soak coverage-report fuzz bench install format lint clean help

@@ -152,6 +152,7 @@ def quick(everything):
         ("flip", ["release", "tiny"], SHELL, lambda: [
             Job(f"flip {b}", python("flip.py", "--kodiak", shell(b))) for b in ("release", "tiny")]),
         ("examples", ["release"], "examples/*.c", lambda: [Job("examples", python("examples.py"))]),
+        ("docs", ["release"], SHELL, lambda: [Job("docs", python("docs.py"))]),
         ("install", ["release"], "src/api/*.c", lambda: [Job("install", python("install.py"))]),
         ("sim", ["release", "tiny", "asan"], SIM, lambda: [
             Job("sim release", python("sim.py", "--sim", "build/release/kodiak-sim", "--cuts", "10000", "--breaks")),
