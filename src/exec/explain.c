@@ -189,6 +189,29 @@ static void line(struct buf *out, uint32_t indent)
     ADD("%*s", (int)indent, "");
 }
 
+/* What of an index is read: values of its first columns, and a range of the one behind them. */
+static void index_conds_print(struct buf *out, const struct rel *root, const struct rel *scan)
+{
+    const struct cindex *index = scan->phys.index;
+    const char *between = "(";
+    for (uint32_t i = 0; i < scan->phys.eq_count; i++, between = " AND (") {
+        ADD("%s%s = ", between, scan->table->columns[index->columns[i]].name);
+        expr_print(out, root, scan->phys.eq[i]);
+        ADD(")");
+    }
+    const struct expr *const ends[] = {scan->phys.lower, scan->phys.upper};
+    for (uint32_t i = 0; i < 2; i++) {
+        if (!ends[i])
+            continue;
+        const bool open = i ? scan->phys.upper_open : scan->phys.lower_open;
+        ADD("%s%s %s ", between, scan->table->columns[index->columns[scan->phys.eq_count]].name,
+            i ? (open ? "<" : "<=") : (open ? ">" : ">="));
+        expr_print(out, root, ends[i]);
+        ADD(")");
+        between = " AND (";
+    }
+}
+
 static void rel_print(struct buf *out, const struct rel *root, const struct rel *rel, const struct exec *exec,
                       const struct explain_options *options, uint32_t indent, bool child)
 {
@@ -276,6 +299,12 @@ static void rel_print(struct buf *out, const struct rel *root, const struct rel 
         ADD("Rows Removed by Keys of ");
         expr_print(out, root, &(struct expr){.kind = EX_COLUMN, .type = use->filter->type, .column = use->column});
         ADD(": %llu\n", (unsigned long long)atomic_load(&use->dropped));
+    }
+    if (rel->kind == REL_SCAN && rel->phys.index) {
+        line(out, indent);
+        ADD("Index Cond: ");
+        index_conds_print(out, root, rel);
+        ADD("\n");
     }
     if (rel->phys.equi_count) {
         line(out, indent);

@@ -216,8 +216,9 @@ static bool split(struct fn_call *call, const struct datum *args, enum date_fiel
         *us = 0;
     } else {
         *finite = timestamp_finite(args[1].i);
+        *us = args[1].i % US_PER_DAY; /* -infinity is less than any whole number of days. */
+        *us += *us < 0 ? US_PER_DAY : 0;
         *days = floor_div(args[1].i, US_PER_DAY);
-        *us = args[1].i - *days * US_PER_DAY;
     }
     return true;
 }
