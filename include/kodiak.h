@@ -99,7 +99,7 @@ KDK_API kdk_status kdk_files(kdk_db *db, bool (*each)(void *context, const kdk_f
 /* -------------------------------------------------------------- connections ---- */
 
 KDK_API kdk_status kdk_connect(kdk_db *db, kdk_conn **conn);
-/* Rolls back what is open, frees its statements. NULL is accepted. */
+/* Rolls back what is open, frees its statements: they must not be used after it. NULL is accepted. */
 KDK_API void kdk_disconnect(kdk_conn *conn);
 
 /* Of the last failed call on this connection; "" (position: 0) when there was none. Valid until the next call. */
@@ -108,16 +108,16 @@ KDK_API const char *kdk_sqlstate(const kdk_conn *conn);
 KDK_API const char *kdk_errdetail(const kdk_conn *conn);
 KDK_API const char *kdk_errhint(const kdk_conn *conn);
 KDK_API const char *kdk_errcontext(const kdk_conn *conn); /* What was being done, one line each, innermost first. */
-/* 1-based line and column (in characters) of the error in the SQL text; 0 when it has no place. */
+/* 1-based line and column (in characters) of the error in the SQL text; 0 when it has no place. Either may be NULL. */
 KDK_API void kdk_errposition(const kdk_conn *conn, uint32_t *line, uint32_t *column);
 
-/* Runs all statements of a script, dropping their rows; stops at the first error. `bytes` -1: up to the NUL. */
+/* Runs all statements of a script, dropping their rows; stops at the first error. `bytes` negative: up to the NUL. */
 KDK_API kdk_status kdk_exec(kdk_conn *conn, const char *sql, int64_t bytes);
-/* Ends the statement that runs on this connection, with 57014, soon. From any thread, also a signal handler. */
+/* Ends the statement that runs on this connection, with 57014, soon; nothing if none does. From any thread, also a signal handler, as long as it is connected. */
 KDK_API void kdk_interrupt(kdk_conn *conn);
 /* Is a transaction block open, and has it failed (25P02 until ROLLBACK)? */
 KDK_API bool kdk_in_transaction(const kdk_conn *conn, bool *failed);
-/* Notices (not errors) go to `notice`, one line each. NULL: dropped. */
+/* Notices (not errors) go to `notice`, one line each, while a call runs; it calls nothing of the connection. NULL: dropped. */
 KDK_API void kdk_on_notice(kdk_conn *conn, void (*notice)(void *context, const char *text), void *context);
 /* Called now and then (some ten times a second) while a long statement runs, on its thread; `total` is 0 when it is not known. What is counted (rows, bytes) is in
  * `unit`. It may call kdk_interrupt() and nothing else of the connection. */
@@ -135,15 +135,15 @@ KDK_API size_t kdk_statement_length(const char *sql, size_t bytes);
 
 /* --------------------------------------------------------------- statements ---- */
 
-/* Prepares the first statement of `sql`. *tail (may be NULL) is set to what follows it. Empty input gives *stmt = NULL and KDK_OK. The statement lives until
+/* Prepares the first statement of `sql` (`bytes` negative: up to the NUL). *tail (may be NULL) is set to what follows it. Empty input gives *stmt = NULL and KDK_OK. The statement lives until
  * kdk_stmt_free() or kdk_disconnect(). It follows changes of the schema by itself. */
 KDK_API kdk_status kdk_prepare(kdk_conn *conn, const char *sql, int64_t bytes, kdk_stmt **stmt, const char **tail);
 /* Ends its run as kdk_reset() does. NULL is accepted. */
 KDK_API void kdk_stmt_free(kdk_stmt *stmt);
 
 KDK_API uint32_t kdk_param_count(const kdk_stmt *stmt);
-/* Values are converted to the parameter's type at the next step (22P02, 22003 ... there). Text and bytes are copied; text that is NULL binds NULL. Bindings stay until they are bound anew. KDK_UNDEFINED_PARAMETER for a number
- * that the statement does not have, and at the step for one that was never bound. */
+/* Values are converted to the parameter's type at the next step (22P02, 22003 ... there). Text and bytes are copied; text that is NULL binds NULL; `bytes` negative: up to the NUL. Bindings stay until they are bound anew; what is bound while rows come counts from the
+ * next run on. KDK_UNDEFINED_PARAMETER for a number that the statement does not have, and at the step for one that was never bound; KDK_LIMIT from 1 GB on. */
 KDK_API kdk_status kdk_bind_null(kdk_stmt *stmt, uint32_t param);
 KDK_API kdk_status kdk_bind_bool(kdk_stmt *stmt, uint32_t param, bool value);
 KDK_API kdk_status kdk_bind_int64(kdk_stmt *stmt, uint32_t param, int64_t value);
@@ -151,17 +151,20 @@ KDK_API kdk_status kdk_bind_double(kdk_stmt *stmt, uint32_t param, double value)
 KDK_API kdk_status kdk_bind_text(kdk_stmt *stmt, uint32_t param, const char *text, int64_t bytes);
 KDK_API kdk_status kdk_bind_blob(kdk_stmt *stmt, uint32_t param, const void *data, size_t bytes);
 
-/* Runs the statement up to its next row: *row tells whether there is one. After the last row (or an error) the next step runs it anew. */
+/* Runs the statement up to its next row: *row tells whether there is one. After the last row (or an error) the next step runs it anew. KDK_MISUSE while another
+ * statement of the connection gives rows: one at a time. */
 KDK_API kdk_status kdk_step(kdk_stmt *stmt, bool *row);
 /* Ends the run early; the next step starts anew. Bindings stay. In a block what it has written stays; of a statement that is a transaction of its own it is undone. */
 KDK_API void kdk_reset(kdk_stmt *stmt);
 
+/* Columns may change with the schema when a run begins: names and types that were told are valid until then. What is asked of a column that is not there is
+ * NULL, of type "unknown". */
 KDK_API uint32_t kdk_column_count(const kdk_stmt *stmt); /* 0 for statements without rows */
 KDK_API const char *kdk_column_name(const kdk_stmt *stmt, uint32_t column);
 KDK_API const char *kdk_column_type(const kdk_stmt *stmt, uint32_t column); /* "numeric(10,2)" */
 typedef enum kdk_kind { KDK_KIND_NULL, KDK_KIND_BOOL, KDK_KIND_INT, KDK_KIND_DOUBLE, KDK_KIND_NUMERIC, KDK_KIND_TEXT, KDK_KIND_BLOB,
                         KDK_KIND_DATE, KDK_KIND_TIMESTAMP } kdk_kind;
-/* Of the current row, valid until the next call on the statement. kdk_column_text gives any value as PostgreSQL prints it, NULL for NULL. The others convert where that loses nothing but
+/* Of the current row (NULL when there is none), valid until the next call on the statement. kdk_column_text gives any value as PostgreSQL prints it, NULL for NULL. The others convert where that loses nothing but
  * fractions; NULL reads as 0. */
 KDK_API kdk_kind kdk_column_kind(const kdk_stmt *stmt, uint32_t column);
 KDK_API bool kdk_column_null(const kdk_stmt *stmt, uint32_t column);
@@ -176,7 +179,9 @@ KDK_API const char *kdk_command_tag(const kdk_stmt *stmt);
 
 /* ------------------------------------------------------------------- arrow ---- */
 
-/* Runs the statement and gives its rows as an Arrow stream, batch by batch as they are made. The stream is released by its consumer, before the statement is freed or stepped again. */
+/* Runs the statement and gives its rows as an Arrow stream, batch by batch as they are made. The stream is released by its consumer. Is the
+ * statement stepped, reset or freed before that, or its connection closed, then the stream gives EINVAL from there on; batches that it gave stay. Its functions
+ * are calls on the statement: from the connection's thread. */
 KDK_API kdk_status kdk_stmt_arrow(kdk_stmt *stmt, struct ArrowArrayStream *out);
 /* Inserts all rows of the stream into `table` ("name", or "schema.name"), columns by name, in one statement: columns that the stream lacks get their
  * defaults, values are converted as an INSERT would, constraints hold. All rows or none. Takes the stream over: it is released in any case. *rows (may be NULL): how many. */

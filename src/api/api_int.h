@@ -172,13 +172,14 @@ struct kdk_stmt {
     uint32_t batch_row;
     const struct datum *row; /* rowprog's, or of `lines` */
     struct kdk_stmt *inner;  /* EXECUTE: what runs */
+    struct result_stream *stream; /* That gives its rows, or NULL. */
     struct buf *lines;       /* EXPLAIN, SHOW: rows of text cells */
     uint32_t line_count, line_width, line_next;
     struct datum *line_row;
     struct relcol *line_columns;
     uint64_t affected, returned;
     char tag[64];
-    struct buf *texts; /* One for each column: kdk_column_text's room. */
+    struct buf *texts; /* Two for each column: kdk_column_text's room, then those of kdk_column_type. */
     uint32_t text_count;
 };
 
@@ -210,6 +211,10 @@ void conn_drop_prepared(struct kdk_conn *conn, const char *name); /* NULL: all *
 kdk_status stmt_new(struct kdk_conn *conn, const char *sql, size_t bytes,
                     const struct ltype *types, uint32_t type_count, struct kdk_stmt **out,
                     struct err *err);
+/* kdk_step() and kdk_reset() for the stream that gives the rows; called by anybody else they end that stream: stream_let_go(). */
+kdk_status stmt_step_told(struct kdk_stmt *stmt, bool *row);
+void stmt_reset(struct kdk_stmt *stmt);
+void stream_let_go(struct kdk_stmt *stmt);
 /* kdk_step() with the error in `err`. */
 kdk_status stmt_step(struct kdk_stmt *stmt, bool *row, struct err *err);
 bool stmt_gives_rows(

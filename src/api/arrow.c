@@ -6,7 +6,7 @@
 #include "arrow/arrow_c.h"
 
 struct result_stream {
-    struct kdk_stmt *stmt;
+    struct kdk_stmt *stmt; /* NULL: it was stepped, reset or freed meanwhile. */
     bool begun; /* The first step was made. */
     bool row;   /* It gave a row, which is still to be handed out. */
     bool ended;
@@ -26,7 +26,7 @@ static kdk_status begin(struct result_stream *r)
 {
     if (!r->begun) {
         r->begun = true;
-        r->failed = kdk_step(r->stmt, &r->row);
+        r->failed = stmt_step_told(r->stmt, &r->row);
         r->ended = !r->row;
     }
     return r->failed;
@@ -36,6 +36,8 @@ static int stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *ou
 {
     struct result_stream *r = stream->private_data;
     struct kdk_stmt *stmt = r->stmt;
+    if (!stmt)
+        return EINVAL;
     kdk_status status = begin(r);
     if (status == KDK_OK)
         status = format_export_schema(stmt->bound->columns, stmt->bound->column_count, out,
@@ -49,21 +51,22 @@ static int stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
     kdk_status status = KDK_OK;
     struct result_stream *r = stream->private_data;
     struct kdk_stmt *stmt = r->stmt;
-    struct kdk_conn *conn = stmt->conn;
-    struct err *err = &conn->err;
     struct arena arena;
     struct batch one;
     bool row;
 
-    arena_init(&arena);
     memset(out, 0, sizeof *out);
+    if (!stmt)
+        return EINVAL;
+    struct err *err = &stmt->conn->err;
+    arena_init(&arena);
     TRY(begin(r));
     if (r->ended)
         goto out;
     row = r->row;
     r->row = false;
     if (!row)
-        TRY(kdk_step(stmt, &row));
+        TRY(stmt_step_told(stmt, &row));
     if (!row) {
         r->ended = true;
         goto out;
@@ -101,15 +104,26 @@ out:
 static const char *stream_error(struct ArrowArrayStream *stream)
 {
     struct result_stream *r = stream->private_data;
-    return r->stmt->conn->err.message;
+    return r->stmt ? r->stmt->conn->err.message
+                   : "the statement was stepped, reset or freed before its stream was released";
 }
 
 static void stream_release(struct ArrowArrayStream *stream)
 {
     struct result_stream *r = stream->private_data;
-    kdk_reset(r->stmt);
+    if (r->stmt) {
+        r->stmt->stream = NULL;
+        stmt_reset(r->stmt);
+    }
     mem_free(r);
     stream->release = NULL;
+}
+
+void stream_let_go(struct kdk_stmt *stmt)
+{
+    if (stmt->stream)
+        stmt->stream->stmt = NULL;
+    stmt->stream = NULL;
 }
 
 KDK_API kdk_status kdk_stmt_arrow(kdk_stmt *stmt, struct ArrowArrayStream *out)
@@ -134,6 +148,7 @@ KDK_API kdk_status kdk_stmt_arrow(kdk_stmt *stmt, struct ArrowArrayStream *out)
     if (!r)
         return conn_fail(conn, err_nomem(&conn->err), NULL, 0);
     r->stmt = stmt;
+    stmt->stream = r;
     *out = (struct ArrowArrayStream){.get_schema = stream_schema,
                                      .get_next = stream_next,
                                      .get_last_error = stream_error,

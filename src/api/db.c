@@ -680,8 +680,10 @@ KDK_API const char *kdk_errcontext(const kdk_conn *conn)
 
 KDK_API void kdk_errposition(const kdk_conn *conn, uint32_t *line, uint32_t *column)
 {
-    *line = conn ? conn->err_line : 0;
-    *column = conn ? conn->err_column : 0;
+    if (line)
+        *line = conn ? conn->err_line : 0;
+    if (column)
+        *column = conn ? conn->err_column : 0;
 }
 
 KDK_API void kdk_interrupt(kdk_conn *conn)

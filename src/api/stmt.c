@@ -280,8 +280,8 @@ static kdk_status result_columns(struct kdk_stmt *stmt, uint32_t count, struct e
     if (count <= stmt->text_count)
         goto out;
     struct buf *texts;
-    TRY_MEM(texts = MEM_ARRAY(struct buf, count));
-    for (uint32_t i = 0; i < stmt->text_count; i++)
+    TRY_MEM(texts = MEM_ARRAY(struct buf, 2 * (size_t)count));
+    for (uint32_t i = 0; i < 2 * stmt->text_count; i++)
         buf_deinit(&stmt->texts[i]);
     mem_free(stmt->texts);
     stmt->texts = texts;
@@ -299,6 +299,8 @@ kdk_status stmt_new(struct kdk_conn *conn, const char *sql, size_t bytes,
     struct ast_list list;
     bool own = false;
 
+    if (bytes > INT32_MAX) /* Places in it are numbers of 32 bits. */
+        return err_set(err, KDK_LIMIT, "a statement of %zu bytes is too long", bytes);
     TRY_MEM(stmt = MEM_NEW(struct kdk_stmt));
     stmt->conn = conn;
     arena_init(&stmt->ast_arena);
@@ -408,7 +410,7 @@ KDK_API void kdk_stmt_free(kdk_stmt *stmt)
         if (stmt->next)
             stmt->next->link = stmt->link;
     }
-    for (uint32_t i = 0; i < stmt->text_count; i++)
+    for (uint32_t i = 0; i < 2 * stmt->text_count; i++)
         buf_deinit(&stmt->texts[i]);
     mem_free(stmt->texts);
     for (uint32_t i = 0; stmt->bindings && i < stmt->param_count; i++)
@@ -466,6 +468,12 @@ static kdk_status put_binding(kdk_stmt *stmt, uint32_t param, struct binding val
     err_clear(&conn->err);
     if (!data && value.bytes)
         return conn_misuse(conn);
+    if (value.bytes > VALUE_BYTES_MAX)
+        return conn_fail(conn,
+                         err_set(&conn->err, KDK_LIMIT,
+                                 "a value of %zu bytes is too long: the most is %u",
+                                 value.bytes, (unsigned)VALUE_BYTES_MAX),
+                         NULL, 0);
     if (param == 0 || param > stmt->param_count)
         return conn_fail(conn,
                          err_set(&conn->err, KDK_UNDEFINED_PARAMETER,
@@ -562,6 +570,13 @@ static kdk_status params_convert(struct kdk_stmt *stmt, struct err *err)
             in.s = str_of(b->data, b->bytes);
             from = LTYPE(BYTEA);
             break;
+        }
+        /* A copy: what is bound may be replaced while rows come. */
+        if (b->kind == BOUND_BLOB) {
+            struct datum copy;
+            if (!datum_copy(&stmt->run_arena, from, in, &copy))
+                TRY(err_nomem(err));
+            in = copy;
         }
         if (ltype_equal(from, type))
             stmt->params[i] = in;
@@ -777,21 +792,34 @@ kdk_status stmt_step(struct kdk_stmt *stmt, bool *row, struct err *err)
     }
 }
 
+kdk_status stmt_step_told(struct kdk_stmt *stmt, bool *row)
+{
+    struct kdk_conn *conn = stmt->conn;
+    kdk_status status = stmt_step(stmt, row, &conn->err);
+    return status == KDK_OK ? KDK_OK : conn_fail(conn, status, stmt->sql, stmt->sql_bytes);
+}
+
 KDK_API kdk_status kdk_step(kdk_stmt *stmt, bool *row)
 {
     if (!stmt)
         return KDK_MISUSE;
     if (!row)
         return conn_misuse(stmt->conn);
-    struct kdk_conn *conn = stmt->conn;
-    kdk_status status = stmt_step(stmt, row, &conn->err);
-    return status == KDK_OK ? KDK_OK : conn_fail(conn, status, stmt->sql, stmt->sql_bytes);
+    if (KDK_UNLIKELY(stmt->stream))
+        stream_let_go(stmt);
+    return stmt_step_told(stmt, row);
 }
 
 KDK_API void kdk_reset(kdk_stmt *stmt)
 {
     if (!stmt)
         return;
+    stream_let_go(stmt);
+    stmt_reset(stmt);
+}
+
+void stmt_reset(struct kdk_stmt *stmt)
+{
     struct err err = {0};
     bool writes = stmt->conn->txn && txn_has_writes(stmt->conn->txn);
     /* A read that is ended early has nothing to lose; a write is undone. */
@@ -889,9 +917,17 @@ KDK_API const char *kdk_column_type(const kdk_stmt *stmt, uint32_t column)
     if (column >= count)
         return none;
     ltype_name(columns[column].type, room, sizeof room);
-    /* Kept with the statement's plan. */
-    char *kept = arena_strdup(&((struct kdk_stmt *)(uintptr_t)stmt)->plan_arena, room);
-    return kept ? kept : none;
+    /* Kept by the statement: who asks with each row gets the same place. */
+    struct kdk_stmt *keeper = (struct kdk_stmt *)(uintptr_t)stmt;
+    if (result_columns(keeper, count, NULL) != KDK_OK)
+        return none;
+    struct buf *kept = &keeper->texts[keeper->text_count + column];
+    if (!kept->len || strcmp(kept->data, room) != 0) {
+        buf_clear(kept);
+        if (buf_add_str(kept, room) != KDK_OK)
+            return none;
+    }
+    return kept->data;
 }
 
 KDK_API kdk_kind kdk_column_kind(const kdk_stmt *stmt, uint32_t column)
