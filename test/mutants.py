@@ -74,17 +74,29 @@ def negate(line):
     return f"{match.group(1)}!({match.group(2)}){match.group(3)}" if match else None
 
 
+def statements(lines, span):
+    """(first, last, text) of what stands on one line, or on several that a formatter broke it into, then joined by blanks."""
+    i = span.start
+    while i < span.stop:
+        first, text = i, lines[i]
+        while i + 1 < span.stop and (text.count("(") > text.count(")") or re.search(r"(?:[=?,(]|&&|\|\|)$", text.split("/*")[0].rstrip())):
+            i += 1
+            text = text.rstrip() + ("" if text.endswith("(") else " ") + lines[i].strip()
+        yield first, i, text
+        i += 1
+
+
 def mutate(text, function, wanted, change):
     """(mutated text, complaint)."""
     lines = text.split("\n")
-    hits = [i for i in function_lines(lines, function) if wanted in lines[i]]
+    hits = [(first, last, line) for first, last, line in statements(lines, function_lines(lines, function)) if wanted in line]
     if len(hits) != 1:
         return None, f"{len(hits)} lines of {function} have {wanted!r}"
-    i = hits[0]
-    new = "{}" if change == "delete" else negate(lines[i]) if change == "negate" else lines[i].replace(wanted, change)
-    if new is None or new == lines[i]:
-        return None, f"cannot {change} {lines[i]!r}"
-    return "\n".join(lines[:i] + [new] + lines[i + 1:]), None
+    first, last, line = hits[0]
+    new = "{}" if change == "delete" else negate(line) if change == "negate" else line.replace(wanted, change)
+    if new is None or new == line:
+        return None, f"cannot {change} {line!r}"
+    return "\n".join(lines[:first] + [new] + lines[last + 1:]), None
 
 
 def build(target):
