@@ -339,7 +339,7 @@ static kdk_status real_list(struct os *os, const char *path, os_list_fn each, vo
         TRY(failed(err, errno, "list", path));
     for (;;) {
         errno = 0;
-        const struct dirent *entry = readdir(dir);
+        const struct dirent *entry = readdir(dir); // NOLINT(concurrency-mt-unsafe): of one stream each
         if (!entry && errno != 0)
             TRY(failed(err, errno, "list", path));
         if (!entry)
