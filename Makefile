@@ -59,7 +59,7 @@ help:
 	@echo "make run        builds, loads US flights, queries them, leaves you in the shell"
 	@echo "make test       builds release, tiny, asan and tsan, and runs the tests (see test/README.md)"
 	@echo "make test-all   those that take hours, too"
-	@echo "make soak       a million power cuts"
+	@echo "make soak       a million power cuts, ten million rows"
 	@echo "make fuzz       libFuzzer on everything that parses"
 	@echo "make bench      beside SQLite and DuckDB"
 	@echo "make coverage-report   lines that no unit test runs"

@@ -68,6 +68,10 @@ class Sizes:
                   + ",".join(f"g + {i + 1}" for i in range(n // 5)) + ");", "10")
         self.same("10,000 rows of VALUES", ":memory:", "create table t (a int, b text, c numeric(10,2)); insert into t values "
                   + ",".join(f"({i}, 'x{i}', {i}.25)" for i in range(10000)) + "; select count(*), sum(a), sum(c) from t;", "10000,49995000,49997500.00")
+        self.same("one subquery among 10,000 rows", ":memory:", "select count(*), sum(column1) from (values " + ",".join(f"({i})" for i in range(9999)) + ", ((select -1))) v;", f"10000,{9999 * 9998 // 2 - 1}")
+        self.same("900 rows of VALUES with subqueries", ":memory:", "create table t (i int, j int); insert into t values " + ",".join(f"({i}, (select {i} + 1))" if i % 3 else f"({i}, 0)" for i in range(1350))
+                  + "; select count(*), sum(i), sum(j) from t;", f"1350,{1350 * 1349 // 2},{sum(i + 1 for i in range(1350) if i % 3)}")
+        self.refused("10,000 rows of VALUES with subqueries", "values " + ",".join(f"((select {i}))" for i in range(10000)) + ";", "54001")
         self.same("VALUES in FROM", ":memory:", "select count(*), sum(column1) from (values " + ",".join(f"({i}, 'x{i}', {i}.25)" for i in range(n))
                   + ") v;", f"{n},{n * (n - 1) // 2}")
         for word, want in ("and", "10"), ("or", "10"):
