@@ -94,6 +94,29 @@ MASKS = ["'YYYY-MM-DD HH24:MI:SS.US'", "'Day DD Mon'", "'FMMonth'", "'IYYY-IW-ID
 NUMASKS = ["'999'", "'000.00'", "'FM999.99'", "'S999'", "'9,999.9'", "'9999MI'", "'999PR'", "'SG9999'", "'PL999'", "'FM0000'", "'99999999999D99'", "'.99'"]
 
 
+def odd_date(r):
+    """Something like a date, a time, or both."""
+    year, month, day = r.choice([2024, 2023, 1999, 1, 99, 100, 4713, 12345, 0, 24, r.randint(1, 9999)]), r.randint(0, 13), r.randint(0, 32)
+    name = r.choice(["Jan", "feb", "MARCH", "Sept", "december", "Foo", "Mai"])
+    date = r.choice([f"{year:04}-{month:02}-{day:02}", f"{year:04}-{month:02}-{day:02}", f"{year}-{month}-{day}", f"{year:04}{month:02}{day:02}", f"{month}/{day}/{year}", f"{day}.{month}.{year}", f"{year}/{month}/{day}",
+                     f"{name} {day}, {year}", f"{day} {name} {year}", f"{day}-{name}-{year}", f"{year}-{name}-{day}", f"{name} {day} {year}", f"{year}.{r.randint(1, 366)}", f"{year}-{r.randint(1, 366):03}",
+                     f"J{r.randint(0, 3000000)}", f"{month}-{day}-{year}", f"{name}-{day}-{year}", f"{year % 100:02}{month:02}{day:02}", r.choice(["today", "epoch", "infinity", "-infinity", "now", ""])])
+    hour, minute, second = r.choice([0, 5, 11, 12, 13, 23, 24, 25]), r.choice([0, 30, 59, 60]), r.choice(["00", "59", "59.5", "60", "61", "07.123456", "07.1234567", "59.9999996", "7"])
+    time_of_day = r.choice(["", "", "", f"{hour}:{minute:02}", f"{hour:02}:{minute:02}:{second}", f"{hour:02}:{minute:02}:{second}", f"{hour:02}:{minute:02}:{second}", f"{hour:02}{minute:02}", f"{hour:02}{minute:02}07", f"{hour} pm", f"{hour}:{minute:02} am",
+                            f"{hour:02}:{minute:02}:{second} PM", f"T{hour:02}{minute:02}07"])
+    joint = r.choice([" ", " ", " ", "T", "  ", "t", ""])
+    era = r.choice(["", "", "", "", " BC", " AD", "bc", " b.c."])
+    text = r.choice([f"{date}{joint if time_of_day else ''}{time_of_day}{era}", f"{date}{era}{joint}{time_of_day}", f"{time_of_day} {date}", f" {date} "]).replace("'", "")
+    return f"'{text}'"
+
+
+def odd_number(r):
+    digits = "".join(r.choice("0123456789") for _ in range(r.choice([1, 2, 3, 5, 9, 10, 18, 19, 20])))
+    after = r.choice(["", "", "", ".", "." + "".join(r.choice("0123456789") for _ in range(r.randint(1, 12)))])
+    power = r.choice(["", "", "", "", f"e{r.randint(-12, 12)}", f"E+{r.randint(0, 40)}", "e", "e+", f"e{r.choice([-320, 308, 309, 38, 39, -45, -46])}"])
+    return f"'{r.choice(['', '', ' ', chr(9)])}{r.choice(['', '', '-', '+', '- ', '+-'])}{digits}{after}{power}{r.choice(['', '', ' ', 'x', ' 1', '_1'])}'"
+
+
 class Expressions:
     def __init__(self, seed, columns):
         self.r = random.Random(seed)
@@ -186,6 +209,10 @@ class Expressions:
         if way < 0.36:
             op, kinds = r.choice(POSTFIX)
             return f"({a(kinds)}) {op}"
+        if way < 0.37:
+            return f"cast({odd_date(r)} as {r.choice(['date', 'timestamp', 'timestamp', 'timestamp(0)', 'timestamp(3)'])})"
+        if way < 0.38:
+            return f"cast({odd_number(r)} as {r.choice(TARGETS)})"
         if way < 0.40:
             return f"cast({r.choice(ODD)} as {r.choice(TARGETS)})"
         if way < 0.50:
@@ -286,6 +313,7 @@ def main():
     parser.add_argument("--depth", type=int, default=2)
     parser.add_argument("--show", type=int, default=3, help="examples of each kind")
     parser.add_argument("--only", default="", help="a pattern of verdicts")
+    parser.add_argument("--casts", action="store_true", help="of texts alone")
     parser.add_argument("--columns", type=float, default=0.4, help="share that name columns")
     args = parser.parse_args()
 
@@ -298,13 +326,22 @@ def main():
         for _ in range(500):
             columns = r.random() < args.columns
             text = Expressions(r.random(), columns).top(args.depth)
+            if args.casts:
+                columns = False
+                text = f"cast({odd_date(r)} as {r.choice(['date', 'timestamp'])})" if r.random() < 0.7 else f"cast({odd_number(r)} as {r.choice(TARGETS)})"
             if columns:
                 statements.append(f"select k, {text} from e where k < {r.choice([3, 24, 24])} order by k")
             elif r.random() < 0.15:
                 statements.append(f"select pg_typeof({text})")
             else:
                 statements.append(f"select {text}")
-        theirs, ours = kdk.run(args.oracle, ":memory:", statements, seconds=120), kdk.run(args.kodiak, ":memory:", statements, seconds=120)
+        theirs = kdk.run(args.oracle, ":memory:", statements, seconds=120)
+        with kdk.scratch() as folder:  # Half of the batches: from files.
+            frozen = (batch // 500) % 2 == 1
+            name = folder + "/a.kdk" if frozen else ":memory:"
+            freeze = ["checkpoint freeze", "set threads = 4"] if frozen else []
+            ours = kdk.run(args.kodiak, name, statements[:head] + freeze + statements[head:], seconds=120)
+            del ours.results[head:head + len(freeze)]
         if ours.trouble:
             found["crash"].append((seed, statements[-1], ours.trouble, ""))
         if theirs.trouble:
