@@ -203,6 +203,10 @@ static kdk_status convert_literal(struct binder *b, struct expr **e, struct ltyp
         char *copy = arena_strndup(b->arena, text, bytes); /* Short strings lie in the node. */
         TRY_NEW(copy);
         TRY_AT(x->offset, datum_parse(type, copy, bytes, b->arena, &value, b->err));
+        struct ltype own;
+        size_t from = strspn(copy, " \t\n\r\f\v+-"), to = from + strcspn(copy + from, " \t\n\r\f\v");
+        if (target.id == LT_NUMERIC && !target.precision && type.scale == 38 && !decimal_modifiers(copy + from, (uint32_t)(to - from), &own)) /* Digits nobody gave up. */
+            FAIL_AT(x->offset, KDK_OUT_OF_RANGE, "numeric literal \"%.60s\" needs more than 38 digits", copy);
     }
     struct expr *c = expr_const(b, type, value, 0);
     TRY_NEW(c);

@@ -472,6 +472,22 @@ static kdk_status pipe_into(struct fixture *f, const char *sql, const char *tabl
     return status;
 }
 
+TEST(api, a_key_that_cannot_be_made_is_named)
+{
+    struct fixture f;
+    static const struct {
+        const char *sql, *name;
+    } keys[] = {{"alter table t add primary key (k)", "\"t_pkey\""}, {"alter table t add constraint once unique (k)", "\"once\""}, {"create unique index x on t (k)", "\"x\""}};
+    if (!setup(&f, "create table t (k int); insert into t values (7), (7)"))
+        return;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        CHECK_EQ(kdk_exec(f.conn, keys[i].sql, -1), KDK_UNIQUE);
+        if (!CHECK(strstr(kdk_errmsg(f.conn), keys[i].name) != NULL))
+            check_str(kdk_errmsg(f.conn), keys[i].name, keys[i].sql, __FILE__, __LINE__);
+    }
+    teardown(&f);
+}
+
 TEST(api, arrow_streams_are_inserted_as_rows_are)
 {
     struct fixture f;
