@@ -661,20 +661,24 @@ kdk_status row_load(struct txn *txn, struct table *table, rowid id, bool *found,
     _Atomic uintptr_t *slot;
     struct place place = {0};
     struct image image;
+    struct generation *oldest = NULL;
     uint64_t header = 1;
     bool again = true;
     *found = false;
     image_init(&image);
     if (!txn_generation(txn))
         goto out;
-    TRY(place_find(store->disk, txn_generation(txn), txn->snapshot, table, id, false, &place, err));
+    /* All generations in use have the row, as it is (D1), but a younger one may lack columns that were dropped: their readers, who meet this record, too,
+     * still ask for them. */
+    oldest = generation_pin_oldest(store->disk);
+    TRY(place_find(store->disk, oldest, txn->snapshot, table, id, false, &place, err));
     if (place.entry && table_stored_layout(table, strip_columns(place.entry)) == table_newest(table)) {
         /* Its columns stay where they are, in strip and PATCH. */
         header = loads_header(table, id);
         TRY_MEM(record = record_absent(table_newest(table), header));
         *found = true;
     } else {
-        TRY(below_get(store->disk, txn_generation(txn), txn->snapshot, table, id, &image, found, NULL, &arena, err));
+        TRY(below_get(store->disk, oldest, txn->snapshot, table, id, &image, found, NULL, &arena, err));
         if (!*found)
             goto out;
         TRY(record_of(table, &image, &record, err));
@@ -703,6 +707,8 @@ kdk_status row_load(struct txn *txn, struct table *table, rowid id, bool *found,
             os_spin();
     }
 out:
+    if (oldest)
+        generation_unpin(store->disk, oldest);
     place_deinit(&place);
     record_discard(table, record);
     image_deinit(&image);

@@ -48,8 +48,10 @@ kdk_status meta_put(struct pouring *pouring, uint32_t table, enum meta_tag tag, 
                     const struct buf *value, struct err *err) KDK_MUST_CHECK;
 /* The new generation does not name the file any more. */
 kdk_status pouring_dead(struct pouring *pouring, uint64_t file, struct err *err) KDK_MUST_CHECK;
-/* Codes of the table's dictionaries that are not stored yet. */
+/* Codes of the table's dictionaries that are in the log and not stored yet. */
 kdk_status pouring_dicts(struct pouring *pouring, struct table *table, struct err *err) KDK_MUST_CHECK;
+/* All codes are in the log, up to *lsn (0: they were). By who holds the disk. */
+kdk_status dicts_log(struct table *table, uint64_t *lsn, struct err *err) KDK_MUST_CHECK;
 /* Whether codes are in the log and not stored: they must be before it is truncated. */
 bool table_dicts_pending(struct table *table);
 void table_dicts_stored(struct table *table, bool durable); /* How what pouring_dicts() put ended. */

@@ -1,12 +1,21 @@
 /* dicts.c - dictionaries of string columns: one for each column that a strip has codes of, for all its files.
  *
- * Codes are given out while files are written, and stored in the meta tree by the same checkpoint that names the files: who finds the
- * files finds the codes. A checkpoint that fails leaves codes in memory that nothing refers to; the next one stores them. So the
+ * Codes are given out while files are written, logged before anything names the files, and stored in the meta tree by the checkpoint that takes
+ * the files in: who finds the files finds the codes. A load or checkpoint that fails leaves codes in memory that nothing refers to. So the
  * dictionary in memory always begins with that of every generation. It is read when it is first needed.
+ *
+ * A checkpoint stores what is in the log, and nothing else: codes have no gaps, so who falls back to the older slot of the manifest, and replays the log
+ * from there, must meet each code that this slot has not, whether a file that he knows has it or not.
  */
 #include "table/checkpoint.h"
+#include "table/load.h"
 
 #include "base/mem.h"
+#include "wal/record.h"
+#include "wal/wal.h"
+
+/* Entries are logged in batches of about so many bytes. */
+#define DICT_BATCH_BYTES (256u << 10)
 
 static struct column_dict *find(struct table *table, uint32_t column)
 {
@@ -99,13 +108,42 @@ kdk_status strip_dict(struct table *table, struct generation *generation,
     return status;
 }
 
+kdk_status dicts_log(struct table *table, uint64_t *lsn, struct err *err)
+{
+    kdk_status status = KDK_OK;
+    struct wal_batch *batch = NULL;
+    struct column_dict *one = atomic_load_explicit(&table->dicts, memory_order_acquire);
+    *lsn = 0;
+    for (; one; one = one->next) {
+        const uint32_t count = dict_count(one->dict);
+        for (uint32_t code = MAX(one->stored, one->logged); code < count; code++) {
+            const struct str text = dict_value(one->dict, code);
+            if (!batch)
+                TRY(wal_batch_new(table->store->wal, WAL_AHEAD, &batch, err));
+            record_add_dict(wal_batch_records(batch), table->id, one->column, code, str_data(&text), text.len);
+            if (wal_batch_bytes(batch) < DICT_BATCH_BYTES)
+                continue;
+            TRY(wal_append_ahead(batch, lsn, err));
+            batch = NULL;
+        }
+    }
+    if (batch)
+        TRY(wal_append_ahead(batch, lsn, err));
+    batch = NULL;
+    for (one = atomic_load_explicit(&table->dicts, memory_order_acquire); one; one = one->next)
+        one->logged = MAX(one->logged, dict_count(one->dict));
+out:
+    wal_batch_free(batch);
+    return status;
+}
+
 kdk_status pouring_dicts(struct pouring *pouring, struct table *table, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct buf value = {0};
     for (struct column_dict *one = atomic_load_explicit(&table->dicts, memory_order_acquire);
          one; one = one->next) {
-        one->pouring = dict_count(one->dict);
+        one->pouring = MAX(one->stored, one->logged);
         for (uint32_t code = one->stored; code < one->pouring; code++) {
             const struct str text = dict_value(one->dict, code);
             buf_clear(&value);

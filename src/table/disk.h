@@ -160,6 +160,9 @@ static inline struct generation *txn_generation(const struct txn *txn)
 }
 /* Makes `manifest` the newest. Takes over `generation`. */
 void generation_install(struct disk *disk, struct generation *generation);
+/* The oldest that is in use, or was when a checkpoint last looked: its S is not below the floor of any eviction so far. */
+struct generation *generation_pin_oldest(struct disk *disk);
+void generation_unpin(struct disk *disk, struct generation *generation);
 struct generation *generation_new(const struct manifest *manifest); /* NULL: no memory. */
 void generation_free(struct generation *generation);
 /* Frees generations that nobody uses; the S of the oldest in use, and its number. */

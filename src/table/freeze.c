@@ -8,6 +8,7 @@
 #include "table/resequence.h"
 
 #include "base/mem.h"
+#include "wal/wal.h"
 
 /* Files with fewer rows are joined with what is frozen. */
 #define SMALL_ROWS ((uint64_t)STRIP_ROWS * FILE_STRIPS / 4)
@@ -226,6 +227,7 @@ static kdk_status freeze_table(struct pouring *pouring, struct table *table,
     struct gindex *indexes = NULL;
     bool walking = false;
     rowid at = 1;
+    uint64_t lsn;
     TRY(generation_table(disk, generation, table->id, &old, err));
     if (!old->exists || !old->rows.height)
         goto out;
@@ -233,7 +235,8 @@ static kdk_status freeze_table(struct pouring *pouring, struct table *table,
     freezing.layout = table_newest(table);
     if (atomic_load_explicit(&table->ddl_owner, memory_order_seq_cst) ||
         atomic_load_explicit(&table->ddl_timestamp, memory_order_seq_cst) >
-            generation->manifest.timestamp)
+            generation->manifest.timestamp ||
+        table_newest(table) != freezing.layout) /* It was one that was rolled back. */
         goto out;
     uint32_t columns = 0;
     for (uint32_t c = 0; c < freezing.layout->count; c++)
@@ -270,6 +273,9 @@ static kdk_status freeze_table(struct pouring *pouring, struct table *table,
         TRY(pouring_dead(pouring, first->file, err));
     }
     TRY(range_freeze(&freezing, &walk, at, old->next_id, err));
+    TRY(dicts_log(table, &lsn, err));
+    if (lsn)
+        TRY(wal_wait(table->store->wal, lsn, err)); /* The manifest must not be there before them. */
     TRY(pouring_dicts(pouring, table, err));
     TRY(btree_drop(pouring->sink, &old->rows, err));
     made = *old;

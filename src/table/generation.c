@@ -267,12 +267,27 @@ static void pin(void *context, struct txn *txn)
     latch_release(&disk->latch);
 }
 
+struct generation *generation_pin_oldest(struct disk *disk)
+{
+    latch_acquire(&disk->latch);
+    struct generation *one = disk->newest;
+    while (one->older)
+        one = one->older;
+    one->pins++;
+    latch_release(&disk->latch);
+    return one;
+}
+
+void generation_unpin(struct disk *disk, struct generation *generation)
+{
+    latch_acquire(&disk->latch);
+    generation->pins--;
+    latch_release(&disk->latch);
+}
+
 static void unpin(void *context, struct txn *txn)
 {
-    struct disk *disk = context;
-    latch_acquire(&disk->latch);
-    txn_generation(txn)->pins--;
-    latch_release(&disk->latch);
+    generation_unpin(context, txn_generation(txn));
 }
 
 uint64_t disk_floor(struct disk *disk, uint64_t *number)

@@ -14,8 +14,6 @@
 #include "wal/record.h"
 #include "wal/wal.h"
 
-/* Dictionary entries are logged in batches of about so many bytes. */
-#define DICT_BATCH_BYTES (256u << 10)
 /* Rows that were given to the writer and that it has not made a strip of, and a batch. */
 #define STAGED_MAX (STRIP_ROWS + BATCH_ROWS)
 /* With so many files and runs that no generation has, a checkpoint is due. */
@@ -513,41 +511,12 @@ out:
     return status;
 }
 
-/* L5: they need not be waited for, since the commit comes later in the log. */
-static kdk_status dicts_log(struct table *table, struct err *err)
-{
-    kdk_status status = KDK_OK;
-    struct wal_batch *batch = NULL;
-    uint64_t lsn;
-    struct column_dict *one = atomic_load_explicit(&table->dicts, memory_order_acquire);
-    for (; one; one = one->next) {
-        const uint32_t count = dict_count(one->dict);
-        for (uint32_t code = MAX(one->stored, one->logged); code < count; code++) {
-            const struct str text = dict_value(one->dict, code);
-            if (!batch)
-                TRY(wal_batch_new(table->store->wal, WAL_AHEAD, &batch, err));
-            record_add_dict(wal_batch_records(batch), table->id, one->column, code, str_data(&text), text.len);
-            if (wal_batch_bytes(batch) < DICT_BATCH_BYTES)
-                continue;
-            TRY(wal_append_ahead(batch, &lsn, err));
-            batch = NULL;
-        }
-    }
-    if (batch)
-        TRY(wal_append_ahead(batch, &lsn, err));
-    batch = NULL;
-    for (one = atomic_load_explicit(&table->dicts, memory_order_acquire); one; one = one->next)
-        one->logged = MAX(one->logged, dict_count(one->dict));
-out:
-    wal_batch_free(batch);
-    return status;
-}
-
 kdk_status load_finish(struct loader *loader, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct load *load = loader->load;
     struct disk *disk = loader->disk;
+    uint64_t lsn;
     if (loader->listed)
         return KDK_OK;
     TRY(block_writer_end_file(loader->writer, err));
@@ -562,7 +531,7 @@ kdk_status load_finish(struct loader *loader, struct err *err)
     }
     if (loader->index_count)
         TRY(os_sync_dir(disk->os, disk->runs, err));
-    TRY(dicts_log(loader->table, err));
+    TRY(dicts_log(loader->table, &lsn, err)); /* L5: not waited for, since the commit comes later in the log. */
     TRY(disk_fresh_room(disk, loader->file_count + load->run_count, err));
     load_bounds(loader->table, load);
     TRY(load_list(loader->table, load, err));

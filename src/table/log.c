@@ -113,6 +113,9 @@ static void mark_keys(struct encoding *e, struct table *table, uint32_t columns)
         for (uint32_t i = 0; i < set->count; i++) {
             const struct index *index = set_index(set, i);
             bool concerned = false;
+            /* One that was dropped is in the set as long as a snapshot has it; the change was made without it. */
+            if (index && atomic_load_explicit(&index->dropped, memory_order_acquire))
+                continue;
             for (uint32_t k = 0; index && k < index->def.column_count; k++)
                 concerned |= index->def.columns[k] < columns && bit_get(e->touched, index->def.columns[k]);
             for (uint32_t k = 0; concerned && k < index->def.column_count; k++) {
@@ -146,6 +149,7 @@ static kdk_status encode_changed(struct encoding *e, struct table *table, const 
     for (uint32_t c = 0; c < layout->count; c++) {
         if (!bit_get(e->touched, c))
             continue;
+        TRY_ASSERT(!image_absent(&e->image, c));
         e->values[count] = field_get(&layout->fields[c], c, e->image.words);
         e->types[count] = layout->fields[c].type;
         e->columns[count++] = c;

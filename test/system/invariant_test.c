@@ -283,6 +283,46 @@ TEST(snapshots, invariant_01_held_snapshots_stay_as_they_were)
         run_parts(&w, seed, (const os_thread_fn[]){hold_and_change}, 1);
 }
 
+/* What a column was is there for who sees it, also of rows that come into memory when no file has the column any more. */
+static void hold_a_column(void *context)
+{
+    struct world *w = context;
+    struct buf was = {0}, now = {0};
+    if (!open_world(w))
+        return;
+    make_table(w, 200);
+    DO(w->conn, "alter table t add column late text default 'as it was before'");
+    DO(w->conn, "checkpoint freeze");
+    kdk_conn *held = connected(w);
+    DO(held, "begin");
+    answers(held, &was);
+    DO(w->conn, "alter table t drop column n; alter table t drop column late");
+    if (w->seed % 2)
+        DO(w->conn, "alter table t add column later integer default 4");
+    DO(w->conn, "update t set name = 'changed' where id between 10 and 12");
+    DO(w->conn, "checkpoint freeze");
+    DO(w->conn, "update t set code = -code where id between 11 and 60");
+    DO(w->conn, "delete from t where id between 70 and 90");
+    answers(held, &now);
+    CHECK_STR(now.data, was.data);
+    DO(w->conn, "checkpoint freeze");
+    DO(w->conn, "update t set id = -id");
+    answers(held, &now);
+    CHECK_STR(now.data, was.data);
+    kdk_disconnect(held);
+    CHECK_EQ(problems(w, true), 0);
+    buf_deinit(&was);
+    buf_deinit(&now);
+    close_world(w);
+}
+
+TEST(snapshots, columns_that_were_dropped_stay_for_who_sees_them)
+{
+    static struct world w;
+    for (uint64_t seed = 1; seed <= 2; seed++)
+        run_parts(&w, seed, (const os_thread_fn[]){hold_a_column}, 1);
+}
+
 /* ------------------------------------------------------------ ways to be stored ---- */
 
 /* How the rows of one history come to lie, and what they are at its end. */
@@ -636,6 +676,82 @@ TEST(durability, invariant_13_replaying_twice_gives_the_same)
     static struct world w;
     for (uint64_t seed = 1; seed <= 8; seed++)
         run_parts(&w, seed, (const os_thread_fn[]){work_and_die, replay_and_die, interrupted_replay, replay_and_die, replay_and_die}, 5);
+}
+
+/* An index that somebody's snapshot still has is none of those that a change must have whole keys for. */
+static void change_without_an_index(void *context)
+{
+    struct world *w = context;
+    if (!open_world(w))
+        return;
+    make_table(w, 100);
+    DO(w->conn, "create index t_two on t (name, n)");
+    DO(w->conn, "checkpoint freeze");
+    kdk_conn *held = connected(w);
+    DO(held, "begin");
+    CHECK_EQ(number(held, "select count(*) from t"), 100);
+    DO(w->conn, "drop index t_two");
+    DO(w->conn, "update t set name = 'changed' where id between 20 and 29");
+    kdk_disconnect(held);
+    power_off(w);
+}
+
+static void look_at_the_rest(void *context)
+{
+    struct world *w = context;
+    if (!open_world(w))
+        return;
+    CHECK_EQ(number(w->conn, "select count(*) from t where n = id * 1.25"), 100);
+    CHECK_EQ(number(w->conn, "select count(*) from t where name = 'changed'"), 10);
+    CHECK_EQ(problems(w, true), 0);
+    close_world(w);
+}
+
+TEST(durability, a_change_after_its_index_is_dropped_changes_no_other_column)
+{
+    static struct world w;
+    run_parts(&w, 1, (const os_thread_fn[]){change_without_an_index, look_at_the_rest}, 2);
+}
+
+/* Codes of dictionaries that no row has, since the load failed that wanted them first. */
+static void fail_a_load(void *context)
+{
+    struct world *w = context;
+    const int rows = 20 * STRIP_ROWS;
+    if (!open_world(w))
+        return;
+    DO(w->conn, "create table c (id integer primary key, v text not null)");
+    DO(w->conn, "insert into c select g, 'a' || g %% 2 from generate_series(1, %d) as s (g)", rows);
+    DO(w->conn, "checkpoint");
+    CHECK_EQ(try_sql(w->conn, "insert into c select g, case when g < %d then 'b' || g %% 2 end from generate_series(%d, %d) as s (g)", 2 * rows, rows + 1, 2 * rows),
+             KDK_NOT_NULL);
+    DO(w->conn, "insert into c values (0, 'z')");
+    DO(w->conn, "checkpoint");
+    DO(w->conn, "insert into c select g, 'c' || g %% 2 from generate_series(%d, %d) as s (g)", rows + 1, 2 * rows);
+    DO(w->conn, "insert into c select g, 'b' || g %% 2 from generate_series(%d, %d) as s (g)", 2 * rows + 1, 3 * rows);
+    power_off(w);
+}
+
+static void lose_a_slot(void *context)
+{
+    struct world *w = context;
+    struct err err = {0};
+    CHECK_EQ(sim_flip(w->sim, "/db/MANIFEST", w->seed % 2 * 4096 + 30, 0x10, &err), KDK_OK);
+    if (!open_world(w))
+        return;
+    const int rows = 20 * STRIP_ROWS;
+    CHECK_EQ(number(w->conn, "select count(*) from c"), 3 * rows + 1);
+    CHECK_EQ(number(w->conn, "select count(*) from c where id > %d and v in ('b0', 'b1')", 2 * rows), rows);
+    CHECK_EQ(number(w->conn, "select count(*) from c where v in ('c0', 'c1')"), rows);
+    CHECK_EQ(problems(w, true), 0);
+    close_world(w);
+}
+
+TEST(durability, invariant_15_the_older_slot_has_all_codes_that_the_log_has_not)
+{
+    static struct world w;
+    for (uint64_t seed = 1; seed <= 2; seed++)
+        run_parts(&w, seed, (const os_thread_fn[]){fail_a_load, lose_a_slot}, 2);
 }
 
 enum { LOG_BYTES = KDK_PICK(1 << 20, 16 << 10) };
