@@ -683,6 +683,9 @@ static kdk_status stmt_start(struct kdk_stmt *stmt, struct err *err)
     if (is_bound(ast)) {
         TRY(stmt_bind_plan(stmt, err));
         TRY(params_convert(stmt, err));
+        /* Rows are handed out before it ends, and between them the same thread may ask for anything else. */
+        if (stmt->bound->column_count)
+            conn->txn->one_statement = false;
         if (conn->txn->read_only && !stmt->bound->read_only)
             TRY(err_set(err, KDK_READ_ONLY,
                         "cannot execute this statement in a read-only transaction"));

@@ -120,7 +120,7 @@ struct txn {
     enum txn_isolation isolation;
     bool read_only;
     bool has_snapshot;
-    bool one_statement; /* It ends with the running statement: its owner says so. */
+    bool one_statement; /* It ends with the running statement, which gives nothing to anybody before that: its owner says so. */
     bool failed; /* Must be rolled back: txn_commit() does that and says so. */
     struct txn_conflict conflict; /* Of the last KDK_SERIALIZATION. */
     struct txn_part *parts;       /* Newest first. */

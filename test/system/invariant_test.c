@@ -1062,3 +1062,34 @@ TEST(catalog, invariant_35_statements_bind_at_their_snapshot)
     static struct world w;
     run_parts(&w, 35, (const os_thread_fn[]){bind_at_snapshot}, 1);
 }
+
+/* Between the rows that a statement hands out its thread may ask for anything, on another connection. */
+static void checkpoint_amid_rows(void *context)
+{
+    struct world *w = context;
+    kdk_stmt *stmt = NULL;
+    bool row = false;
+    if (!open_world(w))
+        return;
+    DO(w->conn, "create table r (id integer primary key)");
+    char sql[100];
+    snprintf(sql, sizeof sql, "insert into r select g from generate_series(1, %d) as s (g) returning id", 4 * BATCH_ROWS);
+    CHECK_EQ(kdk_prepare(w->conn, sql, -1, &stmt, NULL), KDK_OK);
+    CHECK_EQ(kdk_step(stmt, &row), KDK_OK);
+    CHECK(row);
+    kdk_conn *other = connected(w);
+    DO(other, "checkpoint freeze");
+    CHECK_EQ(number(other, "select count(*) from r"), 0);
+    while (row && CHECK_EQ(kdk_step(stmt, &row), KDK_OK))
+        continue;
+    CHECK_EQ(number(other, "select count(*) from r"), 4 * BATCH_ROWS);
+    kdk_stmt_free(stmt);
+    kdk_disconnect(other);
+    close_world(w);
+}
+
+TEST(transactions, a_checkpoint_amid_returned_rows_waits_for_nobody)
+{
+    static struct world w;
+    run_parts(&w, 1, (const os_thread_fn[]){checkpoint_amid_rows}, 1);
+}
