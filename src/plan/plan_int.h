@@ -72,6 +72,8 @@ kdk_status plan_rel_rename_free(struct plan *plan, struct rel *rel, const struct
 
 /* ---- unnest.c ---- */
 kdk_status plan_unnest(struct plan *plan, struct rel **rel, struct err *err);
+/* ---- values.c ---- */
+kdk_status plan_values_to_projects(struct plan *plan, struct rel **slot, struct err *err);
 /* ---- push.c ---- */
 kdk_status plan_push(struct plan *plan, struct rel **rel, struct err *err);
 /* ---- order.c ---- */
