@@ -135,6 +135,8 @@ def quick(everything):
          + sql_jobs("tiny", ("hot", "mixed")) + sql_jobs("asan", ("mixed",))),
         ("random", ["release", "tiny"], SHELL, lambda: [Job("random SQL", python(
             "random_sql.py", "--kodiak", shell(), "--other", shell("tiny"), "--seconds", "600" if everything else "20"))]),
+        ("storage", ["tiny"], SHELL, lambda: [Job("random storage", python(
+            "random_storage.py", "--kodiak", shell("tiny"), "--seconds", "600" if everything else "20"))]),
         ("steps", ["release", "tiny"], SHELL, lambda: [
             Job(f"steps {b}", python("steps.py", "--kodiak", shell(b))) for b in ("release", "tiny")]),
         ("copy", ["release", "asan"], SHELL, lambda: [
