@@ -747,7 +747,7 @@ static void lose_a_slot(void *context)
     close_world(w);
 }
 
-TEST(durability, invariant_15_the_older_slot_has_all_codes_that_the_log_has_not)
+TEST(durability, the_older_slot_has_all_codes_that_the_log_has_not)
 {
     static struct world w;
     for (uint64_t seed = 1; seed <= 2; seed++)
