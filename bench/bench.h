@@ -1,4 +1,5 @@
-/* bench.h - what the measurements share: clocks, a database that must work, syncs counted for whoever runs in this process. */
+/* bench.h - what the measurements share: clocks, a database that must work, syncs counted
+ * for whoever runs in this process. */
 #ifndef KDK_BENCH_H
 #define KDK_BENCH_H
 
@@ -23,7 +24,8 @@ static inline double seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* Of all threads of this process: steadier than the clock where others work on the machine. */
+/* Of all threads of this process: steadier than the clock where others work on the
+ * machine. */
 static inline double processor_seconds(void)
 {
     struct timespec now;
@@ -53,7 +55,8 @@ static inline uint64_t argument(int argc, char **argv, int i, uint64_t otherwise
 
 /* ------------------------------------------------------------------- directories ---- */
 
-static inline int remove_one(const char *path, const struct stat *stat, int kind, struct FTW *at)
+static inline int remove_one(const char *path, const struct stat *stat, int kind,
+                             struct FTW *at)
 {
     (void)stat;
     (void)kind;
@@ -66,7 +69,8 @@ static inline void remove_all(const char *path)
     nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* A new directory below $TMPDIR, else below the current one: a memory file system has no syncs to measure. */
+/* A new directory below $TMPDIR, else below the current one: a memory file system has no
+ * syncs to measure. */
 static inline const char *scratch(void)
 {
     static char path[4096];
@@ -141,7 +145,9 @@ static inline sqlite3_stmt *lite_prepare(sqlite3 *db, const char *sql)
 static inline sqlite3 *lite_open(const char *path)
 {
     sqlite3 *db;
-    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+    if (sqlite3_open_v2(path, &db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                        NULL) != SQLITE_OK)
         die(path, sqlite3_errmsg(db));
     sqlite3_busy_timeout(db, 60000);
     if (strcmp(path, ":memory:") != 0)

@@ -1,10 +1,13 @@
-/* commit - writers that each commit single rows, beside SQLite: commits a second, and syncs for each commit.
+/* commit - writers that each commit single rows, beside SQLite: commits a second, and syncs
+ * for each commit.
  *
  *     commit [WRITERS [SECONDS]]
  *
- * Each writer is a thread with a connection of its own and, in turn, inserts a row and updates the one before. All rows are in one table.
- * Every commit is durable when it returns: kodiak's log, SQLite's write-ahead log with synchronous = full. With 16 writers and more, kodiak
- * shares a sync among at least four commits; exit code 1 when it does not. */
+ * Each writer is a thread with a connection of its own and, in turn, inserts a row and
+ * updates the one before. All rows are in one table. Every commit is durable when it
+ * returns: kodiak's log, SQLite's write-ahead log with synchronous = full. With 16 writers
+ * and more, kodiak shares a sync among at least four commits; exit code 1 when it does
+ * not. */
 #include <pthread.h>
 
 #include "bench.h"
@@ -31,11 +34,12 @@ static void *kodiak_writer(void *context)
     kdk_conn *conn;
     if (kdk_connect(db, &conn) != KDK_OK)
         die("kodiak", "no connection");
-    kdk_stmt *insert = prepare(conn, "insert into t values ($1, $2, 'a row of this writer')");
+    kdk_stmt *insert =
+        prepare(conn, "insert into t values ($1, $2, 'a row of this writer')");
     kdk_stmt *update = prepare(conn, "update t set n = $2 where id = $1");
     for (int64_t i = 0; seconds() < until; i++, *count += 2) {
-        if (kdk_bind_int64(insert, 1, base + i) || kdk_bind_int64(insert, 2, i) || kdk_bind_int64(update, 1, base + i) ||
-            kdk_bind_int64(update, 2, -i))
+        if (kdk_bind_int64(insert, 1, base + i) || kdk_bind_int64(insert, 2, i) ||
+            kdk_bind_int64(update, 1, base + i) || kdk_bind_int64(update, 2, -i))
             die("kodiak", kdk_errmsg(conn));
         step(conn, insert);
         step(conn, update);
@@ -50,8 +54,9 @@ static void *lite_writer(void *context)
     uint64_t *count = context;
     int64_t base = (count - counts) * 10000000;
     sqlite3 *lite = lite_open(path);
-    sqlite3_stmt *both[2] = {lite_prepare(lite, "insert into t values (?1, ?2, 'a row of this writer')"),
-                             lite_prepare(lite, "update t set n = ?2 where id = ?1")};
+    sqlite3_stmt *both[2] = {
+        lite_prepare(lite, "insert into t values (?1, ?2, 'a row of this writer')"),
+        lite_prepare(lite, "update t set n = ?2 where id = ?1")};
     for (int64_t i = 0; seconds() < until; i++, *count += 2)
         for (int k = 0; k < 2; k++) {
             sqlite3_bind_int64(both[k], 1, base + i);
@@ -68,7 +73,8 @@ static void *lite_writer(void *context)
 #endif
 
 /* Commits a second. */
-static double race(const char *name, uint64_t writers, double time, void *(*writer)(void *), double *per_commit)
+static double race(const char *name, uint64_t writers, double time, void *(*writer)(void *),
+                   double *per_commit)
 {
     pthread_t threads[WRITERS_MAX];
     uint64_t commits = 0, before = syncs;

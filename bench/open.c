@@ -1,10 +1,11 @@
-/* open - databases of 100 thousand and of 10 million rows with a primary key: how long it takes to open one and to answer the first point
- * query, and what is read for that.
+/* open - databases of 100 thousand and of 10 million rows with a primary key: how long it
+ * takes to open one and to answer the first point query, and what is read for that.
  *
  *     open [ROWS...]
  *
- * Each is filled, checkpointed and closed, and then opened several times; the files are in the system's cache. At most 50 ms and 1 MB
- * are wanted, whatever the size. Exit code 1 when more is read. */
+ * Each is filled, checkpointed and closed, and then opened several times; the files are in
+ * the system's cache. At most 50 ms and 1 MB are wanted, whatever the size. Exit code 1
+ * when more is read. */
 #include "bench.h"
 
 #define CHUNK 100000ull
@@ -26,11 +27,14 @@ static bool fill(const char *path, uint64_t rows)
     if (!db)
         return false;
     kdk_conn *conn = connect_to(db);
-    run(conn, "create table t (id bigint primary key, code integer, name text, amount numeric(12,2))");
+    run(conn, "create table t (id bigint primary key, code integer, name text, amount "
+              "numeric(12,2))");
     for (uint64_t from = 1; from <= rows; from += CHUNK) {
         snprintf(sql, sizeof sql,
-                 "insert into t select g, g %% 1000, 'name of ' || g, g * 0.25 from generate_series(%llu, %llu) as s (g)",
-                 (unsigned long long)from, (unsigned long long)(from + CHUNK - 1 < rows ? from + CHUNK - 1 : rows));
+                 "insert into t select g, g %% 1000, 'name of ' || g, g * 0.25 from "
+                 "generate_series(%llu, %llu) as s (g)",
+                 (unsigned long long)from,
+                 (unsigned long long)(from + CHUNK - 1 < rows ? from + CHUNK - 1 : rows));
         run(conn, sql);
         if (from / CHUNK % 10 == 9)
             run(conn, "checkpoint freeze t");
@@ -57,7 +61,8 @@ static uint64_t measure(const char *path, uint64_t rows)
         kdk_conn *conn = connect_to(db);
         kdk_stmt *stmt = prepare(conn, "select name from t where id = $1");
         bool row;
-        if (kdk_bind_int64(stmt, 1, (int64_t)(rows / 2 + 1)) != KDK_OK || kdk_step(stmt, &row) != KDK_OK || !row ||
+        if (kdk_bind_int64(stmt, 1, (int64_t)(rows / 2 + 1)) != KDK_OK ||
+            kdk_step(stmt, &row) != KDK_OK || !row ||
             kdk_column_text(stmt, 0, NULL) == NULL)
             die("kodiak", kdk_errmsg(conn));
         answered = seconds();
@@ -71,8 +76,9 @@ static uint64_t measure(const char *path, uint64_t rows)
         if (answered - opened < query_best)
             query_best = answered - opened;
     }
-    printf("    open %.2f ms, %.0f KB read; first point query %.2f ms, %.0f KB read\n", open_best * 1e3, (double)open_bytes / 1e3,
-           query_best * 1e3, (double)query_bytes / 1e3);
+    printf("    open %.2f ms, %.0f KB read; first point query %.2f ms, %.0f KB read\n",
+           open_best * 1e3, (double)open_bytes / 1e3, query_best * 1e3,
+           (double)query_bytes / 1e3);
     return open_bytes + query_bytes;
 }
 

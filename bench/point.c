@@ -1,28 +1,34 @@
-/* point - statements on one row by its key, prepared once: reads, inserts, updates, deletes, in memory and on disk, beside SQLite.
+/* point - statements on one row by its key, prepared once: reads, inserts, updates,
+ * deletes, in memory and on disk, beside SQLite.
  *
  *     point [ROWS [OPERATIONS [KINDS]]]
  *
- * KINDS: the first so many of reads, inserts, updates, deletes.
- * Rows have an integer key, an integer, a double and a text of some 20 characters. Reads take all columns. A ratio above 1 says that
- * kodiak does more a second. Each update changes the row: SQLite writes nothing for one that does not. Allocations are counted through the library's own counter; a point read has none. */
+ * KINDS: the first so many of reads, inserts, updates, deletes. Rows have an integer key,
+ * an integer, a double and a text of some 20 characters. Reads take all columns. A ratio
+ * above 1 says that kodiak does more a second. Each update changes the row: SQLite writes
+ * nothing for one that does not. Allocations are counted through the library's own counter;
+ * a point read has none. */
 #include "base/mem.h"
 #include "bench.h"
 
-#define TABLE "create table t (id integer primary key, n bigint, f double precision, s text)"
+#define TABLE                                                                              \
+    "create table t (id integer primary key, n bigint, f double precision, s text)"
 
 enum work { READ, INSERT, UPDATE, DELETE, WORKS };
 static const char *const name[WORKS] = {"point reads", "inserts", "updates", "deletes"};
-static const char *const sql[WORKS] = {"select n, f, s from t where id = $1", "insert into t values ($1, $2, $3, $4)",
-                                       "update t set n = $2 where id = $1", "delete from t where id = $1"};
+static const char *const sql[WORKS] = {
+    "select n, f, s from t where id = $1", "insert into t values ($1, $2, $3, $4)",
+    "update t set n = $2 where id = $1", "delete from t where id = $1"};
 #ifdef BENCH_SQLITE
 /* Numbers SQLite's way: it takes $1 for a name, and counts names as they come. */
-static const char *const lite_sql[WORKS] = {"select n, f, s from t where id = ?1", "insert into t values (?1, ?2, ?3, ?4)",
-                                            "update t set n = ?2 where id = ?1", "delete from t where id = ?1"};
+static const char *const lite_sql[WORKS] = {
+    "select n, f, s from t where id = ?1", "insert into t values (?1, ?2, ?3, ?4)",
+    "update t set n = ?2 where id = ?1", "delete from t where id = ?1"};
 #endif
 static uint64_t rows, operations;
 static int works;
-static double rate[2][WORKS];   /* A second; [0]: kodiak */
-static double calls;            /* Allocations of one read. */
+static double rate[2][WORKS]; /* A second; [0]: kodiak */
+static double calls;          /* Allocations of one read. */
 static volatile int64_t sink;
 
 /* Inserts and deletes work on keys above those that reads and updates find. */
@@ -44,7 +50,8 @@ static void must(kdk_status status, kdk_conn *conn)
         die("kodiak", kdk_errmsg(conn));
 }
 
-static void kodiak_one(kdk_conn *conn, kdk_stmt *stmt, enum work work, int64_t key, int64_t n)
+static void kodiak_one(kdk_conn *conn, kdk_stmt *stmt, enum work work, int64_t key,
+                       int64_t n)
 {
     char text[64];
     bool row;
@@ -60,7 +67,8 @@ static void kodiak_one(kdk_conn *conn, kdk_stmt *stmt, enum work work, int64_t k
     if (work == READ) {
         if (!row)
             die("kodiak", "a row is missing");
-        sink = kdk_column_int64(stmt, 0) + (int64_t)kdk_column_double(stmt, 1) + kdk_column_text(stmt, 2, NULL)[0];
+        sink = kdk_column_int64(stmt, 0) + (int64_t)kdk_column_double(stmt, 1) +
+               kdk_column_text(stmt, 2, NULL)[0];
         must(kdk_step(stmt, &row), conn);
     }
 }
@@ -80,7 +88,8 @@ static bool measure_kodiak(const char *path, uint64_t count)
         kodiak_one(conn, fill, INSERT, (int64_t)i, 0);
     kdk_stmt_free(fill);
     run(conn, "commit");
-    nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL); /* An idle log is vouched for: that allocates. */
+    /* An idle log is vouched for: that allocates. */
+    nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
     for (int w = 0; w < works; w++) {
         kdk_stmt *stmt = prepare(conn, sql[w]);
         uint64_t random = 88172645463325252u, n = w == READ ? operations : count;
@@ -90,7 +99,8 @@ static bool measure_kodiak(const char *path, uint64_t count)
         mem_stats(&before);
         double start = seconds();
         for (uint64_t i = 0; i < n; i++)
-            kodiak_one(conn, stmt, (enum work)w, key_of((enum work)w, i, &random), (int64_t)i + 1);
+            kodiak_one(conn, stmt, (enum work)w, key_of((enum work)w, i, &random),
+                       (int64_t)i + 1);
         rate[0][w] = (double)n / (seconds() - start);
         mem_stats(&after);
         if (w == READ)
@@ -104,7 +114,8 @@ static bool measure_kodiak(const char *path, uint64_t count)
 }
 
 #ifdef BENCH_SQLITE
-static void lite_one(sqlite3 *db, sqlite3_stmt *stmt, enum work work, int64_t key, int64_t n)
+static void lite_one(sqlite3 *db, sqlite3_stmt *stmt, enum work work, int64_t key,
+                     int64_t n)
 {
     char text[64];
     sqlite3_bind_int64(stmt, 1, key);
@@ -118,7 +129,8 @@ static void lite_one(sqlite3 *db, sqlite3_stmt *stmt, enum work work, int64_t ke
     if (sqlite3_step(stmt) != (work == READ ? SQLITE_ROW : SQLITE_DONE))
         die("sqlite", sqlite3_errmsg(db));
     if (work == READ)
-        sink = sqlite3_column_int64(stmt, 0) + (int64_t)sqlite3_column_double(stmt, 1) + sqlite3_column_text(stmt, 2)[0];
+        sink = sqlite3_column_int64(stmt, 0) + (int64_t)sqlite3_column_double(stmt, 1) +
+               sqlite3_column_text(stmt, 2)[0];
     sqlite3_reset(stmt);
 }
 
@@ -137,7 +149,8 @@ static void measure_sqlite(const char *path, uint64_t count)
         uint64_t random = 88172645463325252u, n = w == READ ? operations : count;
         double start = seconds();
         for (uint64_t i = 0; i < n; i++)
-            lite_one(db, stmt, (enum work)w, key_of((enum work)w, i, &random), (int64_t)i + 1);
+            lite_one(db, stmt, (enum work)w, key_of((enum work)w, i, &random),
+                     (int64_t)i + 1);
         rate[1][w] = (double)n / (seconds() - start);
         sqlite3_finalize(stmt);
     }
@@ -149,7 +162,8 @@ static void report(const char *where)
 {
     printf("%-12s%16s%16s%8s\n", where, "kodiak /s", "sqlite /s", "ratio");
     for (int w = 0; w < works; w++)
-        printf("%-12s%16.0f%16.0f%8.2f\n", name[w], rate[0][w], rate[1][w], rate[1][w] > 0 ? rate[0][w] / rate[1][w] : 0);
+        printf("%-12s%16.0f%16.0f%8.2f\n", name[w], rate[0][w], rate[1][w],
+               rate[1][w] > 0 ? rate[0][w] / rate[1][w] : 0);
     printf("allocations per point read: %.3f\n", calls);
 }
 

@@ -1,5 +1,6 @@
-/* syncs.h - counts the syncs of everybody in this process, by standing in front of the C library's functions; a write to a file that was opened so that
- * each is durable is one, too. One program file each includes it, since it defines them. */
+/* syncs.h - counts the syncs of everybody in this process, by standing in front of the C
+ * library's functions; a write to a file that was opened so that each is durable is one,
+ * too. One program file each includes it, since it defines them. */
 #ifndef KDK_BENCH_SYNCS_H
 #define KDK_BENCH_SYNCS_H
 
@@ -23,7 +24,8 @@ __attribute__((visibility("default"))) int fdatasync(int fd)
     return (int)syscall(SYS_fdatasync, fd);
 }
 
-__attribute__((visibility("default"))) ssize_t pwrite(int fd, const void *from, size_t bytes, off_t offset)
+__attribute__((visibility("default"))) ssize_t pwrite(int fd, const void *from,
+                                                      size_t bytes, off_t offset)
 {
     if (fcntl(fd, F_GETFL) & O_DSYNC)
         atomic_fetch_add_explicit(&syncs, 1, memory_order_relaxed);

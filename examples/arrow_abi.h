@@ -1,5 +1,6 @@
-/* arrow_abi.h - the structs of Arrow's C data and C stream interfaces, as its specification defines them. Any Arrow library brings them; they
- * are here so that the examples need none. */
+/* arrow_abi.h - the structs of Arrow's C data and C stream interfaces, as its specification
+ * defines them. Any Arrow library brings them; they are here so that the examples need
+ * none. */
 #ifndef ARROW_ABI_H
 #define ARROW_ABI_H
 

@@ -1,4 +1,5 @@
-/* arrow_out.c - a result as a stream of Arrow batches: columns of plain values, nothing copied row by row. */
+/* arrow_out.c - a result as a stream of Arrow batches: columns of plain values, nothing
+ * copied row by row. */
 #include <kodiak.h>
 #include <stdio.h>
 

@@ -1,4 +1,5 @@
-/* ingest.c - two ways to load many rows: Arrow batches in one call, and COPY from a function that gives text. */
+/* ingest.c - two ways to load many rows: Arrow batches in one call, and COPY from a
+ * function that gives text. */
 #include <kodiak.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* prepared.c - statements that are prepared once and run many times with other values; NULLs; an error that is expected. */
+/* prepared.c - statements that are prepared once and run many times with other values;
+ * NULLs; an error that is expected. */
 #include <kodiak.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,6 @@
-/* transactions.c - two connections that move money between the same accounts. Transactions see a snapshot; one that would change a row
- * that another has changed since fails with 40001 and is run again from its start: that is all that an application has to do. */
+/* transactions.c - two connections that move money between the same accounts. Transactions
+ * see a snapshot; one that would change a row that another has changed since fails with
+ * 40001 and is run again from its start: that is all that an application has to do. */
 #include <kodiak.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,8 @@ static kdk_status transfer_once(kdk_conn *conn, kdk_conn *meddler)
     if ((status = kdk_exec(conn, "begin", -1)) != KDK_OK ||
         (status = kdk_exec(conn, "select balance from account where id = 1", -1)) != KDK_OK)
         return status;
-    /* Between our read and our write another connection commits a change of the same row. */
+    /* Between our read and our write another connection commits a change of the same
+     * row. */
     if (meddler &&
         kdk_exec(meddler, "update account set balance = balance + 1 where id = 1", -1) !=
             KDK_OK)
@@ -72,7 +74,8 @@ int main(void)
                  -1) == KDK_OK) {
         int attempts = transfer(one, two);
         printf("balances: %lld and %lld\n", balance(one, 1), balance(one, 2));
-        /* The first attempt met the other's change; nothing of it is left, and nothing of either is lost. */
+        /* The first attempt met the other's change; nothing of it is left, and nothing of
+         * either is lost. */
         code = !(attempts == 2 && balance(one, 1) == 91 && balance(one, 2) == 110);
     }
     kdk_disconnect(one);

@@ -1,12 +1,13 @@
 /* check.h - the unit tests' checks and their registration.
  *
- * A test is `TEST(suite, behaviour) { ... }` in a *_test.c file; it registers itself, and cmocka
- * runs it. A failed check prints where and what, marks the test and goes on: it never jumps, so
- * it may be called from a coroutine's stack or another thread, and no sanitizer report is hidden.
- * Where going on makes no sense, write `if (!CHECK(x)) return;`.
+ * A test is `TEST(suite, behaviour) { ... }` in a *_test.c file; it registers itself, and
+ * cmocka runs it. A failed check prints where and what, marks the test and goes on: it
+ * never jumps, so it may be called from a coroutine's stack or another thread, and no
+ * sanitizer report is hidden. Where going on makes no sense, write `if (!CHECK(x))
+ * return;`.
  *
- * Command line of every test program: [PATTERN...] runs the tests whose suite.name contains one of
- * them, --list prints the names.
+ * Command line of every test program: [PATTERN...] runs the tests whose suite.name contains
+ * one of them, --list prints the names.
  */
 #ifndef KDK_TEST_CHECK_H
 #define KDK_TEST_CHECK_H

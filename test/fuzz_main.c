@@ -1,8 +1,8 @@
-/* fuzz_main.c - runs a fuzz target without libFuzzer: on every file named, and on 64 damaged
- * copies of each, made from the file's number so that a failure repeats.
+/* fuzz_main.c - runs a fuzz target without libFuzzer: on every file named, and on 64
+ * damaged copies of each, made from the file's number so that a failure repeats.
  *
- * Command line: FILE... Prints the file and the damage before each run that could crash, so the
- * last line names the culprit; closes with `N passed, 0 failed`. */
+ * Command line: FILE... Prints the file and the damage before each run that could crash, so
+ * the last line names the culprit; closes with `N passed, 0 failed`. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,8 @@ static uint64_t next(uint64_t *state)
     return *state;
 }
 
-/* Runs on a heap copy of exactly `size` bytes, so that the address sanitizer sees an overrun. */
+/* Runs on a heap copy of exactly `size` bytes, so that the address sanitizer sees an
+ * overrun. */
 static int run_copy(const uint8_t *data, size_t size)
 {
     uint8_t *copy = malloc(size ? size : 1);

@@ -1,12 +1,18 @@
-/* kodiak-sim - cuts the power of a database at every write and sync in turn, and sees what is left.
+/* kodiak-sim - cuts the power of a database at every write and sync in turn, and sees what
+ * is left.
  *
- * Three writers, one that checkpoints and freezes, and one that reads run as coroutines of the simulated system on one database. Each writer has rows of
- * its own. What its k-th transaction does follows from (seed, w, k) alone, and its last statement writes (w, k) into a journal; some transactions are
- * rolled back, and their entries must never be there. So after a cut the journal tells which transactions are there: 1 to K of each writer, without a gap, and K is no less than
- * what was acknowledged or what anybody has read, before the cut or after an earlier one, else something is *lost*; all rows of each writer, by scan and by each index, are those after
- * its K-th transaction, else it is there in *part*; the database opens and its check is clean, else it is *damaged*. While it recovers the power is
- * cut again, at each of recovery's calls in turn. Each cut is drawn several times: other sectors survive.
- * That commits are a prefix of the order of the log, also those that nobody was told of, is shown where the order is known: in wal_test.
+ * Three writers, one that checkpoints and freezes, and one that reads run as coroutines of
+ * the simulated system on one database. Each writer has rows of its own. What its k-th
+ * transaction does follows from (seed, w, k) alone, and its last statement writes (w, k)
+ * into a journal; some transactions are rolled back, and their entries must never be there.
+ * So after a cut the journal tells which transactions are there: 1 to K of each writer,
+ * without a gap, and K is no less than what was acknowledged or what anybody has read,
+ * before the cut or after an earlier one, else something is *lost*; all rows of each
+ * writer, by scan and by each index, are those after its K-th transaction, else it is there
+ * in *part*; the database opens and its check is clean, else it is *damaged*. While it
+ * recovers the power is cut again, at each of recovery's calls in turn. Each cut is drawn
+ * several times: other sectors survive. That commits are a prefix of the order of the log,
+ * also those that nobody was told of, is shown where the order is known: in wal_test.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -20,7 +26,15 @@
 #include "kodiak.h"
 #include "os/sim.h"
 
-enum { WRITERS = 3, IDS = 12, TXNS = 18, DRAWS = 3, OTHERS = 2, NUMBERS = 50, TEXT_BYTES = 900 };
+enum {
+    WRITERS = 3,
+    IDS = 12,
+    TXNS = 18,
+    DRAWS = 3,
+    OTHERS = 2,
+    NUMBERS = 50,
+    TEXT_BYTES = 900
+};
 
 /* ------------------------------------------------------------------------ the model ---- */
 
@@ -31,21 +45,23 @@ struct state {
         int64_t n;
         uint32_t text; /* length and contents follow from it */
     } rows[IDS];
-    uint32_t extra;  /* rows of its own table, 0: the table is not there */
+    uint32_t extra; /* rows of its own table, 0: the table is not there */
     uint32_t extra_text;
     bool extra_index, extra_column;
-    uint32_t bulk;   /* rows of the shared table without a key */
+    uint32_t bulk; /* rows of the shared table without a key */
 };
 
 struct counts {
-    uint64_t inserts, updates, deletes, ddl, bulk, loads, commits, rollbacks, conflicts, checkpoints, freezes, reads;
+    uint64_t inserts, updates, deletes, ddl, bulk, loads, commits, rollbacks, conflicts,
+        checkpoints, freezes, reads;
 };
 
 static struct {
     uint64_t seed;
     struct state history[WRITERS][TXNS + 1];
     uint32_t acknowledged[WRITERS]; /* Or read by anybody. */
-    uint32_t loaded[WRITERS]; /* the last transaction after which rows were loaded, acknowledged */
+    /* the last transaction after which rows were loaded, acknowledged */
+    uint32_t loaded[WRITERS];
     uint32_t writers_left;
     bool failed; /* the run met an error that no cut explains */
     char why[512];
@@ -61,7 +77,10 @@ static uint64_t draw(uint64_t *state)
 
 static void text_of(uint32_t text, char *out, size_t room)
 {
-    size_t len = text % 5 == 0 ? 0 : text % 7 == 0 ? KDK_PICK(400 + text % 400, 40 + text % 50) : text % 37; /* Long ones lie in several sectors of the log. */
+    /* Long ones lie in several sectors of the log. */
+    size_t len = text % 5 == 0   ? 0
+                 : text % 7 == 0 ? KDK_PICK(400 + text % 400, 40 + text % 50)
+                                 : text % 37;
     if (len >= room)
         len = room - 1;
     for (size_t i = 0; i < len; i++)
@@ -109,7 +128,8 @@ static void change_definitions(struct state *s, uint32_t text)
 }
 
 /* The k-th transaction: changes `s` as it changes the database. Not KDK_OK: rolled back. */
-static kdk_status transaction(kdk_conn *conn, uint32_t w, uint32_t k, struct state *s, struct counts *c)
+static kdk_status transaction(kdk_conn *conn, uint32_t w, uint32_t k, struct state *s,
+                              struct counts *c)
 {
     kdk_status status;
     uint64_t random = hash_combine(world.seed, hash_combine(w, k));
@@ -128,7 +148,8 @@ static kdk_status transaction(kdk_conn *conn, uint32_t w, uint32_t k, struct sta
             if (!s->extra) {
                 status = run(conn, "create table own%u (k integer primary key, v text)", w);
                 if (!status)
-                    status = run(conn, "insert into own%u values (1, '%s'), (2, null)", w, text);
+                    status =
+                        run(conn, "insert into own%u values (1, '%s'), (2, null)", w, text);
             } else if (!s->extra_index) {
                 status = run(conn, "create index own%u_v on own%u (v)", w, w);
             } else if (!s->extra_column) {
@@ -140,11 +161,14 @@ static kdk_status transaction(kdk_conn *conn, uint32_t w, uint32_t k, struct sta
             c->ddl++;
         } else if (kind == 8) {
             uint32_t rows = 5 + fresh % 20;
-            status = run(conn, "insert into bulk select %u, g from generate_series(%u, %u) as s (g)", w, s->bulk + 1, s->bulk + rows);
+            status = run(
+                conn, "insert into bulk select %u, g from generate_series(%u, %u) as s (g)",
+                w, s->bulk + 1, s->bulk + rows);
             s->bulk += rows;
             c->bulk++;
         } else if (!s->rows[i].there) {
-            status = run(conn, "insert into t values (%u, %u, %" PRId64 ", '%s')", id, w, n, text);
+            status = run(conn, "insert into t values (%u, %u, %" PRId64 ", '%s')", id, w, n,
+                         text);
             s->rows[i].there = true;
             s->rows[i].n = n;
             s->rows[i].text = fresh;
@@ -183,7 +207,8 @@ static void regret(kdk_conn *conn, uint32_t w, uint32_t k)
     if (!status)
         status = run(conn, "delete from t where id = %u", w * IDS + k % IDS);
     if (status && status != KDK_SERIALIZATION)
-        fail("writer %u, before transaction %u: %s: %s", w, k, kdk_sqlstate(conn), kdk_errmsg(conn));
+        fail("writer %u, before transaction %u: %s: %s", w, k, kdk_sqlstate(conn),
+             kdk_errmsg(conn));
     if (run(conn, "rollback"))
         fail("rollback: %s", kdk_errmsg(conn));
     world.counts.rollbacks++;
@@ -207,8 +232,9 @@ static bool value(kdk_conn *conn, int64_t *out, const char *format, ...)
     return ok;
 }
 
-/* Of a load's rows the first batch goes to memory, the others into files of their own. In every fourth history one load is of more than a full batch; in the
- * others both parts are small, which is quicker to look at. */
+/* Of a load's rows the first batch goes to memory, the others into files of their own. In
+ * every fourth history one load is of more than a full batch; in the others both parts are
+ * small, which is quicker to look at. */
 static uint32_t load_rows_of(uint32_t w, uint32_t k)
 {
     return w == 0 && k < 4 && world.seed % 4 == 0 ? BATCH_ROWS + 40 : 70;
@@ -224,7 +250,8 @@ static void load_rows(kdk_conn *conn, uint32_t w, uint32_t k)
 {
     const uint32_t rows = load_rows_of(w, k), first = rows == 70 ? 30 : BATCH_ROWS;
     if (run(conn,
-            "insert into loads select %u, %u, g, 'text ' || g %% 11 from (select * from generate_series(1, %u) union all "
+            "insert into loads select %u, %u, g, 'text ' || g %% 11 from (select * from "
+            "generate_series(1, %u) union all "
             "select * from generate_series(%u, %u)) as s (g)",
             w, k, first, first + 1, rows)) {
         fail("writer %u, load %u: %s: %s", w, k, kdk_sqlstate(conn), kdk_errmsg(conn));
@@ -251,7 +278,8 @@ static void writer(void *context)
         world.history[w][k] = next;
         status = transaction(conn, w, k, &next, &world.counts);
         if (status == KDK_OK) {
-            /* Known before the commit returns would be too late for a cut inside it: the state follows from (seed, w, k) anyway. */
+            /* Known before the commit returns would be too late for a cut inside it: the
+             * state follows from (seed, w, k) anyway. */
             if (k > world.acknowledged[w])
                 world.acknowledged[w] = k;
             world.history[w][k] = next;
@@ -262,7 +290,8 @@ static void writer(void *context)
             continue;
         }
         if (status != KDK_SERIALIZATION)
-            fail("writer %u, transaction %u: %s: %s", w, k, kdk_sqlstate(conn), kdk_errmsg(conn));
+            fail("writer %u, transaction %u: %s: %s", w, k, kdk_sqlstate(conn),
+                 kdk_errmsg(conn));
         world.counts.conflicts++;
         if (run(conn, "rollback"))
             fail("rollback: %s", kdk_errmsg(conn));
@@ -284,7 +313,11 @@ static void keeper(void *context)
     }
     while (world.writers_left && !world.failed) {
         bool freeze = draw(&random) % 2 == 0;
-        kdk_status status = kdk_exec(conn, !freeze ? "checkpoint" : draw(&random) % 3 ? "checkpoint freeze" : "checkpoint freeze t", -1);
+        kdk_status status = kdk_exec(conn,
+                                     !freeze             ? "checkpoint"
+                                     : draw(&random) % 3 ? "checkpoint freeze"
+                                                         : "checkpoint freeze t",
+                                     -1);
         if (status && status != KDK_UNSUPPORTED)
             fail("checkpoint: %s: %s", kdk_sqlstate(conn), kdk_errmsg(conn));
         if (!status)
@@ -294,7 +327,8 @@ static void keeper(void *context)
     kdk_disconnect(conn);
 }
 
-/* Reads each writer's last transaction, twice in one snapshot: what it was told must be there after any cut. */
+/* Reads each writer's last transaction, twice in one snapshot: what it was told must be
+ * there after any cut. */
 static void reader(void *context)
 {
     kdk_conn *conn;
@@ -312,11 +346,13 @@ static void reader(void *context)
         for (uint32_t i = 0; i < 2 && !world.failed; i++) {
             for (uint32_t w = 0; w < WRITERS; w++) {
                 int64_t k;
-                if (!value(conn, &k, "select coalesce(max(k), 0) from journal where w = %u", w))
+                if (!value(conn, &k, "select coalesce(max(k), 0) from journal where w = %u",
+                           w))
                     fail("reading: %s", kdk_errmsg(conn));
                 last[i][w] = (uint32_t)k;
             }
-            if (!value(conn, &sum[i], "select count(*) * 1000000 + coalesce(sum(n * id), 0) from t"))
+            if (!value(conn, &sum[i],
+                       "select count(*) * 1000000 + coalesce(sum(n * id), 0) from t"))
                 fail("reading: %s", kdk_errmsg(conn));
             os_sleep_ns(1000 + draw(&random) % 100000);
         }
@@ -336,8 +372,12 @@ static void open_or_fail(void)
 {
     kdk_error error;
     /* Checkpoints come from the log's length, too, in the background. */
-    static const char *const settings[] = {"bulk_load_rows=8", "checkpoint_log_bytes=12kB", NULL};
-    kdk_options options = {.size = sizeof options, .threads = 1, .memory_limit = 1u << 30, .settings = settings};
+    static const char *const settings[] = {"bulk_load_rows=8", "checkpoint_log_bytes=12kB",
+                                           NULL};
+    kdk_options options = {.size = sizeof options,
+                           .threads = 1,
+                           .memory_limit = 1u << 30,
+                           .settings = settings};
     world.db = NULL;
     if (kdk_open("/db", &options, &world.db, &error))
         fail("open: %s: %s", error.sqlstate, error.message);
@@ -354,22 +394,28 @@ static void workload(void *context)
     if (world.failed)
         return;
     if (kdk_connect(world.db, &conn) ||
-        kdk_exec(conn,
-                 "begin;"
-                 "create table t (id integer primary key, w integer not null, n bigint, v text);"
-                 "create index t_n on t (n);"
-                 "create table journal (w integer, k integer, primary key (w, k));"
-                 "create table bulk (w integer, i integer);"
-                 "create table loads (w integer, k integer, g integer, v text, primary key (w, k, g));"
-                 "create index loads_g on loads (g);"
-                 "commit",
-                 -1)) {
+        kdk_exec(
+            conn,
+            "begin;"
+            "create table t (id integer primary key, w integer not null, n bigint, v text);"
+            "create index t_n on t (n);"
+            "create table journal (w integer, k integer, primary key (w, k));"
+            "create table bulk (w integer, i integer);"
+            "create table loads (w integer, k integer, g integer, v text, primary key (w, "
+            "k, g));"
+            "create index loads_g on loads (g);"
+            "commit",
+            -1)) {
         fail("set-up: %s", kdk_errmsg(conn));
         return;
     }
     world.writers_left = WRITERS;
     for (uint32_t w = 0; w < WRITERS + OTHERS; w++)
-        if (os_thread_new(os_here(), "writer", w < WRITERS ? writer : w == WRITERS ? keeper : reader, (void *)(uintptr_t)w, &threads[w], &err)) {
+        if (os_thread_new(os_here(), "writer",
+                          w < WRITERS    ? writer
+                          : w == WRITERS ? keeper
+                                         : reader,
+                          (void *)(uintptr_t)w, &threads[w], &err)) {
             fail("thread: %s", err.message);
             return;
         }
@@ -416,7 +462,8 @@ static bool number(kdk_conn *conn, int64_t *out, const char *format, ...)
 }
 
 /* The writer's rows against the model, in the order of a query that gives id, n, v. */
-static void compare_rows(kdk_conn *conn, uint32_t w, const struct state *s, const char *how, const char *sql)
+static void compare_rows(kdk_conn *conn, uint32_t w, const struct state *s, const char *how,
+                         const char *sql)
 {
     kdk_stmt *stmt = NULL;
     bool row = true, seen[IDS] = {false};
@@ -435,14 +482,16 @@ static void compare_rows(kdk_conn *conn, uint32_t w, const struct state *s, cons
         int64_t i = kdk_column_int64(stmt, 0) - (int64_t)w * IDS;
         const char *v;
         if (i < 0 || i >= IDS || !s->rows[i].there || seen[i]) {
-            verdict(PARTIAL, "writer %u, %s: row %" PRId64 " should not be there", w, how, i);
+            verdict(PARTIAL, "writer %u, %s: row %" PRId64 " should not be there", w, how,
+                    i);
             break;
         }
         seen[i] = true;
         text_of(s->rows[i].text, text, sizeof text);
         v = kdk_column_text(stmt, 2, NULL);
         if (kdk_column_int64(stmt, 1) != s->rows[i].n || !v || strcmp(v, text) != 0) {
-            verdict(PARTIAL, "writer %u, %s: row %" PRId64 " is not as it should be", w, how, i);
+            verdict(PARTIAL, "writer %u, %s: row %" PRId64 " is not as it should be", w,
+                    how, i);
             break;
         }
     }
@@ -462,13 +511,23 @@ static void compare_own(kdk_conn *conn, uint32_t w, const struct state *s)
         verdict(PARTIAL, "writer %u: its table has %" PRId64 " rows", w, n);
     if (number(conn, &n, "select k from own%u where v = '%s'", w, text) && n != 1)
         verdict(PARTIAL, "writer %u: its table is not as it should be", w);
-    if (number(conn, &n, "select count(*) from own%u where k = 2 and v is null", w) && n != 1)
+    if (number(conn, &n, "select count(*) from own%u where k = 2 and v is null", w) &&
+        n != 1)
         verdict(PARTIAL, "writer %u: its table lacks a row", w);
-    if (number(conn, &n, "select count(*) from pg_catalog.kodiak_indexes where name = 'own%u_v'", w) && (n == 1) != s->extra_index)
+    if (number(conn, &n,
+               "select count(*) from pg_catalog.kodiak_indexes where name = 'own%u_v'",
+               w) &&
+        (n == 1) != s->extra_index)
         verdict(PARTIAL, "writer %u: %" PRId64 " indexes", w, n);
-    if (s->extra_column && number(conn, &n, "select sum(c) from own%u", w) && n != 5 * (int64_t)s->extra)
+    if (s->extra_column && number(conn, &n, "select sum(c) from own%u", w) &&
+        n != 5 * (int64_t)s->extra)
         verdict(PARTIAL, "writer %u: its table's new column is wrong", w);
-    if (!s->extra_column && number(conn, &n, "select count(*) from pg_catalog.kodiak_columns where table_id = (select table_id from pg_catalog.kodiak_tables where name = 'own%u')", w) && n != 2)
+    if (!s->extra_column &&
+        number(conn, &n,
+               "select count(*) from pg_catalog.kodiak_columns where table_id = (select "
+               "table_id from pg_catalog.kodiak_tables where name = 'own%u')",
+               w) &&
+        n != 2)
         verdict(PARTIAL, "writer %u: its table has %" PRId64 " columns", w, n);
 }
 
@@ -499,7 +558,8 @@ static void model_transaction(uint32_t w, uint32_t k, struct state *s)
     }
 }
 
-/* Each load is there or not: it is if it was acknowledged, or its writer's next transaction is; by scan, by key, by the other index. */
+/* Each load is there or not: it is if it was acknowledged, or its writer's next transaction
+ * is; by scan, by key, by the other index. */
 static void look_at_loads(kdk_conn *conn, uint32_t w, uint32_t last)
 {
     for (uint32_t k = 1; k <= TXNS && look.verdict == FINE; k++) {
@@ -507,19 +567,31 @@ static void look_at_loads(kdk_conn *conn, uint32_t w, uint32_t last)
         if (!loads_after(w, k))
             continue;
         const int64_t all = load_rows_of(w, k);
-        if (!number(conn, &rows, "select count(v) from loads where w = %u and k + 0 = %u", w, k) ||
-            !number(conn, &sum, "select coalesce(sum(g), 0) from loads where w = %u and k = %u", w, k) ||
-            !number(conn, &keyed, "select count(*) from loads where w = %u and k = %u and g = %" PRId64, w, k, all - 1) ||
-            !number(conn, &indexed, "select count(*) from loads where g = %" PRId64 " and w = %u and k = %u", all / 2, w, k))
+        if (!number(conn, &rows, "select count(v) from loads where w = %u and k + 0 = %u",
+                    w, k) ||
+            !number(conn, &sum,
+                    "select coalesce(sum(g), 0) from loads where w = %u and k = %u", w,
+                    k) ||
+            !number(conn, &keyed,
+                    "select count(*) from loads where w = %u and k = %u and g = %" PRId64,
+                    w, k, all - 1) ||
+            !number(conn, &indexed,
+                    "select count(*) from loads where g = %" PRId64
+                    " and w = %u and k = %u",
+                    all / 2, w, k))
             return;
         const bool there = rows == all;
-        if ((!there && rows) || sum != (there ? all * (all + 1) / 2 : 0) || keyed != there || indexed != there)
-            verdict(PARTIAL, "writer %u, load %u: %" PRId64 " rows, their sum %" PRId64 ", %" PRId64 " by key, %" PRId64 " by index", w, k, rows,
-                    sum, keyed, indexed);
+        if ((!there && rows) || sum != (there ? all * (all + 1) / 2 : 0) ||
+            keyed != there || indexed != there)
+            verdict(PARTIAL,
+                    "writer %u, load %u: %" PRId64 " rows, their sum %" PRId64 ", %" PRId64
+                    " by key, %" PRId64 " by index",
+                    w, k, rows, sum, keyed, indexed);
         else if (!there && (world.loaded[w] >= k || last > k))
             verdict(LOST, "writer %u: load %u was acknowledged, and is not there", w, k);
         else if (there && last < k)
-            verdict(PARTIAL, "writer %u: load %u is there, the transaction before it is not", w, k);
+            verdict(PARTIAL,
+                    "writer %u: load %u is there, the transaction before it is not", w, k);
     }
 }
 
@@ -543,7 +615,9 @@ static void examine(void *context)
         look.done = true;
         return;
     }
-    if (!number(conn, &there, "select count(*) from pg_catalog.kodiak_tables where name in ('t', 'journal', 'bulk', 'loads')"))
+    if (!number(conn, &there,
+                "select count(*) from pg_catalog.kodiak_tables where name in ('t', "
+                "'journal', 'bulk', 'loads')"))
         goto out;
     if (there == 0) {
         for (uint32_t w = 0; w < WRITERS; w++)
@@ -563,9 +637,14 @@ static void examine(void *context)
         if (last < 0)
             last = 0;
         if (there != last || last > TXNS)
-            verdict(PARTIAL, "writer %u: %" PRId64 " transactions in the journal, the last is %" PRId64, w, there, last);
+            verdict(PARTIAL,
+                    "writer %u: %" PRId64
+                    " transactions in the journal, the last is %" PRId64,
+                    w, there, last);
         if (last < world.acknowledged[w])
-            verdict(LOST, "writer %u: %u transactions were acknowledged, %" PRId64 " are there", w, world.acknowledged[w], last);
+            verdict(LOST,
+                    "writer %u: %u transactions were acknowledged, %" PRId64 " are there",
+                    w, world.acknowledged[w], last);
         if (look.verdict != FINE)
             break;
         world.acknowledged[w] = (uint32_t)last; /* Now we were told. */
@@ -573,7 +652,8 @@ static void examine(void *context)
             model_transaction(w, k, &s);
         snprintf(sql, sizeof sql, "select id, n, v from t where w = %u", w);
         compare_rows(conn, w, &s, "scan", sql);
-        snprintf(sql, sizeof sql, "select id, n, v from t where id >= %u and id < %u", w * IDS, (w + 1) * IDS);
+        snprintf(sql, sizeof sql, "select id, n, v from t where id >= %u and id < %u",
+                 w * IDS, (w + 1) * IDS);
         compare_rows(conn, w, &s, "range of ids", sql);
         for (uint32_t i = 0; i < IDS && look.verdict == FINE; i++) {
             int64_t n;
@@ -590,22 +670,36 @@ static void examine(void *context)
             break;
         if (there != s.bulk || last != (int64_t)s.bulk * ((int64_t)s.bulk + 1) / 2)
             verdict(PARTIAL, "writer %u: %" PRId64 " bulk rows, not %u", w, there, s.bulk);
-        if (!number(conn, &there, "select count(*) from pg_catalog.kodiak_tables where name = 'own%u'", w))
+        if (!number(conn, &there,
+                    "select count(*) from pg_catalog.kodiak_tables where name = 'own%u'",
+                    w))
             break;
         if (there != (s.extra != 0))
-            verdict(PARTIAL, "writer %u: its table should %sbe there", w, s.extra ? "" : "not ");
+            verdict(PARTIAL, "writer %u: its table should %sbe there", w,
+                    s.extra ? "" : "not ");
         else if (there)
             compare_own(conn, w, &s);
     }
     for (int64_t n = 0; n < NUMBERS && whole && look.verdict == FINE; n++)
-        if (number(conn, &there, "select count(*) from t where n = %" PRId64, n) && there != with[n])
-            verdict(PARTIAL, "by the index of n, %" PRId64 " is there %" PRId64 " times, not %" PRId64, n, there, with[n]);
-    if (whole && look.verdict == FINE && number(conn, &there, "select count(*) from t where n < 0 or n >= %d or n is null", NUMBERS) && there)
+        if (number(conn, &there, "select count(*) from t where n = %" PRId64, n) &&
+            there != with[n])
+            verdict(PARTIAL,
+                    "by the index of n, %" PRId64 " is there %" PRId64
+                    " times, not %" PRId64,
+                    n, there, with[n]);
+    if (whole && look.verdict == FINE &&
+        number(conn, &there, "select count(*) from t where n < 0 or n >= %d or n is null",
+               NUMBERS) &&
+        there)
         verdict(PARTIAL, "rows that nobody committed");
     if (kdk_check(db, &problems, NULL, NULL) || problems)
         verdict(DAMAGED, "the check finds %" PRId64 " problems", problems);
     /* Life goes on. */
-    if (look.verdict == FINE && kdk_exec(conn, "drop table if exists after; create table after (a integer); insert into after values (1); drop table after", -1))
+    if (look.verdict == FINE &&
+        kdk_exec(conn,
+                 "drop table if exists after; create table after (a integer); insert into "
+                 "after values (1); drop table after",
+                 -1))
         verdict(DAMAGED, "writing after recovery: %s", kdk_errmsg(conn));
 out:
     kdk_disconnect(conn);
@@ -618,7 +712,8 @@ out:
 
 static struct {
     uint64_t cuts, lost, partial, damaged, runs, calls, again;
-    uint64_t calls_again, next_again; /* Mutating calls of the longest look at what is left; the next of them to be cut at. */
+    /* Mutating calls of the longest look at what is left; the next of them to be cut at. */
+    uint64_t calls_again, next_again;
     uint64_t trace;
     struct counts counts;
     unsigned breaks;
@@ -679,7 +774,8 @@ static void take_picture(void *context, struct sim *sim)
     memcpy(p->loaded, world.loaded, sizeof p->loaded);
 }
 
-/* Runs the workload to its end and takes pictures from mutating call `first` on (0: none). Returns how many calls it made; the same each time. */
+/* Runs the workload to its end and takes pictures from mutating call `first` on (0: none).
+ * Returns how many calls it made; the same each time. */
 static uint64_t run_workload(uint64_t seed, uint64_t first, uint64_t *trace)
 {
     struct sim *sim = new_sim(seed);
@@ -694,7 +790,8 @@ static uint64_t run_workload(uint64_t seed, uint64_t first, uint64_t *trace)
     total.runs++;
     if (world.failed || sim_last_error(sim, NULL) != KDK_OK) {
         if (total.verbose || total.damaged < 3)
-            fprintf(stderr, "kodiak-sim: seed %" PRIu64 ": the workload failed: %s\n", seed, world.failed ? world.why : "deadlock");
+            fprintf(stderr, "kodiak-sim: seed %" PRIu64 ": the workload failed: %s\n", seed,
+                    world.failed ? world.why : "deadlock");
         total.damaged++;
     }
     const uint64_t calls = sim_calls_mutating(sim);
@@ -717,8 +814,11 @@ static void inspect(const struct picture *p, uint64_t seed, uint32_t draw_number
     memcpy(world.loaded, p->loaded, sizeof world.loaded);
     for (uint32_t attempt = 0;; attempt++) {
         memset(&look, 0, sizeof look);
-        /* Every other draw is cut again: at each call of the looking in turn, or anywhere, or when it is over. */
-        uint64_t again = attempt == 0 && draw_number % 2 ? 1 + total.next_again++ % (total.calls_again + 1) : 0;
+        /* Every other draw is cut again: at each call of the looking in turn, or anywhere,
+         * or when it is over. */
+        uint64_t again = attempt == 0 && draw_number % 2
+                             ? 1 + total.next_again++ % (total.calls_again + 1)
+                             : 0;
         if (attempt == 1 && draw(&random) % 4 == 0)
             again = 1 + draw(&random) % (total.calls_again + 1);
         sim_cut_at(disk, again);
@@ -743,19 +843,24 @@ static void inspect(const struct picture *p, uint64_t seed, uint32_t draw_number
     total.lost += look.verdict == LOST;
     total.partial += look.verdict == PARTIAL;
     total.damaged += look.verdict == DAMAGED;
-    if (look.verdict != FINE && (total.verbose || total.lost + total.partial + total.damaged <= 3))
-        fprintf(stderr, "kodiak-sim: seed %" PRIu64 ", cut %" PRIu64 ", draw %u: %s\n", seed, p->n, draw_number, look.why);
+    if (look.verdict != FINE &&
+        (total.verbose || total.lost + total.partial + total.damaged <= 3))
+        fprintf(stderr, "kodiak-sim: seed %" PRIu64 ", cut %" PRIu64 ", draw %u: %s\n",
+                seed, p->n, draw_number, look.why);
     total.trace = hash_combine(total.trace, sim_trace_hash(disk));
     sim_free(disk);
 }
 
 static void usage(FILE *to)
 {
-    fputs("usage: kodiak-sim [--seed S] [--cuts N] [--stats] [--verbose] [--break MISTAKE]\n"
-          "Cuts the power of a simulated database N times and looks at what is left. MISTAKE: skip-fsync,\n"
-          "ack-early, drop-dir-sync, ignore-crc or lose-index-op; then something must be lost.\n"
-          "Exit code 0: nothing was lost; 1: something was; 2: it could not be tried.\n",
-          to);
+    fputs(
+        "usage: kodiak-sim [--seed S] [--cuts N] [--stats] [--verbose] [--break MISTAKE]\n"
+        "Cuts the power of a simulated database N times and looks at what is left. "
+        "MISTAKE: skip-fsync,\n"
+        "ack-early, drop-dir-sync, ignore-crc or lose-index-op; then something must be "
+        "lost.\n"
+        "Exit code 0: nothing was lost; 1: something was; 2: it could not be tried.\n",
+        to);
 }
 
 static bool choose_break(const char *name)
@@ -792,7 +897,8 @@ int main(int argc, char **argv)
             seed = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--cuts") == 0 && i + 1 < argc) {
             cuts = strtoull(argv[++i], NULL, 10);
-        } else if (strcmp(argv[i], "--break") == 0 && i + 1 < argc && choose_break(argv[i + 1])) {
+        } else if (strcmp(argv[i], "--break") == 0 && i + 1 < argc &&
+                   choose_break(argv[i + 1])) {
             i++;
         } else {
             usage(stderr);
@@ -809,9 +915,13 @@ int main(int argc, char **argv)
             fputs("kodiak-sim: the workload wrote nothing\n", stderr);
             return 2;
         }
-        for (uint64_t first = 1; first <= calls && total.cuts < cuts; first = album.items[album.count - 1].n + 1) {
+        for (uint64_t first = 1; first <= calls && total.cuts < cuts;
+             first = album.items[album.count - 1].n + 1) {
             if (run_workload(history, first, &again) != calls || again != trace) {
-                fprintf(stderr, "kodiak-sim: seed %" PRIu64 " gave another history when it was run again\n", history);
+                fprintf(stderr,
+                        "kodiak-sim: seed %" PRIu64
+                        " gave another history when it was run again\n",
+                        history);
                 return 2;
             }
             if (!album.count)
@@ -825,14 +935,19 @@ int main(int argc, char **argv)
     }
     if (stats) {
         const struct counts *c = &total.counts;
-        printf("runs %" PRIu64 ", mutating calls of whole runs %" PRIu64 ", cuts during recovery %" PRIu64 " (at each of %" PRIu64 " calls in turn)\n", total.runs,
-               total.calls, total.again, total.calls_again);
-        printf("inserts %" PRIu64 ", updates %" PRIu64 ", deletes %" PRIu64 ", bulk %" PRIu64 ", loads %" PRIu64 ", schema changes %" PRIu64 ", commits %" PRIu64
-               ", rollbacks %" PRIu64 ", checkpoints %" PRIu64 ", freezes %" PRIu64 ", reads %" PRIu64 "\n",
-               c->inserts, c->updates, c->deletes, c->bulk, c->loads, c->ddl, c->commits, c->rollbacks, c->checkpoints, c->freezes, c->reads);
+        printf("runs %" PRIu64 ", mutating calls of whole runs %" PRIu64
+               ", cuts during recovery %" PRIu64 " (at each of %" PRIu64
+               " calls in turn)\n",
+               total.runs, total.calls, total.again, total.calls_again);
+        printf("inserts %" PRIu64 ", updates %" PRIu64 ", deletes %" PRIu64
+               ", bulk %" PRIu64 ", loads %" PRIu64 ", schema changes %" PRIu64
+               ", commits %" PRIu64 ", rollbacks %" PRIu64 ", checkpoints %" PRIu64
+               ", freezes %" PRIu64 ", reads %" PRIu64 "\n",
+               c->inserts, c->updates, c->deletes, c->bulk, c->loads, c->ddl, c->commits,
+               c->rollbacks, c->checkpoints, c->freezes, c->reads);
         printf("trace %016" PRIx64 "\n", total.trace);
     }
-    printf("cuts %" PRIu64 ", lost %" PRIu64 ", partial %" PRIu64 ", damaged %" PRIu64 "\n", total.cuts, total.lost, total.partial,
-           total.damaged);
+    printf("cuts %" PRIu64 ", lost %" PRIu64 ", partial %" PRIu64 ", damaged %" PRIu64 "\n",
+           total.cuts, total.lost, total.partial, total.damaged);
     return total.lost || total.partial || total.damaged ? 1 : 0;
 }

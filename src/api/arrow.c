@@ -7,8 +7,8 @@
 
 struct result_stream {
     struct kdk_stmt *stmt; /* NULL: it was stepped, reset or freed meanwhile. */
-    bool begun; /* The first step was made. */
-    bool row;   /* It gave a row, which is still to be handed out. */
+    bool begun;            /* The first step was made. */
+    bool row;              /* It gave a row, which is still to be handed out. */
     bool ended;
     kdk_status failed;
 };
@@ -21,7 +21,8 @@ static int errno_of(kdk_status status)
                                        : EIO;
 }
 
-/* The run begins before its schema is given: by then the statement is bound, and stays so until the run's end. */
+/* The run begins before its schema is given: by then the statement is bound, and stays so
+ * until the run's end. */
 static kdk_status begin(struct result_stream *r)
 {
     if (!r->begun) {
@@ -45,7 +46,8 @@ static int stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *ou
     return status == KDK_OK ? 0 : errno_of(status);
 }
 
-/* A batch is whole or not at all: rows are taken from the executor directly, or collected from a row program. */
+/* A batch is whole or not at all: rows are taken from the executor directly, or collected
+ * from a row program. */
 static int stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
 {
     kdk_status status = KDK_OK;
@@ -104,8 +106,9 @@ out:
 static const char *stream_error(struct ArrowArrayStream *stream)
 {
     struct result_stream *r = stream->private_data;
-    return r->stmt ? r->stmt->conn->err.message
-                   : "the statement was stepped, reset or freed before its stream was released";
+    return r->stmt
+               ? r->stmt->conn->err.message
+               : "the statement was stepped, reset or freed before its stream was released";
 }
 
 static void stream_release(struct ArrowArrayStream *stream)
@@ -168,7 +171,8 @@ static kdk_status add_name(struct buf *sql, const char *name, size_t bytes, stru
     return buf_status(sql, err);
 }
 
-/* The statement that it is: COPY's rules for columns, defaults, constraints and conversions are an INSERT's, and its input is batches. */
+/* The statement that it is: COPY's rules for columns, defaults, constraints and conversions
+ * are an INSERT's, and its input is batches. */
 static kdk_status insert_sql(const char *table, const char *dot,
                              const struct arrow_schema *schema, struct buf *sql,
                              struct err *err)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 const struct setting settings[SETTING_COUNT_OF] = {
-#define SETTING_ROW(ID, NAME, DEFAULT, KIND, SCOPE, MOST, ABOUT) \
+#define SETTING_ROW(ID, NAME, DEFAULT, KIND, SCOPE, MOST, ABOUT)                           \
     {NAME, DEFAULT, SETTING_##KIND, SCOPE_##SCOPE, MOST, ABOUT},
     SETTINGS(SETTING_ROW)
 #undef SETTING_ROW
@@ -80,7 +80,8 @@ static bool read_bool(const char *text, bool *out)
     return false;
 }
 
-/* The value as it is kept: *kept is `value`, or its one spelling; *number is that of COUNT and BYTES. */
+/* The value as it is kept: *kept is `value`, or its one spelling; *number is that of COUNT
+ * and BYTES. */
 static kdk_status setting_read(enum setting_id id, const char *value, const char **kept,
                                uint64_t *number, struct err *err)
 {
@@ -306,8 +307,9 @@ static kdk_status db_open_once(struct kdk_db *db, const struct store_options *op
     return status;
 }
 
-/* What is damaged is opened for reading, if that can be: first without the commits that the log cannot give any more, then without what
- * writers alone need. The notice tells of the first damage; the error, if nothing helps, too. */
+/* What is damaged is opened for reading, if that can be: first without the commits that the
+ * log cannot give any more, then without what writers alone need. The notice tells of the
+ * first damage; the error, if nothing helps, too. */
 static kdk_status db_open_damaged_or_not(struct kdk_db *db, struct store_options *options,
                                          struct store_report *report, struct err *err)
 {

@@ -1,9 +1,11 @@
 /* stmt.c - statements: prepared, bound to parameters, stepped, read.
  *
- * The life of a run: stmt_start() begins a transaction if none is open, takes the next command number, makes sure that the plan fits the catalog version of the
- * snapshot, and starts a row program, an executor or a utility. kdk_step() hands out rows one by one. stmt_end() closes what was started and, when the
- * transaction is the statement's own, commits or rolls it back. A statement of its own that meets a conflict (40001) before it has handed out a row is run
- * again with a new snapshot.
+ * The life of a run: stmt_start() begins a transaction if none is open, takes the next
+ * command number, makes sure that the plan fits the catalog version of the snapshot, and
+ * starts a row program, an executor or a utility. kdk_step() hands out rows one by one.
+ * stmt_end() closes what was started and, when the transaction is the statement's own,
+ * commits or rolls it back. A statement of its own that meets a conflict (40001) before it
+ * has handed out a row is run again with a new snapshot.
  */
 #include "api/api_int.h"
 
@@ -41,8 +43,8 @@ static kdk_status env_file(void *context, const char *path,
 }
 
 /* The names of a search path: words, in lower case unless quoted, between commas. */
-static kdk_status split_path(const char *text, struct arena *arena, const char *const **out, uint32_t *count,
-                             struct err *err)
+static kdk_status split_path(const char *text, struct arena *arena, const char *const **out,
+                             uint32_t *count, struct err *err)
 {
     kdk_status status = KDK_OK;
     size_t room = 1;
@@ -92,14 +94,16 @@ static kdk_status note_schema(struct kdk_conn *conn, struct err *err)
     conn->schema[0] = '\0';
     TRY(split_path(conn_setting(conn, SET_SEARCH_PATH), &arena, &names, &count, err));
     for (uint32_t i = 0; i < count && !conn->schema[0]; i++)
-        if (strlen(names[i]) < sizeof conn->schema && catver_schema_exists(conn->session.version, names[i]))
+        if (strlen(names[i]) < sizeof conn->schema &&
+            catver_schema_exists(conn->session.version, names[i]))
             memcpy(conn->schema, names[i], strlen(names[i]) + 1);
 out:
     arena_deinit(&arena);
     return status;
 }
 
-kdk_status stmt_bind_env(struct kdk_stmt *stmt, struct arena *arena, struct bind_env *env, struct err *err)
+kdk_status stmt_bind_env(struct kdk_stmt *stmt, struct arena *arena, struct bind_env *env,
+                         struct err *err)
 {
     kdk_status status = KDK_OK;
     struct kdk_conn *conn = stmt->conn;
@@ -111,8 +115,8 @@ kdk_status stmt_bind_env(struct kdk_stmt *stmt, struct arena *arena, struct bind
     env->file = env_file;
     env->setting = env_setting;
     env->notice = env_notice;
-    TRY(split_path(conn_setting(conn, SET_SEARCH_PATH), arena, &env->search_path, &env->search_path_count,
-                   err));
+    TRY(split_path(conn_setting(conn, SET_SEARCH_PATH), arena, &env->search_path,
+                   &env->search_path_count, err));
 out:
     return status;
 }
@@ -193,7 +197,8 @@ static void unbind(struct kdk_stmt *stmt)
     arena_deinit(&stmt->plan_arena);
 }
 
-/* Does this kind of statement go through the binder as a whole? EXPLAIN and PREPARE bind what is inside them themselves. */
+/* Does this kind of statement go through the binder as a whole? EXPLAIN and PREPARE bind
+ * what is inside them themselves. */
 static bool is_bound(const struct ast_stmt *ast)
 {
     switch (ast->kind) {
@@ -324,7 +329,8 @@ kdk_status stmt_new(struct kdk_conn *conn, const char *sql, size_t bytes,
         stmt->next->link = &stmt->next;
     conn->stmts = stmt;
 
-    /* Columns and parameters are known from here on, and most errors come here. In a failed block nothing is looked up. */
+    /* Columns and parameters are known from here on, and most errors come here. In a failed
+     * block nothing is looked up. */
     if (is_bound(stmt->ast) && !conn->failed) {
         if (!conn->txn) {
             TRY(conn_begin(conn, true, err));
@@ -594,7 +600,8 @@ out:
 
 /* --------------------------------------------------------------------- running ---- */
 
-/* `verb` and the number: every statement makes a tag, so without the C library's formatting. */
+/* `verb` and the number: every statement makes a tag, so without the C library's
+ * formatting. */
 static void tag_count(struct kdk_stmt *stmt, const char *verb, uint64_t n)
 {
     char digits[20];
@@ -637,7 +644,9 @@ static void tell_checkpoint_failure(struct kdk_conn *conn, uint64_t failures)
     conn->failures_told = failures;
     if (store_checkpoint_failure(conn->db->store, &failure) == KDK_OK)
         return;
-    snprintf(text, sizeof text, "a checkpoint in the background failed, the log grows on: %.400s", failure.message);
+    snprintf(text, sizeof text,
+             "a checkpoint in the background failed, the log grows on: %.400s",
+             failure.message);
     conn_notice(conn, "WARNING", text);
 }
 
@@ -683,7 +692,8 @@ static kdk_status stmt_start(struct kdk_stmt *stmt, struct err *err)
     if (is_bound(ast)) {
         TRY(stmt_bind_plan(stmt, err));
         TRY(params_convert(stmt, err));
-        /* Rows are handed out before it ends, and between them the same thread may ask for anything else. */
+        /* Rows are handed out before it ends, and between them the same thread may ask for
+         * anything else. */
         if (stmt->bound->column_count)
             conn->txn->one_statement = false;
         if (conn->txn->read_only && !stmt->bound->read_only)
@@ -780,7 +790,8 @@ kdk_status stmt_step(struct kdk_stmt *stmt, bool *row, struct err *err)
                 stmt->returned)
                 return status;
         }
-        /* A conflict in a statement of its own that has shown nothing yet: again, once the other is done. */
+        /* A conflict in a statement of its own that has shown nothing yet: again, once the
+         * other is done. */
         bool again = status == KDK_SERIALIZATION && stmt->implicit && !stmt->returned &&
                      attempt < STATEMENT_RETRIES && stmt->ast->kind != AST_STMT_COPY;
         if (again && conn->txn)

@@ -1,4 +1,5 @@
-/* utility.c - statements that are not queries: transactions, settings, PREPARE and EXECUTE, EXPLAIN, COPY, CHECKPOINT, schema changes. */
+/* utility.c - statements that are not queries: transactions, settings, PREPARE and EXECUTE,
+ * EXPLAIN, COPY, CHECKPOINT, schema changes. */
 #include "api/api_int.h"
 
 #include <stdatomic.h>
@@ -86,7 +87,8 @@ out:
 
 /* ------------------------------------------------------------------ settings ---- */
 
-/* One name of a search path, quoted unless it is a plain word: a name may hold commas and quotes. */
+/* One name of a search path, quoted unless it is a plain word: a name may hold commas and
+ * quotes. */
 static kdk_status add_schema(struct buf *out, const char *name)
 {
     kdk_status status = KDK_OK;
@@ -212,7 +214,8 @@ static kdk_status run_prepare(struct kdk_stmt *stmt, struct err *err)
     for (uint32_t i = 0; i < p->type_count; i++) {
         struct ltype type;
         TRY(sql_bind_type(p->types[i], &type, err));
-        type = (struct ltype){.id = type.id, .fixed = type.fixed}; /* PostgreSQL forgets lengths and digits here. */
+        /* PostgreSQL forgets lengths and digits here. */
+        type = (struct ltype){.id = type.id, .fixed = type.fixed};
         made->types[i] = cast_type(LTYPE(UNKNOWN), type, NULL);
     }
     size_t bytes = p->stmt->end - p->stmt->at;
@@ -419,7 +422,8 @@ static kdk_status run_checkpoint(struct kdk_stmt *stmt, struct err *err)
         TRY(err_set(err, KDK_ACTIVE_TXN,
                     "CHECKPOINT cannot run inside a transaction block"));
     if (c->name.count) {
-        /* The name is looked up as any statement's; the checkpoint itself is no part of a transaction. */
+        /* The name is looked up as any statement's; the checkpoint itself is no part of a
+         * transaction. */
         TRY(conn_begin(conn, true, err));
         txn_statement_begin(conn->txn);
         catalog_begin(conn->db->catalog, &conn->session, conn->txn);
@@ -484,7 +488,8 @@ static kdk_status run_ddl(struct kdk_stmt *stmt, struct err *err)
                  (unsigned long long)stmt->affected);
     else
         tag(stmt, ddl_tag(stmt->ast, stmt->bound->ddl));
-    /* What was carried out is not carried out again with the same names resolved: the next run binds anew. */
+    /* What was carried out is not carried out again with the same names resolved: the next
+     * run binds anew. */
     stmt->version = 0;
 out:
     return status;

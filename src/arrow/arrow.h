@@ -1,22 +1,26 @@
 /* arrow.h - Arrow's types and arrays: the form in which data enter, leave and rest.
  *
- * A schema is a tree of types, an array is a tree of buffers of the same shape; a record batch is an
- * array of a struct type. Execution does not use these (it has vectors); they stand at the edges:
- * block files, COPY, the C interfaces.
+ * A schema is a tree of types, an array is a tree of buffers of the same shape; a record
+ * batch is an array of a struct type. Execution does not use these (it has vectors); they
+ * stand at the edges: block files, COPY, the C interfaces.
  *
- * Invariants (arrow_array_check() establishes them for whatever came from outside, arrays made here
- * have them by construction; users of an array rely on them without looking again)
- *   A1  Each buffer holds what length + offset ask for. Offsets buffers have length + offset + 1
- *       entries, also when the array is empty.
- *   A2  Offsets do not decrease and end inside their data; views, list views and dictionary indices
- *       of valid slots point inside what they refer to.
+ * Invariants (arrow_array_check() establishes them for whatever came from outside, arrays
+ * made here have them by construction; users of an array rely on them without looking
+ * again)
+ *   A1  Each buffer holds what length + offset ask for. Offsets buffers have length +
+ *       offset + 1 entries, also when the array is empty.
+ *   A2  Offsets do not decrease and end inside their data; views, list views and dictionary
+ *       indices of valid slots point inside what they refer to.
  *   A3  Text in valid slots is UTF-8.
  *   A4  null_count is exact. No validity buffer: no NULLs (type null: all are).
- *   A5  `data` is aligned to 16 bytes, except validity bitmaps and values of bool, which are bytes.
+ *   A5  `data` is aligned to 16 bytes, except validity bitmaps and values of bool, which
+ *       are bytes.
  *   A6  A shared array is never changed.
  *
- * Threads  Reference counts are atomic; everything else is immutable once shared, or one owner's.
- * Limits   No unions, no run-end encoding: refused with 0A000 where they come in. Little-endian only.
+ * Threads  Reference counts are atomic; everything else is immutable once shared, or one
+ *          owner's.
+ * Limits   No unions, no run-end encoding: refused with 0A000 where they come in.
+ *          Little-endian only.
  *
  * Sources  Apache Arrow columnar format, version 1.5.
  */
@@ -30,10 +34,11 @@ struct buf;
 
 #define ARROW_DEPTH_MAX 64 /* Nesting of a schema; deeper is 54001. */
 
-/* How the slots of a type lie in buffers. After the validity bitmap (buffer 0) come:
- * NONE nothing, not even validity; BIT a bitmap; FIXED values of some bytes; VAR32/64 offsets, data; VIEW 16-byte views
- * and then any number of data buffers; LIST32/64 offsets, and a child; LIST_VIEW32/64 offsets, sizes, and a child;
- * FIXED_LIST only a child; STRUCT only children. */
+/* How the slots of a type lie in buffers. After the validity bitmap (buffer 0) come: NONE
+ * nothing, not even validity; BIT a bitmap; FIXED values of some bytes; VAR32/64 offsets,
+ * data; VIEW 16-byte views and then any number of data buffers; LIST32/64 offsets, and a
+ * child; LIST_VIEW32/64 offsets, sizes, and a child; FIXED_LIST only a child; STRUCT only
+ * children. */
 enum arrow_layout {
     ARROW_LAYOUT_NONE,
     ARROW_LAYOUT_BIT,
@@ -121,14 +126,16 @@ kdk_status arrow_metadata_add(struct arrow_metadata *metadata, const void *key,
 kdk_status arrow_metadata_copy(struct arrow_metadata *out,
                                const struct arrow_metadata *from,
                                struct err *err) KDK_MUST_CHECK;
-/* The value of the first such key, NUL-terminated, borrowed; NULL if there is none. `bytes` may be NULL. */
+/* The value of the first such key, NUL-terminated, borrowed; NULL if there is none. `bytes`
+ * may be NULL. */
 const char *arrow_metadata_get(const struct arrow_metadata *metadata, const char *key,
                                size_t *bytes);
 
 /* ---- Schemas ---- */
 
-/* A field: a name and a type with its parameters. A dictionary-encoded field has the index's type as `type`,
- * and the values' type in `dictionary`. Owned as a tree by its root. */
+/* A field: a name and a type with its parameters. A dictionary-encoded field has the
+ * index's type as `type`, and the values' type in `dictionary`. Owned as a tree by its
+ * root. */
 struct arrow_schema {
     enum arrow_type type;
     enum arrow_unit unit;     /* time32, time64, timestamp, duration */
@@ -158,18 +165,19 @@ kdk_status arrow_schema_add(struct arrow_schema *parent, struct arrow_schema *ch
 kdk_status arrow_schema_add_new(struct arrow_schema *parent, enum arrow_type type,
                                 const char *name, struct arrow_schema **out,
                                 struct err *err) KDK_MUST_CHECK;
-/* Deep copies. `columns` gives which children of the root the copy has, in that order; NULL: all. */
+/* Deep copies. `columns` gives which children of the root the copy has, in that order;
+ * NULL: all. */
 kdk_status arrow_schema_copy(const struct arrow_schema *from, struct arrow_schema **out,
                              struct err *err) KDK_MUST_CHECK;
 kdk_status arrow_schema_select(const struct arrow_schema *from, const uint32_t *columns,
                                size_t count, struct arrow_schema **out,
                                struct err *err) KDK_MUST_CHECK;
-/* Parameters in range, children as the type asks, depth, dictionary index an integer. KDK_BAD_PARAMETER;
- * KDK_TOO_COMPLEX for depth. */
+/* Parameters in range, children as the type asks, depth, dictionary index an integer.
+ * KDK_BAD_PARAMETER; KDK_TOO_COMPLEX for depth. */
 kdk_status arrow_schema_check(const struct arrow_schema *schema,
                               struct err *err) KDK_MUST_CHECK;
-/* Same types all the way down. Names of struct members count, the root's and those inside lists and maps do not;
- * nullability, metadata and dictionary ids do not either. */
+/* Same types all the way down. Names of struct members count, the root's and those inside
+ * lists and maps do not; nullability, metadata and dictionary ids do not either. */
 bool arrow_schema_same_type(const struct arrow_schema *a, const struct arrow_schema *b);
 /* Same types, names, nullability, order flags and metadata. */
 bool arrow_schema_equal(const struct arrow_schema *a, const struct arrow_schema *b);
@@ -189,25 +197,29 @@ struct arrow_buffer {
     void (*release)(struct arrow_buffer *buffer); /* Frees data and the struct. */
     void *owner;                                  /* For `release`. */
 };
-/* Uninitialised, aligned to 64 bytes, padded with zeroes to a multiple of 64. One reference, the caller's. */
+/* Uninitialised, aligned to 64 bytes, padded with zeroes to a multiple of 64. One
+ * reference, the caller's. */
 kdk_status arrow_buffer_new(size_t bytes, struct arrow_buffer **out,
                             struct err *err) KDK_MUST_CHECK;
-/* Wraps memory of someone else: `release` gets a struct whose `owner` is given here; it must mem_free() the struct. */
+/* Wraps memory of someone else: `release` gets a struct whose `owner` is given here; it
+ * must mem_free() the struct. */
 kdk_status arrow_buffer_wrap(void *data, size_t bytes,
                              void (*release)(struct arrow_buffer *), void *owner,
                              struct arrow_buffer **out, struct err *err) KDK_MUST_CHECK;
 /* Bytes from..from+bytes of `parent`, sharing them. */
 kdk_status arrow_buffer_slice(struct arrow_buffer *parent, size_t from, size_t bytes,
                               struct arrow_buffer **out, struct err *err) KDK_MUST_CHECK;
-/* 64 zero bytes that live for ever: what stands for offsets of no values, and for data of none. */
+/* 64 zero bytes that live for ever: what stands for offsets of no values, and for data of
+ * none. */
 struct arrow_buffer *arrow_buffer_zeroes(void);
 struct arrow_buffer *arrow_buffer_ref(struct arrow_buffer *buffer); /* Accepts NULL. */
 void arrow_buffer_unref(struct arrow_buffer *buffer);               /* Accepts NULL. */
 
 /* ---- Arrays ---- */
 
-/* `length` slots from slot `offset` of the buffers on. Children of a struct or fixed-size list are seen through the
- * parent's offset, as in the C data interface: slot i of a struct is slot offset + i of its children's slots. */
+/* `length` slots from slot `offset` of the buffers on. Children of a struct or fixed-size
+ * list are seen through the parent's offset, as in the C data interface: slot i of a struct
+ * is slot offset + i of its children's slots. */
 struct arrow_array {
     int64_t length;
     int64_t null_count;
@@ -230,16 +242,19 @@ void arrow_array_unref(struct arrow_array *array); /* Accepts NULL and half-buil
 kdk_status arrow_array_slice(const struct arrow_schema *schema, struct arrow_array *array,
                              int64_t from, int64_t length, struct arrow_array **out,
                              struct err *err) KDK_MUST_CHECK;
-/* Establishes A1 to A4 for an array from outside: KDK_CORRUPT says what is wrong and in which field. A null count
- * of -1 is counted and set, so the array must not be shared yet. */
+/* Establishes A1 to A4 for an array from outside: KDK_CORRUPT says what is wrong and in
+ * which field. A null count of -1 is counted and set, so the array must not be shared
+ * yet. */
 kdk_status arrow_array_check(const struct arrow_schema *schema, struct arrow_array *array,
                              struct err *err) KDK_MUST_CHECK;
-/* Logical equality: same length, NULL in the same slots, same values in the others; dictionary-encoded slots by the
- * value they stand for, floats by their bits. On false `why` (may be NULL) says where. Both are of this schema. */
+/* Logical equality: same length, NULL in the same slots, same values in the others;
+ * dictionary-encoded slots by the value they stand for, floats by their bits. On false
+ * `why` (may be NULL) says where. Both are of this schema. */
 bool arrow_array_equal(const struct arrow_schema *schema, const struct arrow_array *a,
                        const struct arrow_array *b, struct buf *why);
 
-/* Whether slot i is not NULL (a dictionary-encoded slot may still stand for a NULL in its dictionary). */
+/* Whether slot i is not NULL (a dictionary-encoded slot may still stand for a NULL in its
+ * dictionary). */
 static inline bool arrow_is_valid(const struct arrow_array *array, int64_t i)
 {
     const struct arrow_buffer *bits = array->buffer_count ? array->buffers[0] : NULL;
@@ -257,11 +272,12 @@ static inline bool arrow_bool(const struct arrow_array *array, int64_t i)
     uint64_t at = (uint64_t)(array->offset + i);
     return array->buffers[1]->data[at / 8] >> (at % 8) & 1;
 }
-/* The bytes of slot i of a utf8, binary, large, view or fixed_size_binary array; valid slots only for views. */
+/* The bytes of slot i of a utf8, binary, large, view or fixed_size_binary array; valid
+ * slots only for views. */
 const uint8_t *arrow_bytes(const struct arrow_schema *schema,
                            const struct arrow_array *array, int64_t i, size_t *bytes);
-/* Where in child 0 the elements of slot i of any list or map begin (counting from the child's own slot 0), and
- * how many there are. Valid slots only for list views. */
+/* Where in child 0 the elements of slot i of any list or map begin (counting from the
+ * child's own slot 0), and how many there are. Valid slots only for list views. */
 int64_t arrow_list(const struct arrow_schema *schema, const struct arrow_array *array,
                    int64_t i, int64_t *count);
 /* The index that slot i of a dictionary-encoded array holds; -1 for a NULL slot. */
@@ -270,8 +286,8 @@ int64_t arrow_index(const struct arrow_schema *schema, const struct arrow_array 
 
 /* ---- Building, a value at a time ---- */
 
-/* Grows an array of one type. Every addition may fail for want of memory, or with KDK_LIMIT when 32-bit offsets
- * are used up; the builder may then only be freed. One owner. */
+/* Grows an array of one type. Every addition may fail for want of memory, or with KDK_LIMIT
+ * when 32-bit offsets are used up; the builder may then only be freed. One owner. */
 struct arrow_builder;
 kdk_status arrow_builder_new(const struct arrow_schema *schema /* borrowed for its life */,
                              struct arrow_builder **out, struct err *err) KDK_MUST_CHECK;
@@ -288,9 +304,9 @@ kdk_status arrow_builder_bool(struct arrow_builder *builder, bool value,
 /* A value of a utf8, binary, large or view type. Text is not checked. */
 kdk_status arrow_builder_bytes(struct arrow_builder *builder, const void *bytes,
                                size_t count, struct err *err) KDK_MUST_CHECK;
-/* Nested types: add to the children first (borrowed builders), then end the slot. A list's slot takes what was added
- * to its child since the last slot; a struct's takes one from each child, a fixed-size list's `width`:
- * KDK_BAD_PARAMETER otherwise. */
+/* Nested types: add to the children first (borrowed builders), then end the slot. A list's
+ * slot takes what was added to its child since the last slot; a struct's takes one from
+ * each child, a fixed-size list's `width`: KDK_BAD_PARAMETER otherwise. */
 struct arrow_builder *arrow_builder_child(struct arrow_builder *builder, size_t index);
 kdk_status arrow_builder_slot(struct arrow_builder *builder,
                               struct err *err) KDK_MUST_CHECK;
@@ -306,8 +322,9 @@ kdk_status arrow_builder_finish(struct arrow_builder *builder, struct arrow_arra
 
 /* ---- Streams of batches ---- */
 
-/* Something that gives record batches of one schema: an IPC file or stream, a foreign C stream, a query. Embedded
- * first in the struct of whoever implements it. One thread at a time. */
+/* Something that gives record batches of one schema: an IPC file or stream, a foreign C
+ * stream, a query. Embedded first in the struct of whoever implements it. One thread at a
+ * time. */
 struct arrow_stream {
     const struct arrow_schema *schema; /* A struct type; borrowed from the stream. */
     /* The next batch, which the caller unrefs; NULL at the end. */

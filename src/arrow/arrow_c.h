@@ -1,10 +1,11 @@
 /* arrow_c.h - the Arrow C data interface and C stream interface, both ways.
  *
- * The structs are Arrow's ABI, under its standard guards, so that a host that has them already may
- * include both. Ownership: who gets a struct releases it, once, from any thread; a struct that was moved
- * from or released has release == NULL.
+ * The structs are Arrow's ABI, under its standard guards, so that a host that has them
+ * already may include both. Ownership: who gets a struct releases it, once, from any
+ * thread; a struct that was moved from or released has release == NULL.
  *
- * Sources  Arrow specification, "The Arrow C data interface" and "The Arrow C stream interface".
+ * Sources  Arrow specification, "The Arrow C data interface" and "The Arrow C stream
+ *          interface".
  */
 #ifndef KDK_ARROW_ARROW_C_H
 #define KDK_ARROW_ARROW_C_H
@@ -58,19 +59,20 @@ struct ArrowArrayStream {
 
 #endif /* ARROW_C_STREAM_INTERFACE */
 
-/* Fills *out, which the receiver releases; on failure *out is released already (release == NULL). The
- * schema is copied, the array's buffers are shared. */
+/* Fills *out, which the receiver releases; on failure *out is released already (release ==
+ * NULL). The schema is copied, the array's buffers are shared. */
 kdk_status arrow_export_schema(const struct arrow_schema *schema, struct ArrowSchema *out,
                                struct err *err) KDK_MUST_CHECK;
 kdk_status arrow_export_array(const struct arrow_schema *schema, struct arrow_array *array,
                               struct ArrowArray *out, struct err *err) KDK_MUST_CHECK;
-/* Copies; `in` stays the caller's, to release. KDK_UNSUPPORTED for unions and run-end encoding,
- * KDK_BAD_PARAMETER for what is no valid schema. */
+/* Copies; `in` stays the caller's, to release. KDK_UNSUPPORTED for unions and run-end
+ * encoding, KDK_BAD_PARAMETER for what is no valid schema. */
 kdk_status arrow_import_schema(const struct ArrowSchema *in, struct arrow_schema **out,
                                struct err *err) KDK_MUST_CHECK;
-/* Moves `in` in, whatever happens: in->release is NULL afterwards, and it is released with the last
- * reference (at once on failure). Checked as arrow_array_check() does, as far as memory of unknown size can be;
- * buffers that are not aligned to 16 bytes are copied. KDK_CORRUPT, NOMEM. */
+/* Moves `in` in, whatever happens: in->release is NULL afterwards, and it is released with
+ * the last reference (at once on failure). Checked as arrow_array_check() does, as far as
+ * memory of unknown size can be; buffers that are not aligned to 16 bytes are copied.
+ * KDK_CORRUPT, NOMEM. */
 kdk_status arrow_import_array(struct ArrowArray *in, const struct arrow_schema *schema,
                               struct arrow_array **out, struct err *err) KDK_MUST_CHECK;
 /* Moves the stream in, also on failure. */

@@ -13,7 +13,8 @@ int64_t arrow_bits_count(const uint8_t *bytes, int64_t from, int64_t count);
 /* Slots [0, length) of the physical array that hold NULL, by its validity. */
 int64_t arrow_nulls_count(const struct arrow_schema *schema,
                           const struct arrow_array *array);
-/* Copies `count` bits from bit `from` of `in` to bit `to` of `out`; the other bits of out stay. */
+/* Copies `count` bits from bit `from` of `in` to bit `to` of `out`; the other bits of out
+ * stay. */
 void arrow_bits_move(uint8_t *out, int64_t to, const uint8_t *in, int64_t from,
                      int64_t count);
 

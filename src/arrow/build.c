@@ -77,7 +77,8 @@ static kdk_status put(struct arrow_grow *grow, const void *bytes, size_t count,
     return status;
 }
 
-/* Makes room for bit `at`, the last one so far. Unused memory of a grow is zero, and so is the bit. */
+/* Makes room for bit `at`, the last one so far. Unused memory of a grow is zero, and so is
+ * the bit. */
 static kdk_status put_bit(struct arrow_grow *grow, int64_t at, bool set, struct err *err)
 {
     size_t bytes = (size_t)at / 8 + 1;

@@ -1,8 +1,9 @@
 /* cdata.c - the C data interface: schemas and arrays, in and out.
  *
- * Export: each exported struct owns a `private` block with its strings, pointer arrays and a reference to our
- * array; a child's memory belongs to the child, so that a consumer may move it out. Import: the foreign array
- * is moved into a counted holder, and each of our buffers is a window into it that holds a reference.
+ * Export: each exported struct owns a `private` block with its strings, pointer arrays and
+ * a reference to our array; a child's memory belongs to the child, so that a consumer may
+ * move it out. Import: the foreign array is moved into a counted holder, and each of our
+ * buffers is a window into it that holds a reference.
  */
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
-/* check.c - whether an array from outside is what it says (A1 to A4), and whether two are equal. */
+/* check.c - whether an array from outside is what it says (A1 to A4), and whether two are
+ * equal. */
 #include "arrow/arrow.h"
 #include "arrow/arrow_int.h"
 
@@ -26,7 +27,8 @@ static kdk_status need(struct arrow_array *array, size_t i, size_t bytes, struct
     return KDK_OK;
 }
 
-/* Offsets from slot `offset` on do not decrease, start at 0 or more, and end within `limit`. */
+/* Offsets from slot `offset` on do not decrease, start at 0 or more, and end within
+ * `limit`. */
 static kdk_status check_offsets(const struct arrow_array *array, bool wide, uint64_t limit,
                                 struct err *err)
 {
@@ -66,8 +68,9 @@ static kdk_status check_text(const struct arrow_schema *schema,
     return KDK_OK;
 }
 
-/* Text with offsets. Mostly all of it is good and one call tells: then only the slots must begin where characters do.
- * Otherwise what lies under NULLs may be at fault, and slots are checked one by one. */
+/* Text with offsets. Mostly all of it is good and one call tells: then only the slots must
+ * begin where characters do. Otherwise what lies under NULLs may be at fault, and slots are
+ * checked one by one. */
 static kdk_status check_var_text(const struct arrow_schema *schema,
                                  const struct arrow_array *array, struct err *err)
 {

@@ -108,7 +108,9 @@ static int to_errno(kdk_status status)
         return ENOTSUP;
     case KDK_INTERRUPTED:
         return ECANCELED;
-    default: /* The list of statuses is open; what has no errno of its own is an input/output error. */
+    default:
+        /* The list of statuses is open; what has no errno of its own is an input/output
+         * error. */
         return EIO;
     }
 }

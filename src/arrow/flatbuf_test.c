@@ -1,4 +1,5 @@
-/* Metadata built by hand: what readers must refuse, and that the builder's tables read back. */
+/* Metadata built by hand: what readers must refuse, and that the builder's tables read
+ * back. */
 #include "arrow/flatbuf.h"
 
 #include "arrow/ipc_int.h"
@@ -128,7 +129,8 @@ TEST(arrow_flatbuf, types_that_are_not_read_are_refused)
     }
 }
 
-/* Each struct has the next one as a child twice: 2^40 fields in a few thousand bytes, were it unfolded. */
+/* Each struct has the next one as a child twice: 2^40 fields in a few thousand bytes, were
+ * it unfolded. */
 TEST(arrow_flatbuf, shared_tables_do_not_explode)
 {
     for (int levels = 40; levels <= 100; levels += 60) {

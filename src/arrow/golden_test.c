@@ -1,6 +1,8 @@
-/* Every golden set equals its JSON, as file and as stream; a JSON with one value changed does not.
+/* Every golden set equals its JSON, as file and as stream; a JSON with one value changed
+ * does not.
  *
- * Holds a small JSON parser and a reader of Arrow's JSON integration format, for tests only.
+ * Holds a small JSON parser and a reader of Arrow's JSON integration format, for tests
+ * only.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -508,7 +510,8 @@ static const char *folder_of_sets(int which)
     return which == 0 ? KDK_SOURCE_DIR "/test/data/arrow" : getenv("KDK_ARROW_GOLDEN");
 }
 
-/* Reads all batches of a stream, which is closed, and compares; on a difference says so if `loud`. */
+/* Reads all batches of a stream, which is closed, and compares; on a difference says so if
+ * `loud`. */
 static bool stream_equals(struct arrow_stream *stream, const struct json *root,
                           const char *what, bool loud)
 {
@@ -648,8 +651,8 @@ static void check_refused(const char *base)
     }
 }
 
-/* Changes the value of the first slot that is not NULL, or makes it NULL, in a column without children; whether there
- * was one. */
+/* Changes the value of the first slot that is not NULL, or makes it NULL, in a column
+ * without children; whether there was one. */
 static bool mutate(struct json *column, struct arena *arena)
 {
     struct json *validity = get(column, "VALIDITY"), *data = get(column, "DATA");
@@ -689,8 +692,8 @@ static size_t leaves(struct json *columns, struct json **out, size_t count)
     return count;
 }
 
-/* Each leaf of the first batch is changed in turn. At the top all mutants must fail; below, a value may lie under a NULL, and
- * a code may have changed to that of an equal entry. */
+/* Each leaf of the first batch is changed in turn. At the top all mutants must fail; below,
+ * a value may lie under a NULL, and a code may have changed to that of an equal entry. */
 static void check_mutants(const char *base)
 {
     struct arena arena = {0};

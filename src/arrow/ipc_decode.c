@@ -1,4 +1,5 @@
-/* ipc_decode.c - from the layout of a batch and its bytes to a checked array; dictionaries by id. */
+/* ipc_decode.c - from the layout of a batch and its bytes to a checked array; dictionaries
+ * by id. */
 #include "arrow/ipc_dict.h"
 
 #include "base/mem.h"

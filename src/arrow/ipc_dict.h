@@ -1,4 +1,5 @@
-/* ipc_dict.h - the dictionaries of a schema that is read: by id, as they are now. Private to the readers. */
+/* ipc_dict.h - the dictionaries of a schema that is read: by id, as they are now. Private
+ * to the readers. */
 #ifndef KDK_ARROW_IPC_DICT_H
 #define KDK_ARROW_IPC_DICT_H
 
@@ -35,7 +36,8 @@ struct ipc_body {
     uint64_t offset;            /* Where the body begins. */
     const struct arrow_source *source;
 };
-/* Makes the batch (a struct array) of a layout, checked. `wanted`, if given, tells which columns; others are left out. */
+/* Makes the batch (a struct array) of a layout, checked. `wanted`, if given, tells which
+ * columns; others are left out. */
 kdk_status ipc_batch_decode(struct ipc_place place, const struct arrow_schema *schema,
                             const struct arrow_batch_layout *layout,
                             const struct ipc_body *body, const uint32_t *columns,
@@ -50,8 +52,8 @@ static inline struct arrow_schema *ipc_unconst(const struct arrow_schema *schema
 {
     return (struct arrow_schema *)(uintptr_t)schema;
 }
-/* A schema of one column, which is the value type of a dictionary: how dictionary batches are laid out. `column` is
- * room for the child pointer. */
+/* A schema of one column, which is the value type of a dictionary: how dictionary batches
+ * are laid out. `column` is room for the child pointer. */
 static inline struct arrow_schema ipc_dictionary_schema(struct arrow_schema **column)
 {
     static char name[] = "dictionary";

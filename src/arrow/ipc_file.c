@@ -299,7 +299,8 @@ out:
     return status;
 }
 
-/* Recursion (dictionaries inside the values of dictionaries) goes down the tree of the schema, so it ends. */
+/* Recursion (dictionaries inside the values of dictionaries) goes down the tree of the
+ * schema, so it ends. */
 static kdk_status dictionary_lookup(void *context, int64_t id, struct arrow_array **out,
                                     struct err *err)
 {

@@ -45,8 +45,8 @@ kdk_status ipc_metadata_parse(struct ipc_place place, const struct fb_table *tab
                               struct err *err) KDK_MUST_CHECK;
 kdk_status ipc_schema_parse(struct ipc_place place, const struct fb_table *table,
                             struct arrow_schema **out, struct err *err) KDK_MUST_CHECK;
-/* The layout of a batch (a RecordBatch table) of columns of `schema`, whose body begins at `body`. Decoded lengths of
- * compressed buffers are not known yet: stored_bytes - 8. */
+/* The layout of a batch (a RecordBatch table) of columns of `schema`, whose body begins at
+ * `body`. Decoded lengths of compressed buffers are not known yet: stored_bytes - 8. */
 kdk_status ipc_layout_parse(struct ipc_place place, const struct fb_table *table,
                             const struct arrow_schema *schema, uint64_t body,
                             int64_t body_bytes, struct arrow_batch_layout *out,
@@ -79,7 +79,8 @@ kdk_status ipc_footer_build(const struct arrow_schema *schema,
                             const struct arrow_metadata *metadata, struct buf *buf,
                             struct err *err) KDK_MUST_CHECK;
 
-/* The most that `payload` bytes can decode to: what is claimed beyond is damage, and never allocated. */
+/* The most that `payload` bytes can decode to: what is claimed beyond is damage, and never
+ * allocated. */
 uint64_t ipc_decoded_max(enum arrow_codec codec, uint64_t payload);
 
 #endif

@@ -135,7 +135,8 @@ static bool int_type(int64_t bits, bool is_signed, enum arrow_type *out)
     }
 }
 
-/* A NUL-terminated copy, which must be UTF-8 without NULs: names and zones are C strings everywhere else. */
+/* A NUL-terminated copy, which must be UTF-8 without NULs: names and zones are C strings
+ * everywhere else. */
 static kdk_status take_text(struct ipc_place place, const char *text, size_t bytes,
                             char **out, struct err *err)
 {
@@ -312,7 +313,8 @@ static kdk_status field_parse(struct ipc_place place, const struct fb_table *fie
     }
     encoding = fb_child(field, 4);
     if (encoding.at != 0) {
-        /* The field's type is that of the values; here the node is the index, the values hang below. */
+        /* The field's type is that of the values; here the node is the index, the values
+         * hang below. */
         struct fb_table index = fb_child(&encoding, 1);
         value = schema;
         schema = NULL;
@@ -657,8 +659,8 @@ static size_t build_type(struct buf *buf, const struct arrow_schema *schema,
     return fb_add_table(buf, "");
 }
 
-/* `next_id` numbers dictionaries depth first, an inner one before the one whose values use it, as writers must send
- * them. */
+/* `next_id` numbers dictionaries depth first, an inner one before the one whose values use
+ * it, as writers must send them. */
 static size_t build_field(struct buf *buf, const struct arrow_schema *schema,
                           int64_t *next_id)
 {

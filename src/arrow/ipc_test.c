@@ -1,4 +1,5 @@
-/* Writing and reading back: every type, codec, format; slices; dictionaries that grow; layouts; damage. */
+/* Writing and reading back: every type, codec, format; slices; dictionaries that grow;
+ * layouts; damage. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -302,7 +303,8 @@ TEST(arrow_ipc, lz4_frames_have_independent_blocks)
         CHECK_EQ(arrow_decode(ARROW_CODEC_LZ4_FRAME, out.data, out.len, back, bytes, NULL),
                  KDK_OK);
         CHECK_MEM(back, data, bytes);
-        /* Frame descriptor: version 1, independent blocks, content size; blocks of at most 64 KiB. */
+        /* Frame descriptor: version 1, independent blocks, content size; blocks of at most
+         * 64 KiB. */
         CHECK_EQ((uint8_t)out.data[4] & 0xe8, 0x68);
         CHECK_EQ((uint8_t)out.data[5] >> 4, 4);
         for (at = 15; get_u32(out.data + at) != 0;
@@ -352,7 +354,8 @@ static void small_data(struct buf *out, bool file, enum arrow_codec codec)
 
 TEST(arrow_ipc, flipped_bytes_are_refused_or_give_sound_arrays)
 {
-    /* Files raw and LZ4, a stream with ZSTD: every piece of code once, and this is the slowest test. */
+    /* Files raw and LZ4, a stream with ZSTD: every piece of code once, and this is the
+     * slowest test. */
     for (size_t c = 0; c < COUNT_OF(codecs); c++) {
         bool file = codecs[c] != ARROW_CODEC_ZSTD;
         struct buf out = {0};
@@ -396,7 +399,8 @@ TEST(arrow_ipc, truncated_data_are_refused)
                 CHECK_EQ(err.status, KDK_CORRUPT);
             mem_free(copy);
         }
-        /* A stream may end without its end mark, after any of its messages: schema, 4 dictionaries, batch. */
+        /* A stream may end without its end mark, after any of its messages: schema, 4
+         * dictionaries, batch. */
         CHECK_EQ(accepted, file ? 0 : 6);
         buf_deinit(&out);
     }
@@ -427,7 +431,8 @@ TEST(arrow_ipc, hostile_lengths_are_refused_without_taking_memory)
     buf_deinit(&out);
 }
 
-/* Every allocation of writing and reading fails in turn: always a clean KDK_NOMEM, and nothing leaks. */
+/* Every allocation of writing and reading fails in turn: always a clean KDK_NOMEM, and
+ * nothing leaks. */
 TEST(arrow_ipc, failed_allocations_are_clean)
 {
     struct arrow_schema *schema = sample_schema();

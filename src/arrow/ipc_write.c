@@ -1,14 +1,16 @@
 /* ipc_write.c - the IPC writer, file and stream.
  *
- * A batch is laid out in memory first, since its metadata come before its body and name the place of each
- * buffer. Arrays may be slices: what is written begins at slot 0, offsets at 0.
+ * A batch is laid out in memory first, since its metadata come before its body and name the
+ * place of each buffer. Arrays may be slices: what is written begins at slot 0, offsets at
+ * 0.
  */
 #include "arrow/ipc_int.h"
 
 #include "base/hash.h"
 #include "base/mem.h"
 
-/* A dictionary of the schema; they are numbered depth first, inner ones first, as build_field() does. */
+/* A dictionary of the schema; they are numbered depth first, inner ones first, as
+ * build_field() does. */
 struct written {
     const struct arrow_schema *values; /* In the writer's schema. */
     struct arrow_array *last; /* What readers have, or will have; NULL: nothing yet. */
@@ -38,8 +40,8 @@ struct laying {
     uint32_t column;
 };
 
-/* Room for one more element where the capacity is the next power of two. `array` is the address of a pointer to
- * elements of any type. */
+/* Room for one more element where the capacity is the next power of two. `array` is the
+ * address of a pointer to elements of any type. */
 static kdk_status grow_array(void *array, size_t count, size_t bytes, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -90,7 +92,8 @@ out:
     return status;
 }
 
-/* Sends w->metadata, with its prefix, and padded so that what follows begins on a multiple of 64. */
+/* Sends w->metadata, with its prefix, and padded so that what follows begins on a multiple
+ * of 64. */
 static kdk_status put_metadata(struct arrow_writer *w, size_t *bytes, struct err *err)
 {
     static const uint8_t zero[IPC_ALIGN];
@@ -245,7 +248,8 @@ out:
     return status;
 }
 
-/* Offsets from..from+count+1, made to begin at 0; tells which part of the data or child they cover. */
+/* Offsets from..from+count+1, made to begin at 0; tells which part of the data or child
+ * they cover. */
 static kdk_status lay_offsets(struct laying *lay, const struct arrow_array *array,
                               bool wide, int64_t from, int64_t count, int64_t *first,
                               int64_t *last, struct err *err)
@@ -358,7 +362,8 @@ out:
     return status;
 }
 
-/* Writes a message of columns that are laid out: `lay` is filled from here on. *layout (may be NULL) gets the layout. */
+/* Writes a message of columns that are laid out: `lay` is filled from here on. *layout (may
+ * be NULL) gets the layout. */
 static kdk_status put_batch(struct arrow_writer *w, struct laying *lay, int64_t length,
                             struct ipc_batch_build *build, struct ipc_block *block,
                             struct arrow_batch_layout *layout, struct err *err)
@@ -436,8 +441,9 @@ out:
     return status;
 }
 
-/* Sees to it that readers get `values` as dictionary `id`. `inner` tells that a dictionary inside the values was sent,
- * so that what was sent before refers to another one. *sent is set if anything went out. */
+/* Sees to it that readers get `values` as dictionary `id`. `inner` tells that a dictionary
+ * inside the values was sent, so that what was sent before refers to another one. *sent is
+ * set if anything went out. */
 static kdk_status send_dictionary(struct arrow_writer *w, size_t id,
                                   struct arrow_array *values, bool inner,
                                   const struct arrow_batch_options *options, bool *sent,

@@ -363,7 +363,8 @@ static bool same(const struct arrow_schema *a, const struct arrow_schema *b, boo
                 !metadata_equal(&a->metadata, &b->metadata)))
         return false;
     for (size_t i = 0; i < a->child_count; i++) {
-        /* Names inside lists and maps are decoration ("item", "element"); a struct's are its keys. */
+        /* Names inside lists and maps are decoration ("item", "element"); a struct's are
+         * its keys. */
         if ((all || a->type == ARROW_STRUCT) &&
             strcmp(a->children[i]->name, b->children[i]->name) != 0)
             return false;

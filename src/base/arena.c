@@ -1,5 +1,5 @@
-/* arena.c - see arena.h. Blocks double from ARENA_BLOCK_MIN to ARENA_BLOCK_MAX; what is larger
- * than the next block gets one of its own size. */
+/* arena.c - see arena.h. Blocks double from ARENA_BLOCK_MIN to ARENA_BLOCK_MAX; what is
+ * larger than the next block gets one of its own size. */
 #include "base/arena.h"
 
 #include <stdio.h>

@@ -1,5 +1,6 @@
-/* arena.h - memory that is freed all at once, when its lifetime (statement, transaction, batch)
- * ends. Not thread-safe: one owner at a time. Nothing allocated here is freed alone. */
+/* arena.h - memory that is freed all at once, when its lifetime (statement, transaction,
+ * batch) ends. Not thread-safe: one owner at a time. Nothing allocated here is freed
+ * alone. */
 #ifndef KDK_BASE_ARENA_H
 #define KDK_BASE_ARENA_H
 
@@ -31,7 +32,8 @@ void *arena_alloc_slow(struct arena *arena, size_t bytes, size_t alignment);
 static inline void *arena_alloc(struct arena *arena, size_t bytes)
 {
     size_t want = (bytes + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
-    if (KDK_LIKELY(want >= bytes && (size_t)(arena->end - arena->next) >= want && arena->next)) {
+    if (KDK_LIKELY(want >= bytes && (size_t)(arena->end - arena->next) >= want &&
+                   arena->next)) {
         void *at = arena->next;
         arena->next += want;
         return at;

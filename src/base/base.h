@@ -23,15 +23,15 @@
 #define ASSERT(COND) assert(COND)
 #endif
 
-/* Stays in release builds: the statement ends with KDK_INTERNAL and nothing is written. Only in a
- * function with `status`, `err` and an `out:` label. */
-#define TRY_ASSERT(COND)                                                                       \
-    do {                                                                                       \
-        if (KDK_UNLIKELY(!(COND))) {                                                           \
-            status = err_set(err, KDK_INTERNAL, "assertion failed: %s (%s:%d)", #COND,         \
-                             __FILE__, __LINE__);                                              \
-            goto out;                                                                          \
-        }                                                                                      \
+/* Stays in release builds: the statement ends with KDK_INTERNAL and nothing is written.
+ * Only in a function with `status`, `err` and an `out:` label. */
+#define TRY_ASSERT(COND)                                                                   \
+    do {                                                                                   \
+        if (KDK_UNLIKELY(!(COND))) {                                                       \
+            status = err_set(err, KDK_INTERNAL, "assertion failed: %s (%s:%d)", #COND,     \
+                             __FILE__, __LINE__);                                          \
+            goto out;                                                                      \
+        }                                                                                  \
     } while (0)
 
 typedef __int128 int128;
@@ -58,19 +58,20 @@ static inline size_t align_up(size_t bytes, size_t to)
     return (bytes + to - 1) & ~(to - 1);
 }
 
-/* Little-endian loads and stores at any alignment: every format on disk is little-endian, and so
- * is every machine this builds for. */
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "big-endian needs swaps in get/put");
-#define KDK_DEFINE_GETPUT(NAME, T)                                                             \
-    static inline T get_##NAME(const void *at)                                                 \
-    {                                                                                          \
-        T v;                                                                                   \
-        memcpy(&v, at, sizeof v);                                                              \
-        return v;                                                                              \
-    }                                                                                          \
-    static inline void put_##NAME(void *at, T v)                                               \
-    {                                                                                          \
-        memcpy(at, &v, sizeof v);                                                              \
+/* Little-endian loads and stores at any alignment: every format on disk is little-endian,
+ * and so is every machine this builds for. */
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "big-endian needs swaps in get/put");
+#define KDK_DEFINE_GETPUT(NAME, T)                                                         \
+    static inline T get_##NAME(const void *at)                                             \
+    {                                                                                      \
+        T v;                                                                               \
+        memcpy(&v, at, sizeof v);                                                          \
+        return v;                                                                          \
+    }                                                                                      \
+    static inline void put_##NAME(void *at, T v)                                           \
+    {                                                                                      \
+        memcpy(at, &v, sizeof v);                                                          \
     }
 KDK_DEFINE_GETPUT(u8, uint8_t)
 KDK_DEFINE_GETPUT(u16, uint16_t)

@@ -7,14 +7,14 @@
 #include "base/base.h"
 
 struct buf {
-    char *data;   /* Owned; NULL while nothing was added. */
-    size_t len;   /* Bytes in use. */
+    char *data; /* Owned; NULL while nothing was added. */
+    size_t len; /* Bytes in use. */
     size_t cap;
-    bool nomem;   /* An addition failed: sticky, and all later ones do nothing. */
+    bool nomem; /* An addition failed: sticky, and all later ones do nothing. */
 };
 
-/* A zeroed struct is an empty buffer. Each buf_add* may fail for want of memory: it returns KDK_NOMEM and
- * the failure sticks, so a series may be checked once with buf_status(). */
+/* A zeroed struct is an empty buffer. Each buf_add* may fail for want of memory: it returns
+ * KDK_NOMEM and the failure sticks, so a series may be checked once with buf_status(). */
 void buf_deinit(struct buf *buf);
 void buf_clear(struct buf *buf); /* Keeps the memory; forgets a failure. */
 kdk_status buf_reserve(struct buf *buf, size_t more);
@@ -28,15 +28,17 @@ kdk_status buf_add_u64(struct buf *buf, uint64_t v);
 kdk_status buf_add_varint(struct buf *buf, uint64_t v); /* LEB128. */
 kdk_status buf_printf(struct buf *buf, const char *format, ...) KDK_PRINTF(2, 3);
 kdk_status buf_printfv(struct buf *buf, const char *format, va_list args);
-/* Room for `count` bytes at the end, counted as used, uninitialised; NULL when out of memory. */
+/* Room for `count` bytes at the end, counted as used, uninitialised; NULL when out of
+ * memory. */
 void *buf_extend(struct buf *buf, size_t count);
 /* KDK_OK, or KDK_NOMEM set in err. */
 kdk_status buf_status(const struct buf *buf, struct err *err);
 /* Moves the bytes out; the caller frees with mem_free(). NULL for an empty buffer. */
 char *buf_take(struct buf *buf);
 
-/* A reader over bytes that someone else owns. Every read is bounds-checked; past the end the
- * reader is `bad` for good and reads give zeroes, so a decoder checks once at the end. */
+/* A reader over bytes that someone else owns. Every read is bounds-checked; past the end
+ * the reader is `bad` for good and reads give zeroes, so a decoder checks once at the
+ * end. */
 struct cursor {
     const uint8_t *at, *end;
     bool bad;

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Formats into `into`; what does not fit is cut at a character boundary and ends in "...". */
+/* Formats into `into`; what does not fit is cut at a character boundary and ends in
+ * "...". */
 static void format_cut(char *into, size_t size, const char *format, va_list args)
 {
     /* The arguments may lie in the text that is being replaced. */

@@ -9,18 +9,16 @@ uint64_t hash_bytes(const void *bytes, size_t count)
     return XXH3_64bits(bytes, count);
 }
 
-/* The CRC of a byte is the CRC of its low half xor that of its high half (it is linear), so two
- * tables of 16 do for one of 256. Reflected polynomial 0x82f63b78. */
+/* The CRC of a byte is the CRC of its low half xor that of its high half (it is linear), so
+ * two tables of 16 do for one of 256. Reflected polynomial 0x82f63b78. */
 static const uint32_t crc_low[16] = {
-    0x00000000, 0xf26b8303, 0xe13b70f7, 0x1350f3f4,
-    0xc79a971f, 0x35f1141c, 0x26a1e7e8, 0xd4ca64eb,
-    0x8ad958cf, 0x78b2dbcc, 0x6be22838, 0x9989ab3b,
+    0x00000000, 0xf26b8303, 0xe13b70f7, 0x1350f3f4, 0xc79a971f, 0x35f1141c,
+    0x26a1e7e8, 0xd4ca64eb, 0x8ad958cf, 0x78b2dbcc, 0x6be22838, 0x9989ab3b,
     0x4d43cfd0, 0xbf284cd3, 0xac78bf27, 0x5e133c24,
 };
 static const uint32_t crc_high[16] = {
-    0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1,
-    0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
-    0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
+    0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
+    0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
     0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
 };
 
@@ -34,8 +32,8 @@ static uint32_t crc32c_table(uint32_t crc, const uint8_t *at, size_t count)
 }
 
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const uint8_t *at,
-                                                               size_t count)
+__attribute__((target("sse4.2"))) static uint32_t
+crc32c_sse42(uint32_t crc, const uint8_t *at, size_t count)
 {
     uint64_t wide = crc;
     for (; count >= 8; at += 8, count -= 8)

@@ -1,5 +1,5 @@
-/* hash.h - hashes and checksums. None is cryptographic. All are stable across runs and machines:
- * mix64 and CRC-32C values are on disk. */
+/* hash.h - hashes and checksums. None is cryptographic. All are stable across runs and
+ * machines: mix64 and CRC-32C values are on disk. */
 #ifndef KDK_BASE_HASH_H
 #define KDK_BASE_HASH_H
 
@@ -22,8 +22,8 @@ static inline uint64_t hash_combine(uint64_t seed, uint64_t h)
 }
 uint64_t hash_bytes(const void *bytes, size_t count); /* XXH3, 64 bits. */
 
-/* CRC-32C (Castagnoli, RFC 3720 B.4). `crc` is 0 to begin with, or an earlier result to go on. SSE 4.2
- * where the machine has it, else a table. */
+/* CRC-32C (Castagnoli, RFC 3720 B.4). `crc` is 0 to begin with, or an earlier result to go
+ * on. SSE 4.2 where the machine has it, else a table. */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t count);
 /* The table, whatever the machine has: what tests compare with. */
 uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t count);

@@ -1,9 +1,9 @@
 /* mem.c - see mem.h.
  *
- * Without hooks a block is malloc's own, and its size is what malloc_usable_size() says: no header,
- * nothing lost to alignment. With hooks the host's free wants the size back, so each block is
- * preceded by a header; blocks of the two kinds cannot be told apart, hence the rule that hooks
- * are set while no block lives.
+ * Without hooks a block is malloc's own, and its size is what malloc_usable_size() says: no
+ * header, nothing lost to alignment. With hooks the host's free wants the size back, so
+ * each block is preceded by a header; blocks of the two kinds cannot be told apart, hence
+ * the rule that hooks are set while no block lives.
  */
 #include "base/mem.h"
 
@@ -18,10 +18,11 @@
 #define MEM_ALIGNMENT     16
 #define MEM_ALIGNMENT_MAX ((size_t)2 << 20)
 
-/* The counters are kept in stripes, each on a cache line of its own, chosen by where the caller's stack
- * lies: threads that allocate at once then rarely write to the same line. A block may be freed by
- * another stripe than the one that counted it; only the sums mean anything, modulo 2^64. Relaxed
- * everywhere: the numbers are looked at, nothing is ordered by them. */
+/* The counters are kept in stripes, each on a cache line of its own, chosen by where the
+ * caller's stack lies: threads that allocate at once then rarely write to the same line. A
+ * block may be freed by another stripe than the one that counted it; only the sums mean
+ * anything, modulo 2^64. Relaxed everywhere: the numbers are looked at, nothing is ordered
+ * by them. */
 #define STRIPES    16
 #define PEAK_EVERY 256 /* Allocations of a stripe, */
 #define PEAK_BYTES                                                                         \
@@ -322,8 +323,8 @@ void mem_free(void *block)
     raw_free(block);
 }
 
-/* With hooks, and in every case while blocks are remembered, a new block and a copy: rare cases,
- * kept simple. */
+/* With hooks, and in every case while blocks are remembered, a new block and a copy: rare
+ * cases, kept simple. */
 void *mem_realloc(void *old, size_t bytes)
 {
     if (!old)

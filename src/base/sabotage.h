@@ -1,4 +1,5 @@
-/* sabotage.h - deliberate mistakes, to prove that the crash tests notice them. Never set outside of tests. */
+/* sabotage.h - deliberate mistakes, to prove that the crash tests notice them. Never set
+ * outside of tests. */
 #ifndef KDK_BASE_SABOTAGE_H
 #define KDK_BASE_SABOTAGE_H
 

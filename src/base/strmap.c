@@ -1,5 +1,5 @@
-/* strmap.c - see strmap.h. Open addressing with linear probing, at most three quarters full;
- * removal moves later entries back, so there are no tombstones. */
+/* strmap.c - see strmap.h. Open addressing with linear probing, at most three quarters
+ * full; removal moves later entries back, so there are no tombstones. */
 #include "base/strmap.h"
 
 #include "base/hash.h"

@@ -1,5 +1,5 @@
-/* strmap.h - a small hash map from bytes to a pointer, for names and codes. Not for rows: exec has
- * its own tables. Not thread-safe. */
+/* strmap.h - a small hash map from bytes to a pointer, for names and codes. Not for rows:
+ * exec has its own tables. Not thread-safe. */
 #ifndef KDK_BASE_STRMAP_H
 #define KDK_BASE_STRMAP_H
 
@@ -21,8 +21,10 @@ void *strmap_get(const struct strmap *map, const char *key, size_t key_bytes); /
 /* Adds or replaces; `value` is not NULL. The key is copied. */
 kdk_status strmap_put(struct strmap *map, const char *key, size_t key_bytes, void *value,
                       struct err *err);
-void *strmap_remove(struct strmap *map, const char *key, size_t key_bytes); /* the value or NULL */
-/* Next used entry at or after *at, advancing it past; NULL at the end. Start with *at = 0. */
+/* the value or NULL */
+void *strmap_remove(struct strmap *map, const char *key, size_t key_bytes);
+/* Next used entry at or after *at, advancing it past; NULL at the end. Start with *at =
+ * 0. */
 const struct strmap_entry *strmap_next(const struct strmap *map, size_t *at);
 
 #endif

@@ -4,12 +4,13 @@
 
 #include "base/base.h"
 
-/* Shortest form only, no surrogates, up to U+10FFFF. On false `*bad` (may be NULL) is the offset of the
- * first byte that is not part of a character. */
+/* Shortest form only, no surrogates, up to U+10FFFF. On false `*bad` (may be NULL) is the
+ * offset of the first byte that is not part of a character. */
 bool utf8_valid(const char *text, size_t bytes, size_t *bad);
 /* Characters (code points) of valid text. */
 size_t utf8_count(const char *text, size_t bytes);
-/* The byte offset of character `index` (0-based), or `bytes` if there are fewer. Valid text. */
+/* The byte offset of character `index` (0-based), or `bytes` if there are fewer. Valid
+ * text. */
 size_t utf8_offset(const char *text, size_t bytes, size_t index);
 /* Bytes of the character that starts at `text`; 1 for what is not a start byte. */
 size_t utf8_length(unsigned char first);

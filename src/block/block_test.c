@@ -1,4 +1,5 @@
-/* block_test.c - what is written is read back: all types, NULLs, gaps, widths, dictionaries; entries; zone maps. */
+/* block_test.c - what is written is read back: all types, NULLs, gaps, widths,
+ * dictionaries; entries; zone maps. */
 #include "block/block_test.h"
 
 #include <stdio.h>
@@ -10,7 +11,8 @@
 
 TEST(block, rows_of_all_types_come_back)
 {
-    static const enum arrow_codec codecs[] = {ARROW_CODEC_LZ4_FRAME, ARROW_CODEC_ZSTD, ARROW_CODEC_NONE};
+    static const enum arrow_codec codecs[] = {ARROW_CODEC_LZ4_FRAME, ARROW_CODEC_ZSTD,
+                                              ARROW_CODEC_NONE};
 
     for (uint64_t seed = 1; seed <= 6; seed++) {
         struct fix f;
@@ -78,7 +80,8 @@ TEST(block, long_values_close_strips)
 {
     struct fix f;
     struct err err = {0};
-    size_t sizes[] = {STRIP_BYTES_MAX * 3, 10, STRIP_BYTES_MAX / 2, STRIP_BYTES_MAX / 2, STRIP_BYTES_MAX / 3, 5};
+    size_t sizes[] = {STRIP_BYTES_MAX * 3, 10, STRIP_BYTES_MAX / 2, STRIP_BYTES_MAX / 2,
+                      STRIP_BYTES_MAX / 3, 5};
     uint32_t want[] = {1, 2, 3};
     char *text = mem_alloc(STRIP_BYTES_MAX * 3);
 
@@ -130,7 +133,8 @@ TEST(block, row_ids_and_positions_with_gaps)
             for (uint64_t id = entry->first; id <= entry->last; id++) {
                 bool there = f.ids[model + next] == id;
                 wrong += strip_entry_lower(entry, id) != next;
-                wrong += strip_entry_position(entry, id, &position) != there || (there && position != next);
+                wrong += strip_entry_position(entry, id, &position) != there ||
+                         (there && position != next);
                 next += there;
             }
             CHECK_EQ(wrong, 0);
@@ -180,12 +184,14 @@ TEST(block, entries_come_back_from_both_encodings)
                 again = NULL;
                 buf.data[at] ^= (char)(1 << bit);
                 kdk_status status = strip_entry_decode(buf.data, buf.len, &again, &err);
-                CHECK(status == KDK_OK || status == KDK_CORRUPT || status == KDK_UNSUPPORTED);
+                CHECK(status == KDK_OK || status == KDK_CORRUPT ||
+                      status == KDK_UNSUPPORTED);
                 tried++;
                 accepted += status == KDK_OK;
                 for (uint32_t i = 0; again && i < again->rows; i++) {
                     uint32_t position;
-                    if (!strip_entry_position(again, strip_entry_id(again, i), &position) || position != i)
+                    if (!strip_entry_position(again, strip_entry_id(again, i), &position) ||
+                        position != i)
                         CHECK(false);
                 }
                 strip_entry_unref(again);
@@ -212,7 +218,8 @@ TEST(block, dictionaries_of_files_are_prefixes)
         fix_rows(&f, KDK_PICK(3000, 200), 0, 10);
         for (uint32_t r = from; r < f.row_count; r++) {
             char text[32];
-            int n = snprintf(text, sizeof text, "entry %u", (uint32_t)fix_random(&f, file * 3 + 3));
+            int n = snprintf(text, sizeof text, "entry %u",
+                             (uint32_t)fix_random(&f, file * 3 + 3));
             f.rows[(size_t)r * f.column_count + 12] = (struct datum){
                 .s = str_of(arena_dup(&f.arena, text, sizeof text), (size_t)n)};
         }
@@ -249,7 +256,8 @@ TEST(block, dictionaries_of_files_are_prefixes)
     fix_deinit(&f);
 }
 
-/* Too many entries, too much that is new, and a dictionary that is a large part of its file: all are written plain. */
+/* Too many entries, too much that is new, and a dictionary that is a large part of its
+ * file: all are written plain. */
 TEST(block, columns_turn_plain)
 {
     struct fix f;
@@ -262,14 +270,16 @@ TEST(block, columns_turn_plain)
     for (uint32_t r = 0; r < rows; r++) { /* Every value another. */
         char text[32];
         int length = snprintf(text, sizeof text, "a new one %u", r);
-        f.rows[(size_t)r * n + 12].s = str_of(arena_dup(&f.arena, text, sizeof text), (size_t)length);
+        f.rows[(size_t)r * n + 12].s =
+            str_of(arena_dup(&f.arena, text, sizeof text), (size_t)length);
     }
     CHECK_EQ(fix_write(&f, 0, rows, false, &err), KDK_OK);
     CHECK_EQ(f.entries[0]->columns[12].form, STRIP_TEXT);
     CHECK_EQ(dict_count(f.columns[12].dict), 0);
     CHECK_EQ(fix_compare(&f, NULL, 0, rows, &err), KDK_OK);
 
-    /* 60 entries of 200 bytes among 700 rows of little else: more than a tenth. The first attempt is removed. */
+    /* 60 entries of 200 bytes among 700 rows of little else: more than a tenth. The first
+     * attempt is removed. */
     uint64_t first = f.next_file;
     fix_forget(&f);
     f.columns[0] = f.columns[12];
@@ -377,21 +387,32 @@ TEST(block, zone_maps_lose_no_row)
             for (uint32_t e = 0; e < f.entry_count; e++) {
                 const struct strip_entry *entry = f.entries[e];
                 for (uint32_t q = 0; q < 60; q++) {
-                    struct datum value = f.rows[(size_t)fix_random(&f, f.row_count) * f.column_count + c];
+                    struct datum value =
+                        f.rows[(size_t)fix_random(&f, f.row_count) * f.column_count + c];
                     if (ltype_is_float(type) && q == 0)
                         value = (struct datum){.f = __builtin_nan("")};
-                    if (ltype_is_string(type) && !value.null && value.s.len > 3 && q % 3 == 0)
-                        value.s = str_of(str_data(&value.s), value.s.len - 2); /* Cuts characters, which does not matter. */
+                    if (ltype_is_string(type) && !value.null && value.s.len > 3 &&
+                        q % 3 == 0)
+                        /* Cuts characters, which does not matter. */
+                        value.s = str_of(str_data(&value.s), value.s.len - 2);
                     for (enum zone_op op = ZONE_EQ; op <= ZONE_NOT_NULL; op++) {
-                        bool may = zone_may_match(entry, f.columns[c].number, type, op, &value), does = false;
+                        bool may = zone_may_match(entry, f.columns[c].number, type, op,
+                                                  &value),
+                             does = false;
                         for (uint32_t r = 0; r < entry->rows; r++) {
-                            const struct datum *d = &f.rows[(size_t)(model + r) * f.column_count + c];
-                            int cmp = d->null || value.null ? 0 : datum_compare(type, d, &value);
+                            const struct datum *d =
+                                &f.rows[(size_t)(model + r) * f.column_count + c];
+                            int cmp =
+                                d->null || value.null ? 0 : datum_compare(type, d, &value);
                             bool known = !d->null && !value.null;
-                            does |= (op == ZONE_EQ && known && cmp == 0) || (op == ZONE_NE && known && cmp != 0) ||
-                                    (op == ZONE_LT && known && cmp < 0) || (op == ZONE_LE && known && cmp <= 0) ||
-                                    (op == ZONE_GT && known && cmp > 0) || (op == ZONE_GE && known && cmp >= 0) ||
-                                    (op == ZONE_IS_NULL && d->null) || (op == ZONE_NOT_NULL && !d->null);
+                            does |= (op == ZONE_EQ && known && cmp == 0) ||
+                                    (op == ZONE_NE && known && cmp != 0) ||
+                                    (op == ZONE_LT && known && cmp < 0) ||
+                                    (op == ZONE_LE && known && cmp <= 0) ||
+                                    (op == ZONE_GT && known && cmp > 0) ||
+                                    (op == ZONE_GE && known && cmp >= 0) ||
+                                    (op == ZONE_IS_NULL && d->null) ||
+                                    (op == ZONE_NOT_NULL && !d->null);
                         }
                         wrong += does && !may;
                         pruned += !may;
@@ -473,7 +494,9 @@ TEST(block, strips_are_narrowed)
         CHECK_EQ(fix_cache(&f, 1 << 20, &cache, &err), KDK_OK);
         for (uint32_t c = 1; c <= 8; c++) {
             int128 lo = 0, hi = 0;
-            CHECK_EQ(strip_column(cache, f.entries[0], c * 3, f.columns[c].type, NULL, STRIP_SCAN, &data, &err), KDK_OK);
+            CHECK_EQ(strip_column(cache, f.entries[0], c * 3, f.columns[c].type, NULL,
+                                  STRIP_SCAN, &data, &err),
+                     KDK_OK);
             CHECK(strip_entry_bounds(f.entries[0], c * 3, f.columns[c].type, &lo, &hi));
             CHECK_EQ(data->width, vwidth_for(lo, hi));
             if (!wide)
@@ -481,13 +504,19 @@ TEST(block, strips_are_narrowed)
             strip_unpin(data);
         }
         /* An integer column that has become a wider one since. */
-        CHECK_EQ(strip_column(cache, f.entries[0], 9, LTYPE(BIGINT), NULL, STRIP_SCAN, &data, &err), KDK_OK);
+        CHECK_EQ(strip_column(cache, f.entries[0], 9, LTYPE(BIGINT), NULL, STRIP_SCAN,
+                              &data, &err),
+                 KDK_OK);
         struct datum got = strip_value(data, 3);
         CHECK_EQ(got.i, f.rows[3 * f.column_count + 3].i);
         strip_unpin(data);
-        CHECK_EQ(strip_column(cache, f.entries[0], 9, LTYPE(TEXT), NULL, STRIP_SCAN, &data, &err), KDK_CORRUPT);
+        CHECK_EQ(strip_column(cache, f.entries[0], 9, LTYPE(TEXT), NULL, STRIP_SCAN, &data,
+                              &err),
+                 KDK_CORRUPT);
         /* A column that came later. */
-        CHECK_EQ(strip_column(cache, f.entries[0], 1, LTYPE(TEXT), NULL, STRIP_SCAN, &data, &err), KDK_OK);
+        CHECK_EQ(strip_column(cache, f.entries[0], 1, LTYPE(TEXT), NULL, STRIP_SCAN, &data,
+                              &err),
+                 KDK_OK);
         CHECK(data == NULL);
         CHECK(zone_may_match(f.entries[0], 1, LTYPE(TEXT), ZONE_IS_NULL, &DATUM_NULL));
         block_cache_free(cache);
@@ -544,7 +573,9 @@ TEST(block, views_are_made_for_selected_rows)
     CHECK_EQ(fix_cache(&f, 1 << 20, &cache, &err), KDK_OK);
     arena_init(&arena);
     CHECK_EQ(vec_init(&v, f.columns[11].type, &arena, &err), KDK_OK);
-    CHECK_EQ(strip_column(cache, f.entries[0], 33, f.columns[11].type, NULL, STRIP_POINT, &data, &err), KDK_OK);
+    CHECK_EQ(strip_column(cache, f.entries[0], 33, f.columns[11].type, NULL, STRIP_POINT,
+                          &data, &err),
+             KDK_OK);
     strip_vec(data, 0, 50, NULL, &v);
     strip_vec(data, 4, 40, &sel, &v);
     for (uint32_t i = 0, k = 0; i < 40; i++) {

@@ -26,8 +26,9 @@ struct fix {
     bool small; /* Values of a small range, few different strings. */
     enum arrow_codec codec;
     uint32_t strip_rows, file_strips;
-    bool reorder;        /* Strips take some of the rows, in a random order; the model follows. */
-    uint32_t arranged;   /* Rows that strips took. */
+    /* Strips take some of the rows, in a random order; the model follows. */
+    bool reorder;
+    uint32_t arranged; /* Rows that strips took. */
 };
 uint64_t fix_random(struct fix *f, uint64_t below);
 /* All types, TEXT and BYTEA both plain and with dictionaries. */
@@ -37,13 +38,18 @@ void fix_deinit(struct fix *f);
 void fix_rows(struct fix *f, uint32_t count, uint32_t gaps, uint32_t nulls);
 /* Drops the files' entries (not the files). */
 void fix_forget(struct fix *f);
-/* Writes rows from..to of the model. With `mixed`, batches come with selections and in other forms and widths. */
-kdk_status fix_write(struct fix *f, uint32_t from, uint32_t to, bool mixed, struct err *err);
-/* Compares all entries, taken together, with rows from..to; through `cache` (NULL: one of its own). */
-kdk_status fix_compare(struct fix *f, struct block_cache *cache, uint32_t from, uint32_t to, struct err *err);
+/* Writes rows from..to of the model. With `mixed`, batches come with selections and in
+ * other forms and widths. */
+kdk_status fix_write(struct fix *f, uint32_t from, uint32_t to, bool mixed,
+                     struct err *err);
+/* Compares all entries, taken together, with rows from..to; through `cache` (NULL: one of
+ * its own). */
+kdk_status fix_compare(struct fix *f, struct block_cache *cache, uint32_t from, uint32_t to,
+                       struct err *err);
 /* Checks every file with its entries; problems are printed. */
 uint64_t fix_check(struct fix *f);
-kdk_status fix_cache(struct fix *f, uint64_t bytes, struct block_cache **out, struct err *err);
+kdk_status fix_cache(struct fix *f, uint64_t bytes, struct block_cache **out,
+                     struct err *err);
 bool fix_same(struct ltype type, const struct datum *a, const struct datum *b);
 /* Bytes of a file as it is now; mem_free(). */
 uint8_t *fix_load(struct fix *f, uint64_t file, size_t *bytes);

@@ -1,13 +1,17 @@
 /* cache.c - decoded columns of strips that are worth keeping, and the files that are open.
  *
- * Shards by key, each with a latch, a hash table, and SIEVE's queue: new entries come in at the front, a hit only sets a bit, and a
- * hand that moves from the back to the front evicts the first entry whose bit is clear, clearing bits on its way. Scans are kept out
- * otherwise, too: what a scan decodes is admitted only if its key was met before and is still in a table of
- * recent keys, where a large scan overwrites itself. A point read is admitted at once.
+ * Shards by key, each with a latch, a hash table, and SIEVE's queue: new entries come in at
+ * the front, a hit only sets a bit, and a hand that moves from the back to the front evicts
+ * the first entry whose bit is clear, clearing bits on its way. Scans are kept out
+ * otherwise, too: what a scan decodes is admitted only if its key was met before and is
+ * still in a table of recent keys, where a large scan overwrites itself. A point read is
+ * admitted at once.
  *
- * The cache's own hold on an entry is one pin. Pins are added under the shard's latch only, so an entry with one pin under the latch
- * can be freed; dropping a pin takes no latch. Nothing is read, decoded or opened under a latch. Only what is kept is charged to the
- * broker: a column that a scan has decoded for itself is as large as its strip, and lives as long as its batch.
+ * The cache's own hold on an entry is one pin. Pins are added under the shard's latch only,
+ * so an entry with one pin under the latch can be freed; dropping a pin takes no latch.
+ * Nothing is read, decoded or opened under a latch. Only what is kept is charged to the
+ * broker: a column that a scan has decoded for itself is as large as its strip, and lives
+ * as long as its batch.
  *
  * Source  Zhang et al., SIEVE is Simpler than LRU, NSDI 2024.
  */
@@ -16,7 +20,14 @@
 #include "base/hash.h"
 #include "task/broker.h"
 
-enum { SHARDS_MAX = 8, BUCKETS = 4096, RECENT = 8192, WAYS = 8, FILES_DEFAULT = 256, SHARD_BYTES_MIN = 8 << 20 };
+enum {
+    SHARDS_MAX = 8,
+    BUCKETS = 4096,
+    RECENT = 8192,
+    WAYS = 8,
+    FILES_DEFAULT = 256,
+    SHARD_BYTES_MIN = 8 << 20
+};
 
 struct shard {
     struct latch latch; /* CACHE. Guards all below. */
@@ -48,8 +59,8 @@ struct block_cache {
     struct open_file **files;
     uint32_t file_count, files_max;
     uint64_t clock;
-    _Atomic uint64_t columns_decoded, buffers_decoded, bytes_read, bytes_decoded, hits, misses, admitted, evicted,
-        files_opened;
+    _Atomic uint64_t columns_decoded, buffers_decoded, bytes_read, bytes_decoded, hits,
+        misses, admitted, evicted, files_opened;
 };
 
 static void count(_Atomic uint64_t *counter, uint64_t more)
@@ -64,7 +75,8 @@ static uint64_t cache_shrink(void *context, uint64_t bytes)
     return block_cache_shrink(context, bytes);
 }
 
-kdk_status block_cache_new(const struct block_cache_options *options, struct block_cache **out, struct err *err)
+kdk_status block_cache_new(const struct block_cache_options *options,
+                           struct block_cache **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct block_cache *cache = NULL;
@@ -75,7 +87,8 @@ kdk_status block_cache_new(const struct block_cache_options *options, struct blo
     latch_init(&cache->files_latch, OS_RANK_CACHE);
     for (uint32_t i = 0; i < SHARDS_MAX; i++)
         latch_init(&cache->shards[i].latch, OS_RANK_CACHE);
-    cache->shard_count = (uint32_t)MIN(options->bytes_max / SHARD_BYTES_MIN + 1, (uint64_t)SHARDS_MAX);
+    cache->shard_count =
+        (uint32_t)MIN(options->bytes_max / SHARD_BYTES_MIN + 1, (uint64_t)SHARDS_MAX);
     atomic_init(&cache->shard_bytes_max, options->bytes_max / cache->shard_count);
     TRY_MEM(cache->dir = mem_strdup(options->dir));
     TRY_MEM(cache->files = MEM_ARRAY(struct open_file *, cache->files_max));
@@ -84,12 +97,13 @@ kdk_status block_cache_new(const struct block_cache_options *options, struct blo
         TRY_MEM(shard->buckets = MEM_ARRAY(struct strip_data *, BUCKETS));
         TRY_MEM(shard->recent = MEM_ARRAY(uint32_t, RECENT));
         if (options->broker)
-            TRY(broker_grant_init(options->broker, &shard->grant, "strip cache", BROKER_CACHE, false, 0, 0, err));
+            TRY(broker_grant_init(options->broker, &shard->grant, "strip cache",
+                                  BROKER_CACHE, false, 0, 0, err));
     }
     if (options->broker) {
         cache->broker = options->broker;
-        cache->shrinker =
-            (struct broker_shrinker){.shrink = cache_shrink, .context = cache, .use = BROKER_CACHE};
+        cache->shrinker = (struct broker_shrinker){
+            .shrink = cache_shrink, .context = cache, .use = BROKER_CACHE};
         broker_add_shrinker(cache->broker, &cache->shrinker);
     }
     *out = cache;
@@ -178,7 +192,8 @@ static struct open_file *file_unlist(struct block_cache *cache, uint32_t at)
     return file;
 }
 
-static kdk_status file_acquire(struct block_cache *cache, uint64_t number, struct open_file **out, struct err *err)
+static kdk_status file_acquire(struct block_cache *cache, uint64_t number,
+                               struct open_file **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct open_file *file = NULL, *there, *old = NULL;
@@ -206,7 +221,8 @@ static kdk_status file_acquire(struct block_cache *cache, uint64_t number, struc
             uint32_t least = UINT32_MAX;
             for (uint32_t i = 0; i < cache->file_count; i++)
                 if (cache->files[i]->refs == 0 &&
-                    (least == UINT32_MAX || cache->files[i]->used < cache->files[least]->used))
+                    (least == UINT32_MAX ||
+                     cache->files[i]->used < cache->files[least]->used))
                     least = i;
             if (least != UINT32_MAX)
                 old = file_unlist(cache, least);
@@ -248,11 +264,11 @@ static struct strip_data **bucket_of(struct shard *shard, uint64_t hash)
     return &shard->buckets[hash % BUCKETS];
 }
 
-
 /* With the latch: takes an entry out, and drops the cache's pin. */
 static void shard_remove(struct shard *shard, struct strip_data *data)
 {
-    struct strip_data **link = bucket_of(shard, key_hash(data->file, data->strip, data->column));
+    struct strip_data **link =
+        bucket_of(shard, key_hash(data->file, data->strip, data->column));
 
     while (*link != data)
         link = &(*link)->chain;
@@ -266,8 +282,10 @@ static void shard_remove(struct shard *shard, struct strip_data *data)
     strip_unpin(data);
 }
 
-/* With the latch: the entry, pinned once more. One that was made with another dictionary object is of no use any more. */
-static struct strip_data *shard_find(struct shard *shard, uint64_t hash, uint64_t file, uint32_t strip, uint32_t column,
+/* With the latch: the entry, pinned once more. One that was made with another dictionary
+ * object is of no use any more. */
+static struct strip_data *shard_find(struct shard *shard, uint64_t hash, uint64_t file,
+                                     uint32_t strip, uint32_t column,
                                      const struct dict *dict)
 {
     for (struct strip_data *data = *bucket_of(shard, hash); data; data = data->chain)
@@ -289,7 +307,8 @@ static uint64_t shard_evict(struct block_cache *cache, struct shard *shard, uint
     uint64_t freed = 0;
 
     /* Twice round: the first time may only clear bits. */
-    for (uint64_t left = 2 * (uint64_t)shard->count; left && freed < bytes && shard->count; left--) {
+    for (uint64_t left = 2 * (uint64_t)shard->count; left && freed < bytes && shard->count;
+         left--) {
         struct strip_data *data = shard->hand ? shard->hand : shard->oldest;
         shard->hand = data->newer;
         if (atomic_load_explicit(&data->pins, memory_order_acquire) > 1 ||
@@ -308,9 +327,11 @@ static bool shard_charge(struct block_cache *cache, struct shard *shard)
 }
 
 /* With the latch: keeps `data`, if there is room or can be made. */
-static void shard_admit(struct block_cache *cache, struct shard *shard, uint64_t hash, struct strip_data *data)
+static void shard_admit(struct block_cache *cache, struct shard *shard, uint64_t hash,
+                        struct strip_data *data)
 {
-    const uint64_t bytes = data->bytes, most = atomic_load_explicit(&cache->shard_bytes_max, memory_order_relaxed);
+    const uint64_t bytes = data->bytes, most = atomic_load_explicit(&cache->shard_bytes_max,
+                                                                    memory_order_relaxed);
 
     if (bytes > most)
         return;
@@ -339,11 +360,13 @@ static void shard_admit(struct block_cache *cache, struct shard *shard, uint64_t
     count(&cache->admitted, 1);
 }
 
-/* With the latch: whether a scan has met this key lately; it has from now on. Sets of some ways, the latest first: of two keys in one place that
- * the same scan asks for again and again, neither would ever be met. */
+/* With the latch: whether a scan has met this key lately; it has from now on. Sets of some
+ * ways, the latest first: of two keys in one place that the same scan asks for again and
+ * again, neither would ever be met. */
 static bool shard_met(struct shard *shard, uint64_t hash)
 {
-    uint32_t tag = (uint32_t)(hash >> 32) | 1, *set = &shard->recent[(hash >> 10) % (RECENT / WAYS) * WAYS], i = 0;
+    uint32_t tag = (uint32_t)(hash >> 32) | 1,
+             *set = &shard->recent[(hash >> 10) % (RECENT / WAYS) * WAYS], i = 0;
 
     while (i < WAYS - 1 && set[i] != tag)
         i++;
@@ -410,8 +433,9 @@ void block_cache_forget(struct block_cache *cache, uint64_t number)
 
 /* ------------------------------------------------------------------ reading ---- */
 
-kdk_status strip_column(struct block_cache *cache, const struct strip_entry *entry, uint32_t number, struct ltype type,
-                        struct dict *dict, enum strip_use use, const struct strip_data **out, struct err *err)
+kdk_status strip_column(struct block_cache *cache, const struct strip_entry *entry,
+                        uint32_t number, struct ltype type, struct dict *dict,
+                        enum strip_use use, const struct strip_data **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct strip_column *column = strip_entry_column(entry, number);

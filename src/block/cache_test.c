@@ -8,15 +8,16 @@
 #include "check.h"
 #include "task/broker.h"
 
-static kdk_status column(struct fix *f, struct block_cache *cache, uint32_t strip, uint32_t c, enum strip_use use,
-                         const struct strip_data **out)
+static kdk_status column(struct fix *f, struct block_cache *cache, uint32_t strip,
+                         uint32_t c, enum strip_use use, const struct strip_data **out)
 {
     struct err err = {0};
 
-    return strip_column(cache, f->entries[strip], f->columns[c].number, f->columns[c].type, f->columns[c].dict, use, out,
-                        &err);
+    return strip_column(cache, f->entries[strip], f->columns[c].number, f->columns[c].type,
+                        f->columns[c].dict, use, out, &err);
 }
-static void touch(struct fix *f, struct block_cache *cache, uint32_t strip, uint32_t c, enum strip_use use)
+static void touch(struct fix *f, struct block_cache *cache, uint32_t strip, uint32_t c,
+                  enum strip_use use)
 {
     const struct strip_data *data = NULL;
 
@@ -38,7 +39,8 @@ TEST(block_cache, a_point_read_decodes_one_set_of_buffers_a_column)
     CHECK_EQ(fix_cache(&f, 64 << 20, &cache, &err), KDK_OK);
     for (uint32_t c = 0; c < f.column_count; c++) {
         bool text = f.columns[c].type.id == LT_TEXT || f.columns[c].type.id == LT_BYTEA;
-        const struct strip_column *stored = strip_entry_column(f.entries[3], f.columns[c].number);
+        const struct strip_column *stored =
+            strip_entry_column(f.entries[3], f.columns[c].number);
         uint64_t bytes = 0;
         for (int i = 0; i < 3; i++)
             bytes += stored->buffers[i].stored_bytes + 64;
@@ -103,7 +105,8 @@ TEST(block_cache, scans_are_kept_from_the_second_use)
     block_cache_forget(cache, f.entries[0]->file); /* What is pinned stays valid. */
     for (uint32_t i = 0; i < n; i++) {
         struct datum d = strip_value(pins[i], 0);
-        CHECK(fix_same(pins[i]->type, &d, &f.rows[(size_t)(i / 4) * 64 * f.column_count + 5 + i % 4]));
+        CHECK(fix_same(pins[i]->type, &d,
+                       &f.rows[(size_t)(i / 4) * 64 * f.column_count + 5 + i % 4]));
         strip_unpin(pins[i]);
     }
     CHECK(block_cache_shrink(cache, UINT64_MAX) > 0 || f.file_count == 1);
@@ -113,7 +116,8 @@ TEST(block_cache, scans_are_kept_from_the_second_use)
     fix_deinit(&f);
 }
 
-/* However the keys fall into the table of those met: a scan that comes again finds its columns kept. */
+/* However the keys fall into the table of those met: a scan that comes again finds its
+ * columns kept. */
 TEST(block_cache, a_scan_is_kept_whole_the_second_time)
 {
     struct fix f;
@@ -153,7 +157,8 @@ TEST(block_cache, the_broker_is_charged_and_gets_it_back)
     fix_rows(&f, 64 * 20, 0, 0);
     CHECK_EQ(fix_write(&f, 0, f.row_count, false, &err), KDK_OK);
     broker_init(&broker, 60000);
-    struct block_cache_options options = {.os = f.os, .dir = "/b", .broker = &broker, .bytes_max = 1 << 20};
+    struct block_cache_options options = {
+        .os = f.os, .dir = "/b", .broker = &broker, .bytes_max = 1 << 20};
     CHECK_EQ(block_cache_new(&options, &cache, &err), KDK_OK);
     for (uint32_t strip = 0; strip < 20; strip++)
         for (uint32_t c = 0; c < f.column_count; c++) {
@@ -165,7 +170,9 @@ TEST(block_cache, the_broker_is_charged_and_gets_it_back)
     CHECK(s.bytes > 50000 && s.bytes <= 60000);
     CHECK(s.evicted > 0);
     /* An operator wants it. */
-    CHECK_EQ(broker_grant_init(&broker, &grant, "sort", BROKER_OPERATOR, true, 50000, 50000, &err), KDK_OK);
+    CHECK_EQ(broker_grant_init(&broker, &grant, "sort", BROKER_OPERATOR, true, 50000, 50000,
+                               &err),
+             KDK_OK);
     block_cache_stats(cache, &s);
     CHECK(s.bytes <= 10000);
     for (uint32_t c = 0; c < f.column_count; c++)
@@ -196,12 +203,14 @@ static void read_some(void *context)
     for (uint32_t i = 0; i < r->rounds; i++) {
         const struct strip_data *data = NULL;
         r->random = hash_u64(r->random + 1);
-        uint32_t strip = (uint32_t)(r->random % f->entry_count), c = (uint32_t)(r->random >> 20) % f->column_count;
+        uint32_t strip = (uint32_t)(r->random % f->entry_count),
+                 c = (uint32_t)(r->random >> 20) % f->column_count;
         if (r->random >> 60 == 0)
             block_cache_forget(r->cache, f->entries[strip]->file);
         if (r->random >> 60 == 1)
             (void)block_cache_shrink(r->cache, 5000);
-        if (column(f, r->cache, strip, c, i % 2 ? STRIP_SCAN : STRIP_POINT, &data) != KDK_OK) {
+        if (column(f, r->cache, strip, c, i % 2 ? STRIP_SCAN : STRIP_POINT, &data) !=
+            KDK_OK) {
             r->wrong++;
             continue;
         }
@@ -209,7 +218,8 @@ static void read_some(void *context)
         for (uint32_t e = 0; e < strip; e++)
             model += f->entries[e]->rows;
         struct datum d = strip_value(data, row);
-        r->wrong += !fix_same(data->type, &d, &f->rows[(size_t)model * f->column_count + c]);
+        r->wrong +=
+            !fix_same(data->type, &d, &f->rows[(size_t)model * f->column_count + c]);
         strip_unpin(data);
     }
 }
@@ -221,16 +231,20 @@ static void add_some(void *context)
     int32_t code;
 
     for (uint32_t i = 0; i < r->rounds; i++) {
-        int n = snprintf(text, sizeof text, "another entry, %u", i % (DICT_ENTRIES_MAX / 2));
-        r->wrong += dict_add(r->f->columns[12].dict, str_of(text, (size_t)n), &code, &err) != KDK_OK;
+        int n =
+            snprintf(text, sizeof text, "another entry, %u", i % (DICT_ENTRIES_MAX / 2));
+        r->wrong += dict_add(r->f->columns[12].dict, str_of(text, (size_t)n), &code,
+                             &err) != KDK_OK;
         if (code >= 0) {
-            struct str s = dict_value(r->f->columns[12].dict, (uint32_t)code), want = str_of(text, (size_t)n);
+            struct str s = dict_value(r->f->columns[12].dict, (uint32_t)code),
+                       want = str_of(text, (size_t)n);
             r->wrong += !str_equal(&s, &want);
         }
     }
 }
 
-/* On the machine's threads, so that the thread sanitizer sees it: readers of one cache, while the dictionary grows. */
+/* On the machine's threads, so that the thread sanitizer sees it: readers of one cache,
+ * while the dictionary grows. */
 TEST(block_cache, threads_share_it)
 {
     struct fix f;
@@ -253,7 +267,8 @@ TEST(block_cache, threads_share_it)
     fix_rows(&f, 32 * 16, 20, 20);
     CHECK_EQ(fix_write(&f, 0, f.row_count, false, &err), KDK_OK);
     CHECK_EQ(os_mkdir(os_real(), dir, &err), KDK_OK);
-    for (uint64_t number = 1; number < f.next_file; number++) { /* From the simulator to the machine. */
+    for (uint64_t number = 1; number < f.next_file; number++) {
+        /* From the simulator to the machine. */
         char path[64];
         struct os_file *file = NULL;
         size_t bytes;
@@ -277,7 +292,8 @@ TEST(block_cache, threads_share_it)
     CHECK_EQ(block_cache_new(&options, &cache, &err), KDK_OK);
     for (uint32_t i = 0; i < THREADS + 2; i++) {
         readers[i] = (struct reader){.f = &f, .cache = cache, .random = i, .rounds = 3000};
-        CHECK_EQ(os_thread_new(os_real(), "reader", i < THREADS ? read_some : add_some, &readers[i], &threads[i], &err),
+        CHECK_EQ(os_thread_new(os_real(), "reader", i < THREADS ? read_some : add_some,
+                               &readers[i], &threads[i], &err),
                  KDK_OK);
     }
     for (uint32_t i = 0; i < 200; i++)

@@ -1,14 +1,16 @@
 /* dict.c - a column's dictionary: an append-only list of values and a hash table over it.
  *
- * Readers of values take no latch: they look at codes below a count that they have seen, and what lies below it
- * never changes. Growing makes a new array of views and keeps the old ones, since vectors point to them; all old ones
- * together are no larger than the newest. The hash table, which lookups share under the latch, is replaced.
+ * Readers of values take no latch: they look at codes below a count that they have seen,
+ * and what lies below it never changes. Growing makes a new array of views and keeps the
+ * old ones, since vectors point to them; all old ones together are no larger than the
+ * newest. The hash table, which lookups share under the latch, is replaced.
  */
 #include "block/block_int.h"
 
 #include "base/arena.h"
 
-/* One state of the array of views. Entries from `count` of its making up to `cap` are filled later, in place. */
+/* One state of the array of views. Entries from `count` of its making up to `cap` are
+ * filled later, in place. */
 struct dict_array {
     struct vec vec; /* data: `cap` views */
     uint32_t cap;
@@ -18,7 +20,7 @@ struct dict_array {
 struct dict {
     uint64_t id;
     struct ltype type;
-    struct rwlatch latch; /* LEAF. Guards all below that is not atomic. */
+    struct rwlatch latch;               /* LEAF. Guards all below that is not atomic. */
     _Atomic(struct dict_array *) array; /* Release when replaced, acquire by readers. */
     _Atomic uint32_t count;             /* Release after the entry is written. */
     _Atomic bool full;
@@ -110,10 +112,12 @@ struct str dict_value(const struct dict *dict, uint32_t code)
 /* With the latch, in either mode. */
 static int32_t find(const struct dict *dict, const struct str *value, uint64_t hash)
 {
-    const struct dict_array *array = atomic_load_explicit(&dict->array, memory_order_relaxed);
+    const struct dict_array *array =
+        atomic_load_explicit(&dict->array, memory_order_relaxed);
     const struct str *views = array->vec.data;
 
-    for (uint32_t at = (uint32_t)hash & dict->slot_mask; dict->slots[at]; at = (at + 1) & dict->slot_mask) {
+    for (uint32_t at = (uint32_t)hash & dict->slot_mask; dict->slots[at];
+         at = (at + 1) & dict->slot_mask) {
         uint32_t code = dict->slots[at] - 1;
         if (dict->hashes[code] == hash && str_equal(&views[code], value))
             return (int32_t)code;
@@ -132,8 +136,9 @@ int32_t dict_find(struct dict *dict, struct str value)
     return code;
 }
 
-void dict_find_many(struct dict *dict, const uint32_t *offsets, const char *text, const uint64_t *validity,
-                    uint32_t count, int32_t *codes, uint32_t *missing)
+void dict_find_many(struct dict *dict, const uint32_t *offsets, const char *text,
+                    const uint64_t *validity, uint32_t count, int32_t *codes,
+                    uint32_t *missing)
 {
     uint32_t lost = 0;
 
@@ -151,11 +156,13 @@ void dict_find_many(struct dict *dict, const uint32_t *offsets, const char *text
     *missing = lost;
 }
 
-/* Doubles what holds the entries. Anything may fail before the last step, and nothing is changed then. */
+/* Doubles what holds the entries. Anything may fail before the last step, and nothing is
+ * changed then. */
 static kdk_status grow(struct dict *dict, uint32_t count, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct dict_array *old = atomic_load_explicit(&dict->array, memory_order_relaxed), *array = NULL;
+    struct dict_array *old = atomic_load_explicit(&dict->array, memory_order_relaxed),
+                      *array = NULL;
     uint32_t cap = old->cap * 2, mask = cap * 4 - 1;
     uint32_t *slots = NULL;
     uint64_t *hashes;
@@ -178,7 +185,8 @@ static kdk_status grow(struct dict *dict, uint32_t count, struct err *err)
     dict->slots = slots;
     dict->slot_mask = mask;
     array->older = old;
-    atomic_fetch_add_explicit(&dict->bytes, (size_t)cap * (sizeof(struct str) + 16 + 8), memory_order_relaxed);
+    atomic_fetch_add_explicit(&dict->bytes, (size_t)cap * (sizeof(struct str) + 16 + 8),
+                              memory_order_relaxed);
     atomic_store_explicit(&dict->array, array, memory_order_release);
     slots = NULL;
     array = NULL;
@@ -191,7 +199,8 @@ out:
 }
 
 /* With the latch for writing; the value is not there, and there is room. */
-static kdk_status append(struct dict *dict, const struct str *value, uint64_t hash, struct err *err)
+static kdk_status append(struct dict *dict, const struct str *value, uint64_t hash,
+                         struct err *err)
 {
     kdk_status status = KDK_OK;
     uint32_t count = atomic_load_explicit(&dict->count, memory_order_relaxed), at;
@@ -210,7 +219,8 @@ static kdk_status append(struct dict *dict, const struct str *value, uint64_t ha
     while (dict->slots[at])
         at = (at + 1) & dict->slot_mask;
     dict->slots[at] = count + 1;
-    atomic_fetch_add_explicit(&dict->bytes, copy.len > STR_INLINE ? copy.len : 0, memory_order_relaxed);
+    atomic_fetch_add_explicit(&dict->bytes, copy.len > STR_INLINE ? copy.len : 0,
+                              memory_order_relaxed);
     atomic_store_explicit(&dict->count, count + 1, memory_order_release);
 out:
     return status;
@@ -248,9 +258,11 @@ kdk_status dict_import(struct dict *dict, uint32_t code, struct str value, struc
     rwlatch_write(&dict->latch);
     count = atomic_load_explicit(&dict->count, memory_order_relaxed);
     there = find(dict, &value, hash);
-    if (code < count ? there != (int32_t)code : there >= 0 || code > count || code >= DICT_ENTRIES_MAX) {
-        status = err_set(err, KDK_CORRUPT, "dictionary %llu: entry %u does not belong there",
-                         (unsigned long long)dict->id, code);
+    if (code < count ? there != (int32_t)code
+                     : there >= 0 || code > count || code >= DICT_ENTRIES_MAX) {
+        status =
+            err_set(err, KDK_CORRUPT, "dictionary %llu: entry %u does not belong there",
+                    (unsigned long long)dict->id, code);
         err_detail(err, "It has %u entries.", count);
     } else if (code == count) {
         TRY(append(dict, &value, hash, err));

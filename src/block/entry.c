@@ -1,11 +1,12 @@
-/* entry.c - directory entries of strips: their two encodings, and row ids against positions.
+/* entry.c - directory entries of strips: their two encodings, and row ids against
+ * positions.
  *
- * One function, code_entry(), names the fields in order; the coder makes of it the compact form (LEB128 numbers, for the meta
- * tree), the text in the footer of a file ("label=value " for each field, numbers in decimal, bytes in hexadecimal), and both
- * decoders.
+ * One function, code_entry(), names the fields in order; the coder makes of it the compact
+ * form (LEB128 numbers, for the meta tree), the text in the footer of a file ("label=value
+ * " for each field, numbers in decimal, bytes in hexadecimal), and both decoders.
  *
- * Row ids are runs. They are stored as pairs (ids skipped, ids there), or as a bitmap over the whole range where that is
- * shorter; text always has the pairs.
+ * Row ids are runs. They are stored as pairs (ids skipped, ids there), or as a bitmap over
+ * the whole range where that is shorter; text always has the pairs.
  */
 #include "block/block_int.h"
 
@@ -25,7 +26,8 @@ static const char *token_read(struct coder *c, const char *label, size_t *bytes)
     const char *at = (const char *)c->in.at, *end = (const char *)c->in.end, *value;
 
     *bytes = 0;
-    if (c->bad || (size_t)(end - at) <= label_bytes || memcmp(at, label, label_bytes) != 0 || at[label_bytes] != '=') {
+    if (c->bad || (size_t)(end - at) <= label_bytes ||
+        memcmp(at, label, label_bytes) != 0 || at[label_bytes] != '=') {
         c->bad = true;
         return NULL;
     }
@@ -157,7 +159,8 @@ static int hex_digit(char c)
 {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
-void code_bytes(struct coder *c, const char *label, uint8_t *bytes, uint32_t *count, uint32_t max)
+void code_bytes(struct coder *c, const char *label, uint8_t *bytes, uint32_t *count,
+                uint32_t max)
 {
     const uint8_t *in;
     const char *text;
@@ -242,7 +245,8 @@ kdk_status strip_draft_id(struct strip_draft *draft, uint64_t id, struct err *er
     TRY_ASSERT(id - head->first <= UINT32_MAX);
     if (head->rows == 0 || id != head->last + 1) {
         TRY(run_room(draft, err));
-        draft->runs[head->run_count++] = (struct strip_run){(uint32_t)(id - head->first), head->rows};
+        draft->runs[head->run_count++] =
+            (struct strip_run){(uint32_t)(id - head->first), head->rows};
     }
     head->last = id;
     head->rows++;
@@ -266,13 +270,15 @@ static void text_move(struct str *s, char **room)
     *room += s->len;
 }
 
-kdk_status strip_entry_new(const struct strip_draft *draft, struct strip_entry **out, struct err *err)
+kdk_status strip_entry_new(const struct strip_draft *draft, struct strip_entry **out,
+                           struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct strip_entry *head = &draft->head;
     size_t head_bytes = align_up(sizeof(struct strip_entry), 16);
     size_t columns_bytes = head->column_count * sizeof(struct strip_column);
-    size_t runs_bytes = align_up(head->run_count * sizeof(struct strip_run), 16), text_bytes = 0;
+    size_t runs_bytes = align_up(head->run_count * sizeof(struct strip_run), 16),
+           text_bytes = 0;
     struct strip_entry *entry;
     struct strip_column *columns;
     char *room;
@@ -316,7 +322,8 @@ void strip_entry_unref(struct strip_entry *entry)
 
 /* ----------------------------------------------------------------- fields ---- */
 
-static uint32_t run_length(const struct strip_entry *head, const struct strip_run *runs, uint32_t i)
+static uint32_t run_length(const struct strip_entry *head, const struct strip_run *runs,
+                           uint32_t i)
 {
     uint32_t end = i + 1 < head->run_count ? runs[i + 1].position : head->rows;
     return end - runs[i].position;
@@ -400,8 +407,8 @@ static kdk_status code_ids(struct coder *c, struct strip_draft *draft, struct er
         code_u32(c, "take", &length);
         offset += skipped;
         if (coder_reads(c)) {
-            c->bad |= length == 0 || length > head->rows - position || (i == 0 ? skipped != 0 : skipped == 0) ||
-                      offset + length > span + 1;
+            c->bad |= length == 0 || length > head->rows - position ||
+                      (i == 0 ? skipped != 0 : skipped == 0) || offset + length > span + 1;
             if (c->bad)
                 break;
             TRY(run_room(draft, err));
@@ -423,7 +430,8 @@ static void code_buffer(struct coder *c, struct strip_buffer *b, uint64_t *next)
     code_u64(c, "stored", &b->stored_bytes);
     if (b->stored_bytes == 0 || c->bad)
         return;
-    /* Buffers follow one another at multiples of 64: all but the first skip nothing. Text names the place. */
+    /* Buffers follow one another at multiples of 64: all but the first skip nothing. Text
+     * names the place. */
     if (c->mode == CODER_WRITE || c->mode == CODER_READ) {
         code_u64(c, "at", &skip);
         b->offset = *next + skip;
@@ -435,10 +443,12 @@ static void code_buffer(struct coder *c, struct strip_buffer *b, uint64_t *next)
     code_u8(c, "prefix", &b->prefix_bytes);
     code_u64(c, "crc", &crc);
     if (coder_reads(c)) {
-        c->bad |= crc > UINT32_MAX || b->codec > ARROW_CODEC_ZSTD || (b->prefix_bytes != 0 && b->prefix_bytes != 8) ||
-                  b->offset > INT64_MAX || b->stored_bytes > INT64_MAX - b->offset ||
+        c->bad |= crc > UINT32_MAX || b->codec > ARROW_CODEC_ZSTD ||
+                  (b->prefix_bytes != 0 && b->prefix_bytes != 8) || b->offset > INT64_MAX ||
+                  b->stored_bytes > INT64_MAX - b->offset ||
                   b->stored_bytes <= b->prefix_bytes || b->decoded_bytes > INT64_MAX ||
-                  (b->codec == ARROW_CODEC_NONE && b->stored_bytes - b->prefix_bytes != b->decoded_bytes);
+                  (b->codec == ARROW_CODEC_NONE &&
+                   b->stored_bytes - b->prefix_bytes != b->decoded_bytes);
         b->crc = c->bad ? 0 : (uint32_t)crc;
     }
     *next = c->bad ? 0 : align_up((size_t)(b->offset + b->stored_bytes), 64);
@@ -454,8 +464,8 @@ void code_dictionary(struct coder *c, struct block_dictionary *dictionary)
 }
 
 /* Bounds. Text that is read lies in `room` until the entry is made. */
-static kdk_status code_bound(struct coder *c, const char *label, enum strip_form form, struct datum *d,
-                             struct arena *room, struct err *err)
+static kdk_status code_bound(struct coder *c, const char *label, enum strip_form form,
+                             struct datum *d, struct arena *room, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint8_t bytes[ZONE_TEXT_BYTES];
@@ -536,8 +546,8 @@ static void code_sketch(struct coder *c, struct sketch *sketch)
     c->bad |= count != (bit == 64 ? 0 : (bit + 7) / 8);
 }
 
-static kdk_status code_column(struct coder *c, struct strip_column *column, uint32_t rows, uint64_t *next,
-                              struct arena *room, struct err *err)
+static kdk_status code_column(struct coder *c, struct strip_column *column, uint32_t rows,
+                              uint64_t *next, struct arena *room, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct zone *zone = &column->zone;
@@ -567,21 +577,25 @@ static kdk_status code_column(struct coder *c, struct strip_column *column, uint
     }
     code_sketch(c, &column->sketch);
     if (coder_reads(c)) { /* Lengths that follow from the form. */
-        uint64_t bytes = block_form_bytes(form), want = form == STRIP_BOOL ? (rows + 7) / 8 : bytes * rows;
+        uint64_t bytes = block_form_bytes(form),
+                 want = form == STRIP_BOOL ? (rows + 7) / 8 : bytes * rows;
         if (form == STRIP_TEXT)
             want = ((uint64_t)rows + 1) * 4;
-        c->bad |= column->buffers[1].stored_bytes == 0 || column->buffers[1].decoded_bytes != want;
+        c->bad |= column->buffers[1].stored_bytes == 0 ||
+                  column->buffers[1].decoded_bytes != want;
         c->bad |= (column->buffers[0].stored_bytes != 0) != (zone->null_count != 0);
         if (column->buffers[0].stored_bytes)
             c->bad |= column->buffers[0].decoded_bytes != (rows + 7) / 8;
-        c->bad |= column->buffers[2].decoded_bytes > (uint64_t)VALUE_BYTES_MAX + 2 * STRIP_BYTES_MAX;
+        c->bad |= column->buffers[2].decoded_bytes >
+                  (uint64_t)VALUE_BYTES_MAX + 2 * STRIP_BYTES_MAX;
         c->bad |= column->dict_entries > DICT_ENTRIES_MAX;
     }
 out:
     return status;
 }
 
-static kdk_status code_entry(struct coder *c, struct strip_draft *draft, struct arena *room, struct err *err)
+static kdk_status code_entry(struct coder *c, struct strip_draft *draft, struct arena *room,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     struct strip_entry *head = &draft->head;
@@ -590,7 +604,8 @@ static kdk_status code_entry(struct coder *c, struct strip_draft *draft, struct 
 
     code_u64(c, "format", &version);
     if (coder_reads(c) && !c->bad && version != BLOCK_FORMAT) {
-        status = err_set(err, KDK_UNSUPPORTED, "the entry of a strip has format %llu", (unsigned long long)version);
+        status = err_set(err, KDK_UNSUPPORTED, "the entry of a strip has format %llu",
+                         (unsigned long long)version);
         goto out;
     }
     code_u64(c, "file", &head->file);
@@ -614,7 +629,8 @@ out:
     return status;
 }
 
-static kdk_status entry_write(const struct strip_entry *entry, enum coder_mode mode, struct buf *out, struct err *err)
+static kdk_status entry_write(const struct strip_entry *entry, enum coder_mode mode,
+                              struct buf *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct coder c = {.mode = mode, .out = out};
@@ -630,8 +646,8 @@ static kdk_status entry_write(const struct strip_entry *entry, enum coder_mode m
 out:
     return status;
 }
-static kdk_status entry_read(const void *bytes, size_t count, enum coder_mode mode, struct strip_entry **out,
-                             struct err *err)
+static kdk_status entry_read(const void *bytes, size_t count, enum coder_mode mode,
+                             struct strip_entry **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct coder c = {.mode = mode, .in = cursor_of(bytes, count)};
@@ -653,19 +669,23 @@ out:
     return status;
 }
 
-kdk_status strip_entry_encode(const struct strip_entry *entry, struct buf *out, struct err *err)
+kdk_status strip_entry_encode(const struct strip_entry *entry, struct buf *out,
+                              struct err *err)
 {
     return entry_write(entry, CODER_WRITE, out, err);
 }
-kdk_status strip_entry_print(const struct strip_entry *entry, struct buf *out, struct err *err)
+kdk_status strip_entry_print(const struct strip_entry *entry, struct buf *out,
+                             struct err *err)
 {
     return entry_write(entry, CODER_WRITE_TEXT, out, err);
 }
-kdk_status strip_entry_decode(const void *bytes, size_t count, struct strip_entry **out, struct err *err)
+kdk_status strip_entry_decode(const void *bytes, size_t count, struct strip_entry **out,
+                              struct err *err)
 {
     return entry_read(bytes, count, CODER_READ, out, err);
 }
-kdk_status strip_entry_parse(const char *text, size_t count, struct strip_entry **out, struct err *err)
+kdk_status strip_entry_parse(const char *text, size_t count, struct strip_entry **out,
+                             struct err *err)
 {
     return entry_read(text, count, CODER_READ_TEXT, out, err);
 }
@@ -673,8 +693,9 @@ kdk_status strip_entry_parse(const char *text, size_t count, struct strip_entry 
 bool strip_entry_equal(const struct strip_entry *a, const struct strip_entry *b)
 {
     struct buf x = {0}, y = {0};
-    bool equal = strip_entry_encode(a, &x, NULL) == KDK_OK && strip_entry_encode(b, &y, NULL) == KDK_OK &&
-                 x.len == y.len && memcmp(x.data, y.data, x.len) == 0;
+    bool equal = strip_entry_encode(a, &x, NULL) == KDK_OK &&
+                 strip_entry_encode(b, &y, NULL) == KDK_OK && x.len == y.len &&
+                 memcmp(x.data, y.data, x.len) == 0;
 
     buf_deinit(&x);
     buf_deinit(&y);
@@ -683,7 +704,8 @@ bool strip_entry_equal(const struct strip_entry *a, const struct strip_entry *b)
 
 /* ------------------------------------------------------- columns, row ids ---- */
 
-const struct strip_column *strip_entry_column(const struct strip_entry *entry, uint32_t number)
+const struct strip_column *strip_entry_column(const struct strip_entry *entry,
+                                              uint32_t number)
 {
     uint32_t low = 0, high = entry->column_count;
 
@@ -697,7 +719,9 @@ const struct strip_column *strip_entry_column(const struct strip_entry *entry, u
         else
             high = middle;
     }
-    return low < entry->column_count && entry->columns[low].number == number ? &entry->columns[low] : NULL;
+    return low < entry->column_count && entry->columns[low].number == number
+               ? &entry->columns[low]
+               : NULL;
 }
 
 /* The last run that begins at or before an offset. */
@@ -722,8 +746,10 @@ uint32_t strip_entry_lower(const struct strip_entry *entry, uint64_t id)
     if (id > entry->last)
         return entry->rows;
     uint32_t offset = (uint32_t)(id - entry->first), run = run_of(entry, offset);
-    uint32_t into = offset - entry->runs[run].offset, length = run_length(entry, entry->runs, run);
-    return entry->runs[run].position + MIN(into, length); /* Past the run: the next one's first row. */
+    uint32_t into = offset - entry->runs[run].offset,
+             length = run_length(entry, entry->runs, run);
+    /* Past the run: the next one's first row. */
+    return entry->runs[run].position + MIN(into, length);
 }
 bool strip_entry_position(const struct strip_entry *entry, uint64_t id, uint32_t *position)
 {
@@ -753,7 +779,8 @@ uint64_t strip_entry_id(const struct strip_entry *entry, uint32_t position)
     ASSERT(position < entry->rows);
     return entry->first + run->offset + (position - run->position);
 }
-void strip_entry_ids(const struct strip_entry *entry, uint32_t from, uint32_t count, uint64_t *ids)
+void strip_entry_ids(const struct strip_entry *entry, uint32_t from, uint32_t count,
+                     uint64_t *ids)
 {
     uint32_t run = run_at(entry, from), end = from + count;
 

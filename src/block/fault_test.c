@@ -1,4 +1,5 @@
-/* fault_test.c - what goes wrong: flipped bytes, failing calls, failing allocations, power cuts, full disks. */
+/* fault_test.c - what goes wrong: flipped bytes, failing calls, failing allocations, power
+ * cuts, full disks. */
 #include "block/block_test.h"
 
 #include <stdio.h>
@@ -34,17 +35,20 @@ static void read_flipped(struct fix *f, uint64_t *refused)
     for (uint32_t e = 0; e < f->entry_count; e++) {
         for (uint32_t c = 0; c < f->column_count; c++) {
             const struct strip_data *data = NULL;
-            kdk_status status = strip_column(cache, f->entries[e], f->columns[c].number, f->columns[c].type,
-                                             f->columns[c].dict, STRIP_SCAN, &data, &err);
+            kdk_status status =
+                strip_column(cache, f->entries[e], f->columns[c].number, f->columns[c].type,
+                             f->columns[c].dict, STRIP_SCAN, &data, &err);
             if (status != KDK_OK) {
                 (*refused)++;
-                wrong += status != KDK_CORRUPT || !strstr(err.message, ".arrow") || !strstr(err.message, "offset");
+                wrong += status != KDK_CORRUPT || !strstr(err.message, ".arrow") ||
+                         !strstr(err.message, "offset");
                 err_clear(&err);
                 continue;
             }
             for (uint32_t r = 0; r < data->rows; r++) {
                 struct datum d = strip_value(data, r);
-                wrong += !fix_same(f->columns[c].type, &d, &f->rows[(size_t)(model + r) * f->column_count + c]);
+                wrong += !fix_same(f->columns[c].type, &d,
+                                   &f->rows[(size_t)(model + r) * f->column_count + c]);
             }
             strip_unpin(data);
         }
@@ -54,8 +58,9 @@ static void read_flipped(struct fix *f, uint64_t *refused)
     block_cache_free(cache);
 }
 
-/* Each byte of a file: flipped, a reader with the directory gets the right rows or an error that names file and offset; the check reports
- * it, or what an outsider reads is unchanged. */
+/* Each byte of a file: flipped, a reader with the directory gets the right rows or an error
+ * that names file and offset; the check reports it, or what an outsider reads is
+ * unchanged. */
 TEST(block_fault, every_flipped_byte_is_seen_or_does_not_matter)
 {
     for (int codec = 0; codec < 2; codec++) {
@@ -77,7 +82,8 @@ TEST(block_fault, every_flipped_byte_is_seen_or_does_not_matter)
         f.codec = codec ? ARROW_CODEC_LZ4_FRAME : ARROW_CODEC_NONE;
         fix_rows(&f, 40, 40, 40);
         CHECK_EQ(fix_write(&f, 0, f.row_count, false, &err), KDK_OK);
-        uint64_t number = f.entries[0]->file, problems = 0, refused = 0, seen = 0, unseen = 0, named = 0;
+        uint64_t number = f.entries[0]->file, problems = 0, refused = 0, seen = 0,
+                 unseen = 0, named = 0;
         size_t bytes, now;
         uint8_t *before = fix_load(&f, number, &bytes);
         struct arrow_memory memory = {before, bytes, 0};
@@ -93,7 +99,8 @@ TEST(block_fault, every_flipped_byte_is_seen_or_does_not_matter)
             CHECK_EQ(sim_flip(f.sim, path, at, mask, &err), KDK_OK);
             read_flipped(&f, &refused);
             uint64_t lines = 0;
-            CHECK_EQ(block_check(f.os, "/b", number, f.entries, f.entry_count, count_line, &lines, &problems, &err),
+            CHECK_EQ(block_check(f.os, "/b", number, f.entries, f.entry_count, count_line,
+                                 &lines, &problems, &err),
                      KDK_OK);
             named += lines;
             seen += problems > 0;
@@ -107,12 +114,14 @@ TEST(block_fault, every_flipped_byte_is_seen_or_does_not_matter)
                 struct arrow_source other = arrow_source_of_memory(&flipped, "after");
                 struct arrow_file *again = NULL;
                 CHECK_EQ(arrow_file_open(&other, &again, &err), KDK_OK);
-                CHECK(arrow_schema_same_type(arrow_file_schema(file), arrow_file_schema(again)));
+                CHECK(arrow_schema_same_type(arrow_file_schema(file),
+                                             arrow_file_schema(again)));
                 for (size_t i = 0; i < arrow_file_batch_count(file); i++) {
                     struct arrow_array *a = NULL, *b = NULL;
                     CHECK_EQ(arrow_file_read(file, i, NULL, 0, &a, NULL, &err), KDK_OK);
                     CHECK_EQ(arrow_file_read(again, i, NULL, 0, &b, NULL, &err), KDK_OK);
-                    if (!CHECK(a && b && arrow_array_equal(arrow_file_schema(file), a, b, NULL)))
+                    if (!CHECK(a && b &&
+                               arrow_array_equal(arrow_file_schema(file), a, b, NULL)))
                         fprintf(stderr, "  flipped at %zu\n", at);
                     arrow_array_unref(a);
                     arrow_array_unref(b);
@@ -155,7 +164,8 @@ TEST(block_fault, every_failing_call_is_reported)
             CHECK_EQ(status, KDK_OK);
             break;
         }
-        /* Removing what is no longer needed may fail silently; whatever else did not work is an error. */
+        /* Removing what is no longer needed may fail silently; whatever else did not work
+         * is an error. */
         if (status == KDK_OK) {
             CHECK_EQ(fix_compare(&f, NULL, 0, f.row_count, &err), KDK_OK);
         } else {
@@ -175,13 +185,16 @@ TEST(block_fault, every_failing_call_is_reported)
         struct block_cache *cache = NULL;
         CHECK_EQ(fix_cache(&f, 1 << 20, &cache, &err), KDK_OK);
         sim_fail_at(f.sim, before + n, false, KDK_IO);
-        kdk_status status = strip_column(cache, f.entries[0], 3, f.columns[1].type, NULL, STRIP_POINT, &data, &err);
+        kdk_status status = strip_column(cache, f.entries[0], 3, f.columns[1].type, NULL,
+                                         STRIP_POINT, &data, &err);
         uint64_t used = sim_calls_all(f.sim) - before;
         sim_fail_at(f.sim, 0, false, KDK_IO);
         CHECK_EQ(status, used < n ? KDK_OK : KDK_IO);
         strip_unpin(data);
         if (status != KDK_OK) { /* It can be tried again. */
-            CHECK_EQ(strip_column(cache, f.entries[0], 3, f.columns[1].type, NULL, STRIP_POINT, &data, &err), KDK_OK);
+            CHECK_EQ(strip_column(cache, f.entries[0], 3, f.columns[1].type, NULL,
+                                  STRIP_POINT, &data, &err),
+                     KDK_OK);
             strip_unpin(data);
         }
         block_cache_free(cache);
@@ -265,7 +278,8 @@ TEST(block_fault, every_failing_allocation_is_survived)
         mem_fail_after(n, false);
         kdk_status status = block_file_scan(f.os, "/b", f.entries[0]->file, &info, &err);
         if (status == KDK_OK)
-            status = block_check(f.os, "/b", f.entries[0]->file, NULL, 0, NULL, NULL, &problems, &err);
+            status = block_check(f.os, "/b", f.entries[0]->file, NULL, 0, NULL, NULL,
+                                 &problems, &err);
         bool hit = mem_fail_never() > 0;
         block_info_deinit(&info);
         mem_stats(&after);

@@ -131,7 +131,8 @@ static struct datum random_value(struct fix *f, const struct block_column *c)
         break;
     case LT_REAL:
     case LT_DOUBLE:
-        d.f = f->small || fix_random(f, 3) ? (double)fix_random(f, 1000) / 8 - 60 : odd[fix_random(f, COUNT_OF(odd))];
+        d.f = f->small || fix_random(f, 3) ? (double)fix_random(f, 1000) / 8 - 60
+                                           : odd[fix_random(f, COUNT_OF(odd))];
         if (!f->small && fix_random(f, 50) == 0)
             d.f = __builtin_nan("");
         if (type.id == LT_REAL)
@@ -145,8 +146,10 @@ static struct datum random_value(struct fix *f, const struct block_column *c)
             length = (size_t)snprintf(text, sizeof text, "value %d of a few, not so short",
                                       (int)fix_random(f, KDK_PICK(40, 12)));
         else
-            length = (size_t)snprintf(text, sizeof text, "%.*s\xc3\xa9%llx", (int)fix_random(f, 40),
-                                      "the beginning that many of them have in common", (unsigned long long)fix_random(f, UINT64_MAX) >> fix_random(f, 64));
+            length = (size_t)snprintf(
+                text, sizeof text, "%.*s\xc3\xa9%llx", (int)fix_random(f, 40),
+                "the beginning that many of them have in common",
+                (unsigned long long)fix_random(f, UINT64_MAX) >> fix_random(f, 64));
         if (fix_random(f, 20) == 0)
             length = 0;
         if (type.fixed)
@@ -179,7 +182,8 @@ void fix_rows(struct fix *f, uint32_t count, uint32_t gaps, uint32_t nulls)
     uint64_t id = f->row_count ? f->ids[f->row_count - 1] + 1 : 1 + fix_random(f, 100);
 
     f->ids = mem_realloc(f->ids, (f->row_count + count + 1) * sizeof *f->ids);
-    f->rows = mem_realloc(f->rows, (f->row_count + count + 1) * f->column_count * sizeof *f->rows);
+    f->rows = mem_realloc(f->rows,
+                          (f->row_count + count + 1) * f->column_count * sizeof *f->rows);
     for (uint32_t i = 0; i < count; i++) {
         f->ids[f->row_count] = id;
         id += 1 + (fix_random(f, 256) < gaps ? 1 + fix_random(f, 5) : 0);
@@ -196,8 +200,8 @@ static kdk_status next_file(void *context, uint64_t *number, struct err *err)
     *number = ((struct fix *)context)->next_file++;
     return KDK_OK;
 }
-static kdk_status done(void *context, uint64_t number, uint64_t bytes, struct strip_entry *const *entries,
-                       uint32_t count, struct err *err)
+static kdk_status done(void *context, uint64_t number, uint64_t bytes,
+                       struct strip_entry *const *entries, uint32_t count, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct fix *f = context;
@@ -215,7 +219,8 @@ out:
     return status;
 }
 
-/* Fits the rows of a batch into a dictionary vector of at most three values; false if they are not that few. */
+/* Fits the rows of a batch into a dictionary vector of at most three values; false if they
+ * are not that few. */
 static bool as_dictionary(struct fix *f, struct vec *v, uint32_t count, struct arena *arena)
 {
     struct vec *values = arena_alloc_aligned(arena, sizeof *values, 16);
@@ -299,7 +304,9 @@ kdk_status fix_write(struct fix *f, uint32_t from, uint32_t to, bool mixed, stru
         uint64_t ids[BATCH_ROWS];
         arena_reset(&arena);
         TRY(batch_init(&batch, types, f->column_count, &arena, err));
-        uint32_t count = mixed ? 1 + (uint32_t)fix_random(f, BATCH_ROWS) : (uint32_t)BATCH_ROWS, rows = 0, taken = 0;
+        uint32_t count =
+                     mixed ? 1 + (uint32_t)fix_random(f, BATCH_ROWS) : (uint32_t)BATCH_ROWS,
+                 rows = 0, taken = 0;
         /* Rows that do not count lie between those that do. */
         for (; rows < count && from + taken < to; rows++) {
             bool counts = !mixed || fix_random(f, 4);
@@ -337,9 +344,11 @@ out:
     return status;
 }
 
-kdk_status fix_cache(struct fix *f, uint64_t bytes, struct block_cache **out, struct err *err)
+kdk_status fix_cache(struct fix *f, uint64_t bytes, struct block_cache **out,
+                     struct err *err)
 {
-    struct block_cache_options options = {.os = f->os, .dir = "/b", .bytes_max = bytes, .files_max = 3};
+    struct block_cache_options options = {
+        .os = f->os, .dir = "/b", .bytes_max = bytes, .files_max = 3};
 
     return block_cache_new(&options, out, err);
 }
@@ -353,7 +362,8 @@ bool fix_same(struct ltype type, const struct datum *a, const struct datum *b)
     return datum_compare(type, a, b) == 0;
 }
 
-kdk_status fix_compare(struct fix *f, struct block_cache *cache, uint32_t from, uint32_t to, struct err *err)
+kdk_status fix_compare(struct fix *f, struct block_cache *cache, uint32_t from, uint32_t to,
+                       struct err *err)
 {
     kdk_status status = KDK_OK;
     struct block_cache *own = NULL;
@@ -379,19 +389,21 @@ kdk_status fix_compare(struct fix *f, struct block_cache *cache, uint32_t from, 
             struct vec v;
             const struct datum *want = &f->rows[(size_t)model * f->column_count + c];
             wrong = 0;
-            TRY(strip_column(cache, entry, f->columns[c].number, type, f->columns[c].dict, e % 2 ? STRIP_SCAN : STRIP_POINT,
-                             &data, err));
+            TRY(strip_column(cache, entry, f->columns[c].number, type, f->columns[c].dict,
+                             e % 2 ? STRIP_SCAN : STRIP_POINT, &data, err));
             arena_reset(&arena);
             TRY(vec_init(&v, type, &arena, err));
             for (uint32_t at = 0; at < entry->rows;) {
-                uint32_t count = MIN((uint32_t)BATCH_ROWS, entry->rows - at), few = 1 + (uint32_t)fix_random(f, 100);
+                uint32_t count = MIN((uint32_t)BATCH_ROWS, entry->rows - at),
+                         few = 1 + (uint32_t)fix_random(f, 100);
                 if (e % 3 == 1)
                     count = MIN(count, few);
                 vec_reset(&v, ltype_width(type));
                 strip_vec(data, at, count, NULL, &v);
                 for (uint32_t i = 0; i < count; i++) {
                     const struct datum *w = &want[(size_t)(at + i) * f->column_count];
-                    struct datum got = vec_valid(&v, i) ? vec_get(&v, i) : DATUM_NULL, one = strip_value(data, at + i);
+                    struct datum got = vec_valid(&v, i) ? vec_get(&v, i) : DATUM_NULL,
+                                 one = strip_value(data, at + i);
                     wrong += !(fix_same(type, &got, w) && fix_same(type, &one, w));
                 }
                 at += count;
@@ -425,7 +437,8 @@ uint64_t fix_check(struct fix *f)
         uint32_t n = 1;
         while (i + n < f->entry_count && f->entries[i + n]->file == f->entries[i]->file)
             n++;
-        CHECK_EQ(block_check(f->os, "/b", f->entries[i]->file, f->entries + i, n, print_line, NULL, &problems, &err),
+        CHECK_EQ(block_check(f->os, "/b", f->entries[i]->file, f->entries + i, n,
+                             print_line, NULL, &problems, &err),
                  KDK_OK);
         all += problems;
         i += n;

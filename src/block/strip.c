@@ -1,7 +1,8 @@
 /* strip.c - from stored buffers to a decoded column, and from that to vectors and values.
  *
- * Each buffer is verified against its checksum before it is decoded. Integers are narrowed to the width that the zone map proves;
- * that every value fits is checked on the way, so a zone map that is wrong is damage, not a wrong answer.
+ * Each buffer is verified against its checksum before it is decoded. Integers are narrowed
+ * to the width that the zone map proves; that every value fits is checked on the way, so a
+ * zone map that is wrong is damage, not a wrong answer.
  */
 #include "block/block_int.h"
 
@@ -9,33 +10,38 @@
 
 /* ------------------------------------------------------------------ buffers ---- */
 
-static kdk_status damaged(const struct os_file *file, uint64_t offset, const char *what, const char *why,
-                          struct err *err)
+static kdk_status damaged(const struct os_file *file, uint64_t offset, const char *what,
+                          const char *why, struct err *err)
 {
-    err_set(err, KDK_CORRUPT, "block file \"%s\" is damaged at offset %llu", os_file_path(file),
-            (unsigned long long)offset);
+    err_set(err, KDK_CORRUPT, "block file \"%s\" is damaged at offset %llu",
+            os_file_path(file), (unsigned long long)offset);
     err_detail(err, "%s: %s.", what, why);
     return KDK_CORRUPT;
 }
 
-static kdk_status buffer_decode(struct os_file *file, const struct strip_buffer *b, const uint8_t *stored, void *into,
-                                const char *what, struct err *err)
+static kdk_status buffer_decode(struct os_file *file, const struct strip_buffer *b,
+                                const uint8_t *stored, void *into, const char *what,
+                                struct err *err)
 {
     kdk_status status = KDK_OK;
 
     if (crc32c(0, stored, (size_t)b->stored_bytes) != b->crc)
         return damaged(file, b->offset, what, "the checksum is wrong", err);
-    if (b->prefix_bytes && get_u64(stored) != (b->codec == ARROW_CODEC_NONE ? UINT64_MAX : b->decoded_bytes))
-        return damaged(file, b->offset, what, "its length is not what the directory says", err);
+    if (b->prefix_bytes &&
+        get_u64(stored) != (b->codec == ARROW_CODEC_NONE ? UINT64_MAX : b->decoded_bytes))
+        return damaged(file, b->offset, what, "its length is not what the directory says",
+                       err);
     status = arrow_decode((enum arrow_codec)b->codec, stored + b->prefix_bytes,
-                          (size_t)(b->stored_bytes - b->prefix_bytes), into, (size_t)b->decoded_bytes, err);
+                          (size_t)(b->stored_bytes - b->prefix_bytes), into,
+                          (size_t)b->decoded_bytes, err);
     if (status == KDK_CORRUPT)
         return damaged(file, b->offset, what, "it cannot be decoded", err);
     return status;
 }
 
-kdk_status block_buffers_read(struct os_file *file, const struct strip_buffer *b, uint32_t count, void *const *into,
-                              const char *what, struct decode_counts *counts, struct err *err)
+kdk_status block_buffers_read(struct os_file *file, const struct strip_buffer *b,
+                              uint32_t count, void *const *into, const char *what,
+                              struct decode_counts *counts, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint8_t *stored = NULL;
@@ -72,7 +78,8 @@ out:
 
 /* ------------------------------------------------------------------ columns ---- */
 
-static const char *check_offsets(const uint32_t *offsets, uint32_t rows, uint64_t text_bytes)
+static const char *check_offsets(const uint32_t *offsets, uint32_t rows,
+                                 uint64_t text_bytes)
 {
     bool descends = offsets[0] != 0;
 
@@ -82,8 +89,8 @@ static const char *check_offsets(const uint32_t *offsets, uint32_t rows, uint64_
         return "text offsets descend";
     return offsets[rows] == text_bytes ? NULL : "text offsets do not end with the text";
 }
-static const char *check_codes(int32_t *codes, const uint64_t *validity, uint32_t rows, uint32_t entries,
-                               uint32_t known)
+static const char *check_codes(int32_t *codes, const uint64_t *validity, uint32_t rows,
+                               uint32_t entries, uint32_t known)
 {
     uint32_t most = 0;
 
@@ -96,19 +103,23 @@ static const char *check_codes(int32_t *codes, const uint64_t *validity, uint32_
     return NULL;
 }
 
-kdk_status strip_fits(const struct strip_entry *entry, const struct strip_column *column, struct ltype type,
-                      const struct dict *dict, struct err *err)
+kdk_status strip_fits(const struct strip_entry *entry, const struct strip_column *column,
+                      struct ltype type, const struct dict *dict, struct err *err)
 {
-    if (block_form_fits((enum strip_form)column->form, type) && (column->form != STRIP_CODE || dict))
+    if (block_form_fits((enum strip_form)column->form, type) &&
+        (column->form != STRIP_CODE || dict))
         return KDK_OK;
-    err_set(err, KDK_CORRUPT, "strip %u of block file %llu holds column %u in a form that does not fit", entry->strip,
-            (unsigned long long)entry->file, column->number);
-    err_detail(err, "Form %u, type %s%s.", column->form, ltype_id_name(type.id), dict ? "" : ", no dictionary");
+    err_set(err, KDK_CORRUPT,
+            "strip %u of block file %llu holds column %u in a form that does not fit",
+            entry->strip, (unsigned long long)entry->file, column->number);
+    err_detail(err, "Form %u, type %s%s.", column->form, ltype_id_name(type.id),
+               dict ? "" : ", no dictionary");
     return KDK_CORRUPT;
 }
 
-kdk_status strip_decode(struct os_file *file, const struct strip_entry *entry, const struct strip_column *column,
-                        struct ltype type, struct dict *dict, bool narrow, struct strip_data **out,
+kdk_status strip_decode(struct os_file *file, const struct strip_entry *entry,
+                        const struct strip_column *column, struct ltype type,
+                        struct dict *dict, bool narrow, struct strip_data **out,
                         struct decode_counts *counts, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -127,8 +138,10 @@ kdk_status strip_decode(struct os_file *file, const struct strip_entry *entry, c
         width = zone->known ? MIN(vwidth_for(zone->min.w, zone->max.w), stored_width) : W_8;
 
     /* One block of memory for all; SIMD may read somewhat past the end of an array. */
-    size_t validity_bytes = column->buffers[0].stored_bytes ? align_up(bits_words(rows) * 8, 64) : 0;
-    size_t text_bytes = form == STRIP_TEXT ? align_up((size_t)column->buffers[2].decoded_bytes, 64) : 0;
+    size_t validity_bytes =
+        column->buffers[0].stored_bytes ? align_up(bits_words(rows) * 8, 64) : 0;
+    size_t text_bytes =
+        form == STRIP_TEXT ? align_up((size_t)column->buffers[2].decoded_bytes, 64) : 0;
     size_t value_bytes = form == STRIP_TEXT   ? ((size_t)rows + 1) * 4
                          : form == STRIP_BOOL ? bits_words(rows) * 8
                          : form == STRIP_CODE ? (size_t)rows * 4
@@ -152,16 +165,20 @@ kdk_status strip_decode(struct os_file *file, const struct strip_entry *entry, c
     data->validity = validity_bytes ? (void *)((char *)data + head_bytes) : NULL;
     data->data = (char *)data + head_bytes + validity_bytes;
     data->text = (char *)data->data + align_up(value_bytes, 64);
-    memset((char *)data->data + value_bytes, 0, total - head_bytes - validity_bytes - value_bytes);
+    memset((char *)data->data + value_bytes, 0,
+           total - head_bytes - validity_bytes - value_bytes);
     if (form == STRIP_BOOL)
         memset(data->data, 0, value_bytes);
     if (width != stored_width)
         TRY_MEM(wide = mem_alloc_aligned(64, (size_t)rows * vwidth_bytes(stored_width)));
 
-    void *into[3] = {data->validity, wide ? wide : data->data, (void *)(uintptr_t)data->text};
+    void *into[3] = {data->validity, wide ? wide : data->data,
+                     (void *)(uintptr_t)data->text};
     snprintf(what, sizeof what, "Strip %u, column %u", entry->strip, column->number);
-    TRY(block_buffers_read(file, column->buffers, block_form_buffers(form), into, what, counts, err));
-    if (rows % 64 && data->validity) /* Bits past the end are zero in memory, whatever the file has. */
+    TRY(block_buffers_read(file, column->buffers, block_form_buffers(form), into, what,
+                           counts, err));
+    /* Bits past the end are zero in memory, whatever the file has. */
+    if (rows % 64 && data->validity)
         data->validity[rows / 64] &= (1ull << rows % 64) - 1;
     if (rows % 64 && form == STRIP_BOOL)
         ((uint64_t *)data->data)[rows / 64] &= (1ull << rows % 64) - 1;
@@ -170,8 +187,10 @@ kdk_status strip_decode(struct os_file *file, const struct strip_entry *entry, c
     else if (form == STRIP_TEXT)
         why = check_offsets(data->data, rows, column->buffers[2].decoded_bytes);
     else if (form == STRIP_CODE)
-        why = check_codes(data->data, data->validity, rows, column->dict_entries, dict_count(dict));
-    if (!why && data->validity && rows - bits_count(data->validity, rows) != zone->null_count)
+        why = check_codes(data->data, data->validity, rows, column->dict_entries,
+                          dict_count(dict));
+    if (!why && data->validity &&
+        rows - bits_count(data->validity, rows) != zone->null_count)
         why = "the number of NULLs is wrong";
     if (why) {
         status = damaged(file, column->buffers[1].offset, what, why, err);
@@ -199,9 +218,10 @@ void strip_unpin(const struct strip_data *data)
 
 /* ------------------------------------------------------------------ vectors ---- */
 
-/* Bits from..from+count of a strip's bitmap as a vector's: in place when they begin and end where words do, or where the bitmap
- * ends; else copied. */
-static uint64_t *bits_view(const struct strip_data *data, uint64_t *bits, uint32_t from, uint32_t count, uint64_t *room)
+/* Bits from..from+count of a strip's bitmap as a vector's: in place when they begin and end
+ * where words do, or where the bitmap ends; else copied. */
+static uint64_t *bits_view(const struct strip_data *data, uint64_t *bits, uint32_t from,
+                           uint32_t count, uint64_t *room)
 {
     if (from % 64 == 0 && (count % 64 == 0 || from + count == data->rows))
         return bits + from / 64;
@@ -209,7 +229,8 @@ static uint64_t *bits_view(const struct strip_data *data, uint64_t *bits, uint32
     return room;
 }
 
-void strip_vec(const struct strip_data *data, uint32_t from, uint32_t count, const struct sel *sel, struct vec *out)
+void strip_vec(const struct strip_data *data, uint32_t from, uint32_t count,
+               const struct sel *sel, struct vec *out)
 {
     ASSERT(count <= BATCH_ROWS);
     ASSERT(from + count <= data->rows);
@@ -224,7 +245,9 @@ void strip_vec(const struct strip_data *data, uint32_t from, uint32_t count, con
     out->lazy = NULL;
     out->values = NULL;
     out->dict_id = 0;
-    out->validity = data->validity ? bits_view(data, data->validity, from, count, out->room_validity) : NULL;
+    out->validity = data->validity
+                        ? bits_view(data, data->validity, from, count, out->room_validity)
+                        : NULL;
     if (data->codes) {
         out->data = (int32_t *)data->data + from;
         out->values = dict_values(data->dict);
@@ -245,14 +268,16 @@ void strip_vec(const struct strip_data *data, uint32_t from, uint32_t count, con
     } else if (data->width == W_BIT) {
         out->data = bits_view(data, data->data, from, count, out->room);
     } else {
-        out->data = (uint8_t *)data->data + (size_t)from * vwidth_bytes((enum vwidth)data->width);
+        out->data =
+            (uint8_t *)data->data + (size_t)from * vwidth_bytes((enum vwidth)data->width);
     }
 }
 
 struct datum strip_value(const struct strip_data *data, uint32_t row)
 {
     struct datum d = DATUM_NULL;
-    struct vec v = {.type = data->type, .width = data->width, .form = VF_FLAT, .data = data->data};
+    struct vec v = {
+        .type = data->type, .width = data->width, .form = VF_FLAT, .data = data->data};
 
     ASSERT(row < data->rows);
     if (data->validity && !bit_get(data->validity, row))

@@ -1,9 +1,12 @@
-/* strip_kernel.c - loops over the integers of a strip: changing width, least and greatest. */
+/* strip_kernel.c - loops over the integers of a strip: changing width, least and
+ * greatest. */
 #include "block/block_int.h"
 
-/* The value as it is in the wide type must be what the narrow one holds; `trouble` collects the bits that are not. */
+/* The value as it is in the wide type must be what the narrow one holds; `trouble` collects
+ * the bits that are not. */
 #define NARROW(TO, FROM)                                                                   \
-    static bool narrow_##TO##_##FROM(TO *restrict out, const FROM *restrict in, uint32_t rows) \
+    static bool narrow_##TO##_##FROM(TO *restrict out, const FROM *restrict in,            \
+                                     uint32_t rows)                                        \
     {                                                                                      \
         FROM trouble = 0;                                                                  \
         for (uint32_t i = 0; i < rows; i++) {                                              \
@@ -13,7 +16,8 @@
         return trouble == 0;                                                               \
     }
 #define WIDEN(TO, FROM)                                                                    \
-    static bool narrow_##TO##_##FROM(TO *restrict out, const FROM *restrict in, uint32_t rows) \
+    static bool narrow_##TO##_##FROM(TO *restrict out, const FROM *restrict in,            \
+                                     uint32_t rows)                                        \
     {                                                                                      \
         for (uint32_t i = 0; i < rows; i++)                                                \
             out[i] = in[i];                                                                \
@@ -75,7 +79,8 @@ bool narrow_copy(enum vwidth to, void *out, enum vwidth from, const void *in, ui
 }
 
 #define BOUNDS(T)                                                                          \
-    static bool bounds_##T(const T *data, const uint64_t *validity, uint32_t rows, int128 *lo, int128 *hi) \
+    static bool bounds_##T(const T *data, const uint64_t *validity, uint32_t rows,         \
+                           int128 *lo, int128 *hi)                                         \
     {                                                                                      \
         T low = 0, high = 0;                                                               \
         uint32_t i = 0;                                                                    \
@@ -106,8 +111,8 @@ BOUNDS(int32_t)
 BOUNDS(int64_t)
 BOUNDS(int128)
 
-bool strip_bounds(enum vwidth width, const void *data, const uint64_t *validity, uint32_t rows, int128 *lo,
-                  int128 *hi)
+bool strip_bounds(enum vwidth width, const void *data, const uint64_t *validity,
+                  uint32_t rows, int128 *lo, int128 *hi)
 {
     switch (width) {
     case W_8:

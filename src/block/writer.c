@@ -1,15 +1,18 @@
 /* writer.c - rows become strips, strips files.
  *
- * Rows are gathered column by column at full width until the strip is full; then its strings get their codes, its zone maps are
- * made, and it goes to the Arrow writer as one batch over the gathered memory. Whether a string column is stored as codes is a
- * property of the file, as the schema stands at its beginning:
+ * Rows are gathered column by column at full width until the strip is full; then its
+ * strings get their codes, its zone maps are made, and it goes to the Arrow writer as one
+ * batch over the gathered memory. Whether a string column is stored as codes is a property
+ * of the file, as the schema stands at its beginning:
  *
- *   - the first strip decides: not if the dictionary is full, or if more than an eighth of its rows (and more than 16) have values
- *     that are new to it, which is what keeps free text from filling dictionaries;
+ *   - the first strip decides: not if the dictionary is full, or if more than an eighth of
+ *     its rows (and more than 16) have values that are new to it, which is what keeps free
+ *     text from filling dictionaries;
  *   - a later strip that cannot keep to codes ends the file;
- *   - if at the end the dictionary's part that is embedded turns out larger than a tenth of the file, the file
- *     is written once more with the column plain, under another number, and the first is removed. This happens to small
- *     files only, since a dictionary is limited and files grow.
+ *   - if at the end the dictionary's part that is embedded turns out larger than a tenth of
+ *     the file, the file is written once more with the column plain, under another number,
+ *     and the first is removed. This happens to small files only, since a dictionary is
+ *     limited and files grow.
  */
 #include "block/block_int.h"
 
@@ -22,8 +25,8 @@ enum { NEW_ENTRIES_MIN = 16, NEW_ENTRIES_SHARE = 8, DICT_FILE_SHARE = 10 };
 struct gather {
     struct block_column column; /* Name owned. */
     enum strip_form form;       /* Plain. */
-    uint8_t *data;      /* Values; bits; or offsets, one more than rows. */
-    uint64_t *validity; /* Always kept; `nulls` tells whether it matters. */
+    uint8_t *data;              /* Values; bits; or offsets, one more than rows. */
+    uint64_t *validity;         /* Always kept; `nulls` tells whether it matters. */
     uint32_t nulls;
     struct buf text;
     int32_t *codes; /* Columns with a dictionary. */
@@ -49,9 +52,9 @@ struct making {
     struct arrow_writer *arrow;
     struct strip_entry **entries;
     uint32_t entry_count;
-    enum strip_form *forms;            /* Of each column. */
-    uint32_t *dict_entries;            /* Codes of each column are below. */
-    struct arrow_array **dict_arrays;  /* What the last batch had. */
+    enum strip_form *forms;           /* Of each column. */
+    uint32_t *dict_entries;           /* Codes of each column are below. */
+    struct arrow_array **dict_arrays; /* What the last batch had. */
 };
 
 struct block_writer {
@@ -62,10 +65,10 @@ struct block_writer {
     uint64_t bytes, fixed_bytes; /* Gathered so far; of a row without text. */
     uint64_t *row_bytes;         /* Of the batch that is being added. */
     struct strip_draft draft;
-    uint64_t *ids;               /* Of the rows gathered. */
+    uint64_t *ids; /* Of the rows gathered. */
     uint64_t last_id;
-    uint32_t *place;             /* struct strip_order */
-    uint8_t *moving;             /* Room for a column. */
+    uint32_t *place; /* struct strip_order */
+    uint8_t *moving; /* Room for a column. */
     struct source *sources;
     struct making making;
     bool failed;
@@ -87,7 +90,8 @@ static void making_deinit(struct block_writer *w, struct making *m, bool remove)
     arrow_writer_free(m->arrow);
     arrow_schema_free(m->schema);
     os_close(m->file);
-    /* Best effort: whatever stays is a file that nothing refers to, which opening the database removes. */
+    /* Best effort: whatever stays is a file that nothing refers to, which opening the
+     * database removes. */
     if (remove && m->path[0])
         (void)!os_remove(w->options.os, m->path, NULL);
     memset(m, 0, sizeof *m);
@@ -105,9 +109,11 @@ out:
 }
 
 /* Begins a file whose columns have these forms. */
-static kdk_status making_begin(struct block_writer *w, struct making *m, const enum strip_form *forms, struct err *err)
+static kdk_status making_begin(struct block_writer *w, struct making *m,
+                               const enum strip_form *forms, struct err *err)
 {
-    static const struct arrow_writer_options arrow_options = {.file = true, .dictionaries_last = true};
+    static const struct arrow_writer_options arrow_options = {.file = true,
+                                                              .dictionaries_last = true};
     kdk_status status = KDK_OK;
     uint32_t n = w->options.column_count;
     struct arrow_sink sink = {sink_write, m};
@@ -138,13 +144,15 @@ static void borrowed_release(struct arrow_buffer *buffer)
 {
     mem_free(buffer);
 }
-static kdk_status borrow(const void *data, size_t bytes, struct arrow_buffer **out, struct err *err)
+static kdk_status borrow(const void *data, size_t bytes, struct arrow_buffer **out,
+                         struct err *err)
 {
     if (bytes == 0) {
         *out = arrow_buffer_ref(arrow_buffer_zeroes());
         return KDK_OK;
     }
-    return arrow_buffer_wrap((void *)(uintptr_t)data, bytes, borrowed_release, NULL, out, err);
+    return arrow_buffer_wrap((void *)(uintptr_t)data, bytes, borrowed_release, NULL, out,
+                             err);
 }
 
 /* Bytes of the values buffer as Arrow has them. */
@@ -152,15 +160,18 @@ static size_t values_bytes(enum strip_form form, uint32_t rows)
 {
     if (form == STRIP_BOOL)
         return ((size_t)rows + 7) / 8;
-    return form == STRIP_TEXT ? ((size_t)rows + 1) * 4 : (size_t)rows * block_form_bytes(form);
+    return form == STRIP_TEXT ? ((size_t)rows + 1) * 4
+                              : (size_t)rows * block_form_bytes(form);
 }
 
-static kdk_status source_array(const struct source *source, uint32_t rows, struct arrow_array **out, struct err *err)
+static kdk_status source_array(const struct source *source, uint32_t rows,
+                               struct arrow_array **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_array *array = NULL;
 
-    TRY(arrow_array_new(rows, source->nulls, block_form_buffers(source->form), 0, &array, err));
+    TRY(arrow_array_new(rows, source->nulls, block_form_buffers(source->form), 0, &array,
+                        err));
     if (source->nulls)
         TRY(borrow(source->validity, ((size_t)rows + 7) / 8, &array->buffers[0], err));
     TRY(borrow(source->data, values_bytes(source->form, rows), &array->buffers[1], err));
@@ -174,7 +185,8 @@ out:
 }
 
 /* The first entries of a dictionary, copied. */
-static kdk_status dict_array(const struct dict *dict, uint32_t entries, struct arrow_array **out, struct err *err)
+static kdk_status dict_array(const struct dict *dict, uint32_t entries,
+                             struct arrow_array **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_array *array = NULL;
@@ -203,7 +215,8 @@ out:
 
 /* ------------------------------------------------------------------- strips ---- */
 
-static kdk_status strip_batch(struct block_writer *w, struct making *m, const struct source *sources, uint32_t rows,
+static kdk_status strip_batch(struct block_writer *w, struct making *m,
+                              const struct source *sources, uint32_t rows,
                               struct arrow_array **out, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -217,7 +230,8 @@ static kdk_status strip_batch(struct block_writer *w, struct making *m, const st
         uint32_t need = m->dict_entries[i];
         const int32_t *codes = sources[i].data;
         for (uint32_t row = 0; row < rows; row++)
-            need = MAX(need, (uint32_t)codes[row] + (!sources[i].nulls || bit_get(sources[i].validity, row)));
+            need = MAX(need, (uint32_t)codes[row] +
+                                 (!sources[i].nulls || bit_get(sources[i].validity, row)));
         if (need > m->dict_entries[i] || !m->dict_arrays[i]) {
             struct arrow_array *values;
             TRY(dict_array(w->columns[i].column.dict, need, &values, err));
@@ -248,13 +262,15 @@ static void buffer_place(struct strip_buffer *b, const struct arrow_stored *stor
 }
 
 /* Writes a strip; `draft` has ids, zone maps and sketches, and gets the places. */
-static kdk_status strip_write(struct block_writer *w, struct making *m, const struct source *sources,
-                              struct strip_draft *draft, struct err *err)
+static kdk_status strip_write(struct block_writer *w, struct making *m,
+                              const struct source *sources, struct strip_draft *draft,
+                              struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arrow_array *batch = NULL;
     struct arrow_batch_layout layout = {0};
-    struct arrow_batch_options options = {.codec = w->options.codec, .level = w->options.level};
+    struct arrow_batch_options options = {.codec = w->options.codec,
+                                          .level = w->options.level};
 
     TRY(strip_batch(w, m, sources, draft->head.rows, &batch, err));
     TRY(arrow_writer_batch(m->arrow, batch, &options, &layout, err));
@@ -263,10 +279,13 @@ static kdk_status strip_write(struct block_writer *w, struct making *m, const st
     draft->head.newest = w->options.newest;
     for (uint32_t i = 0; i < w->options.column_count; i++) {
         draft->columns[i].form = (uint8_t)sources[i].form;
-        draft->columns[i].dict_entries = sources[i].form == STRIP_CODE ? m->dict_entries[i] : 0;
+        draft->columns[i].dict_entries =
+            sources[i].form == STRIP_CODE ? m->dict_entries[i] : 0;
     }
     for (size_t i = 0; i < layout.buffer_count; i++)
-        buffer_place(&draft->columns[layout.buffers[i].column].buffers[layout.buffers[i].slot], &layout.buffers[i]);
+        buffer_place(
+            &draft->columns[layout.buffers[i].column].buffers[layout.buffers[i].slot],
+            &layout.buffers[i]);
     TRY(strip_entry_new(draft, &m->entries[m->entry_count], err));
     m->entry_count++;
 out:
@@ -277,12 +296,14 @@ out:
 
 /* ------------------------------------------------------------------- footer ---- */
 
-static kdk_status metadata_add(struct arrow_metadata *metadata, const char *key, const struct buf *value,
-                               struct err *err)
+static kdk_status metadata_add(struct arrow_metadata *metadata, const char *key,
+                               const struct buf *value, struct err *err)
 {
-    return arrow_metadata_add(metadata, key, strlen(key), value->data ? value->data : "", value->len, err);
+    return arrow_metadata_add(metadata, key, strlen(key), value->data ? value->data : "",
+                              value->len, err);
 }
-static kdk_status metadata_number(struct arrow_metadata *metadata, const char *key, uint64_t value, struct err *err)
+static kdk_status metadata_number(struct arrow_metadata *metadata, const char *key,
+                                  uint64_t value, struct err *err)
 {
     char text[32];
 
@@ -290,7 +311,8 @@ static kdk_status metadata_number(struct arrow_metadata *metadata, const char *k
     return arrow_metadata_add(metadata, key, strlen(key), text, strlen(text), err);
 }
 
-static kdk_status footer_make(struct block_writer *w, struct making *m, struct arrow_metadata *out, struct err *err)
+static kdk_status footer_make(struct block_writer *w, struct making *m,
+                              struct arrow_metadata *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct buf text = {0};
@@ -319,7 +341,8 @@ static kdk_status footer_make(struct block_writer *w, struct making *m, struct a
         buf_clear(&text);
         code_dictionary(&c, &place);
         TRY(buf_status(&text, err));
-        snprintf(key, sizeof key, BLOCK_KEY "dictionary.%" PRIu32, w->columns[i].column.number);
+        snprintf(key, sizeof key, BLOCK_KEY "dictionary.%" PRIu32,
+                 w->columns[i].column.number);
         TRY(metadata_add(out, key, &text, err));
     }
     TRY(metadata_number(out, BLOCK_KEY "crc", block_metadata_crc(m->schema, out), err));
@@ -333,7 +356,8 @@ static kdk_status making_finish(struct block_writer *w, struct making *m, struct
 {
     kdk_status status = KDK_OK;
     struct arrow_metadata metadata = {0};
-    struct arrow_batch_options options = {.codec = w->options.codec, .level = w->options.level};
+    struct arrow_batch_options options = {.codec = w->options.codec,
+                                          .level = w->options.level};
 
     TRY(arrow_writer_dictionaries(m->arrow, &options, err));
     TRY(footer_make(w, m, &metadata, err));
@@ -350,7 +374,8 @@ out:
 /* ------------------------------------------------------ writing a file anew ---- */
 
 /* Which code columns carry too much dictionary; true if any. */
-static bool forms_too_dear(const struct block_writer *w, const struct making *m, enum strip_form *forms)
+static bool forms_too_dear(const struct block_writer *w, const struct making *m,
+                           enum strip_form *forms)
 {
     bool any = false;
 
@@ -358,7 +383,8 @@ static bool forms_too_dear(const struct block_writer *w, const struct making *m,
         forms[i] = m->forms[i];
         if (forms[i] != STRIP_CODE || !m->dict_arrays[i])
             continue;
-        uint64_t bytes = (uint64_t)m->dict_entries[i] * 4 + m->dict_arrays[i]->buffers[2]->bytes;
+        uint64_t bytes =
+            (uint64_t)m->dict_entries[i] * 4 + m->dict_arrays[i]->buffers[2]->bytes;
         if (bytes > m->at / DICT_FILE_SHARE && m->dict_entries[i] > NEW_ENTRIES_MIN) {
             forms[i] = STRIP_TEXT;
             any = true;
@@ -368,8 +394,8 @@ static bool forms_too_dear(const struct block_writer *w, const struct making *m,
 }
 
 /* Codes to offsets and text. */
-static kdk_status source_plain(const struct strip_data *data, struct source *source, uint32_t **offsets, struct buf *text,
-                               struct err *err)
+static kdk_status source_plain(const struct strip_data *data, struct source *source,
+                               uint32_t **offsets, struct buf *text, struct err *err)
 {
     kdk_status status = KDK_OK;
     const int32_t *codes = data->data;
@@ -391,8 +417,9 @@ out:
     return status;
 }
 
-static kdk_status strip_rewrite(struct block_writer *w, const struct making *from, const struct strip_entry *entry,
-                                struct making *to, struct err *err)
+static kdk_status strip_rewrite(struct block_writer *w, const struct making *from,
+                                const struct strip_entry *entry, struct making *to,
+                                struct err *err)
 {
     kdk_status status = KDK_OK;
     uint32_t n = w->options.column_count;
@@ -414,14 +441,15 @@ static kdk_status strip_rewrite(struct block_writer *w, const struct making *fro
     TRY_MEM(draft.columns = mem_dup(entry->columns, (n + !n) * sizeof *draft.columns));
     TRY_MEM(draft.runs = mem_dup(entry->runs, entry->run_count * sizeof *draft.runs));
     for (uint32_t i = 0; i < n; i++) {
-        TRY(strip_decode(from->file, entry, &entry->columns[i], w->columns[i].column.type, w->columns[i].column.dict,
-                         false, &data[i], &counts, err));
-        sources[i] = (struct source){.form = to->forms[i],
-                                     .validity = data[i]->validity,
-                                     .nulls = entry->columns[i].zone.null_count,
-                                     .data = data[i]->data,
-                                     .text = data[i]->text,
-                                     .text_bytes = (size_t)entry->columns[i].buffers[2].decoded_bytes};
+        TRY(strip_decode(from->file, entry, &entry->columns[i], w->columns[i].column.type,
+                         w->columns[i].column.dict, false, &data[i], &counts, err));
+        sources[i] = (struct source){
+            .form = to->forms[i],
+            .validity = data[i]->validity,
+            .nulls = entry->columns[i].zone.null_count,
+            .data = data[i]->data,
+            .text = data[i]->text,
+            .text_bytes = (size_t)entry->columns[i].buffers[2].decoded_bytes};
         if (to->forms[i] == STRIP_TEXT && data[i]->codes)
             TRY(source_plain(data[i], &sources[i], &offsets[i], &texts[i], err));
         memset(draft.columns[i].buffers, 0, sizeof draft.columns[i].buffers);
@@ -464,7 +492,8 @@ static kdk_status file_end(struct block_writer *w, struct err *err)
         again = *m;
         memset(m, 0, sizeof *m);
     }
-    TRY(w->options.done(w->options.context, again.number, again.at, again.entries, again.entry_count, err));
+    TRY(w->options.done(w->options.context, again.number, again.at, again.entries,
+                        again.entry_count, err));
     making_deinit(w, &again, false);
 out:
     making_deinit(w, &again, true); /* Empty when all went well. */
@@ -485,8 +514,10 @@ static kdk_status gather_encode(struct block_writer *w, struct gather *g, struct
     g->want_codes = false;
     if (dict_full(g->column.dict))
         return KDK_OK;
-    dict_find_many(g->column.dict, offsets, text, g->nulls ? g->validity : NULL, w->rows, g->codes, &missing);
-    /* Rows, not values: a new value that occurs often looks like many. So count again when the first look says no. */
+    dict_find_many(g->column.dict, offsets, text, g->nulls ? g->validity : NULL, w->rows,
+                   g->codes, &missing);
+    /* Rows, not values: a new value that occurs often looks like many. So count again when
+     * the first look says no. */
     if (missing > MAX((uint32_t)NEW_ENTRIES_MIN, w->rows / NEW_ENTRIES_SHARE)) {
         struct sketch sketch = {0};
         for (uint32_t i = 0; i < w->rows; i++)
@@ -494,13 +525,15 @@ static kdk_status gather_encode(struct block_writer *w, struct gather *g, struct
                 struct str value = str_of(text + offsets[i], offsets[i + 1] - offsets[i]);
                 sketch_add(&sketch, str_hash(&value));
             }
-        if (sketch_estimate(&sketch) > MAX((uint32_t)NEW_ENTRIES_MIN, w->rows / NEW_ENTRIES_SHARE))
+        if (sketch_estimate(&sketch) >
+            MAX((uint32_t)NEW_ENTRIES_MIN, w->rows / NEW_ENTRIES_SHARE))
             return KDK_OK;
     }
     for (uint32_t i = 0; i < w->rows; i++) {
         if (g->codes[i] >= 0)
             continue;
-        TRY(dict_add(g->column.dict, str_of(text + offsets[i], offsets[i + 1] - offsets[i]), &g->codes[i], err));
+        TRY(dict_add(g->column.dict, str_of(text + offsets[i], offsets[i + 1] - offsets[i]),
+                     &g->codes[i], err));
         if (g->codes[i] < 0) /* Full. */
             return KDK_OK;
     }
@@ -551,11 +584,13 @@ static kdk_status rows_order(struct block_writer *w, struct err *err)
         if (g->form == STRIP_TEXT) {
             TRY(text_order(w, g, err));
         } else if (g->form == STRIP_BOOL) {
-            bits_order((uint64_t *)(void *)g->data, w->place, w->rows, (uint64_t *)(void *)w->moving);
+            bits_order((uint64_t *)(void *)g->data, w->place, w->rows,
+                       (uint64_t *)(void *)w->moving);
         } else {
             memcpy(w->moving, g->data, (size_t)w->rows * bytes);
             for (uint32_t k = 0; k < w->rows; k++)
-                memcpy(g->data + (size_t)k * bytes, w->moving + (size_t)w->place[k] * bytes, bytes);
+                memcpy(g->data + (size_t)k * bytes, w->moving + (size_t)w->place[k] * bytes,
+                       bytes);
         }
     }
 out:
@@ -572,13 +607,15 @@ static void bits_cut(uint64_t *bits, uint32_t from, uint32_t count, uint64_t *ou
     }
 }
 
-/* What a strip leaves of the rows gathered: bits that it would show, while it is written. */
+/* What a strip leaves of the rows gathered: bits that it would show, while it is
+ * written. */
 struct rest {
     uint32_t rows;
     uint64_t *bits; /* Validity, and values of BOOLEAN, of each column in turn. */
     uint32_t *nulls;
 };
-static kdk_status rest_save(struct block_writer *w, uint32_t take, struct rest *rest, struct err *err)
+static kdk_status rest_save(struct block_writer *w, uint32_t take, struct rest *rest,
+                            struct err *err)
 {
     kdk_status status = KDK_OK;
     const uint32_t n = w->options.column_count;
@@ -628,19 +665,23 @@ static void rest_restore(struct block_writer *w, const struct rest *rest)
             w->bytes += g->text.len;
         } else if (g->form == STRIP_BOOL) {
             if (rows)
-                memcpy(g->data, rest->bits + 2 * words * i + words, words * sizeof(uint64_t));
+                memcpy(g->data, rest->bits + 2 * words * i + words,
+                       words * sizeof(uint64_t));
         } else if (rows) {
             memmove(g->data, g->data + (size_t)take * bytes, (size_t)rows * bytes);
         }
     }
 }
 
-static kdk_status order_ask(struct block_writer *w, bool final, uint32_t *take, struct err *err)
+static kdk_status order_ask(struct block_writer *w, bool final, uint32_t *take,
+                            struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct strip_order order = {.rows = w->rows, .final = final, .take = w->rows, .place = w->place};
+    struct strip_order order = {
+        .rows = w->rows, .final = final, .take = w->rows, .place = w->place};
     TRY(w->options.strip(w->options.context, &order, err));
-    TRY_ASSERT(order.take > 0 && order.take <= w->rows && (!final || order.take == w->rows));
+    TRY_ASSERT(order.take > 0 && order.take <= w->rows &&
+               (!final || order.take == w->rows));
     if (order.moved)
         TRY(rows_order(w, err));
     *take = order.take;
@@ -679,8 +720,10 @@ static kdk_status strip_end(struct block_writer *w, bool final, struct err *err)
             forms[i] = STRIP_CODE;
         fits &= !m->file || g->want_codes;
     }
-    if (m->file && (!fits || m->entry_count == w->options.file_strips || m->at + w->bytes > FILE_BYTES_MAX)) {
-        for (uint32_t i = 0; i < n; i++) { /* Columns that had to be plain may have a new start. */
+    if (m->file && (!fits || m->entry_count == w->options.file_strips ||
+                    m->at + w->bytes > FILE_BYTES_MAX)) {
+        for (uint32_t i = 0; i < n; i++) {
+            /* Columns that had to be plain may have a new start. */
             struct gather *g = &w->columns[i];
             if (!g->column.dict || m->forms[i] == STRIP_CODE)
                 continue;
@@ -699,12 +742,15 @@ static kdk_status strip_end(struct block_writer *w, bool final, struct err *err)
         struct gather *g = &w->columns[i];
         struct source *s = &w->sources[i];
         struct strip_column *c = &w->draft.columns[i];
-        *s = (struct source){.form = m->forms[i],
-                             .validity = g->nulls ? g->validity : NULL,
-                             .nulls = g->nulls,
-                             .data = m->forms[i] == STRIP_CODE ? (const void *)g->codes : g->data,
-                             .text = g->text.data ? g->text.data : "",
-                             .text_bytes = g->form == STRIP_TEXT ? ((const uint32_t *)(const void *)g->data)[w->rows] : 0};
+        *s = (struct source){
+            .form = m->forms[i],
+            .validity = g->nulls ? g->validity : NULL,
+            .nulls = g->nulls,
+            .data = m->forms[i] == STRIP_CODE ? (const void *)g->codes : g->data,
+            .text = g->text.data ? g->text.data : "",
+            .text_bytes = g->form == STRIP_TEXT
+                              ? ((const uint32_t *)(const void *)g->data)[w->rows]
+                              : 0};
         struct zone_source z = {.type = g->column.type,
                                 .form = s->form,
                                 .rows = w->rows,
@@ -729,8 +775,8 @@ out:
 /* --------------------------------------------------------------- gathering ---- */
 
 /* Appends rows k..k+count of the selection. */
-static kdk_status gather_text(struct gather *g, const struct vec *v, const struct sel *sel, uint32_t k, uint32_t count,
-                              uint32_t at, struct err *err)
+static kdk_status gather_text(struct gather *g, const struct vec *v, const struct sel *sel,
+                              uint32_t k, uint32_t count, uint32_t at, struct err *err)
 {
     uint32_t *offsets = (void *)g->data;
     const struct str *views = v->form == VF_DICT ? v->values->data : v->data;
@@ -740,7 +786,9 @@ static kdk_status gather_text(struct gather *g, const struct vec *v, const struc
     for (uint32_t i = 0; i < count; i++) {
         uint32_t row = SEL_ROW(sel, k + i);
         if (vec_valid(v, row)) {
-            const struct str *s = &views[codes ? (uint32_t)codes[row] : v->form == VF_CONSTANT ? 0 : row];
+            const struct str *s = &views[codes                    ? (uint32_t)codes[row]
+                                         : v->form == VF_CONSTANT ? 0
+                                                                  : row];
             buf_add(&g->text, str_data(s), s->len);
         }
         offsets[at + i + 1] = (uint32_t)g->text.len;
@@ -783,35 +831,36 @@ static kdk_status gather_text(struct gather *g, const struct vec *v, const struc
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion" /* The widths are tested before the loops. */
-static bool gather_i8(int8_t *out, enum vwidth from, const void *in, const struct sel *sel, uint32_t k, uint32_t count)
+static bool gather_i8(int8_t *out, enum vwidth from, const void *in, const struct sel *sel,
+                      uint32_t k, uint32_t count)
 {
     GATHER_FROM(int8_t)
 }
-static bool gather_i16(int16_t *out, enum vwidth from, const void *in, const struct sel *sel, uint32_t k,
-                       uint32_t count)
+static bool gather_i16(int16_t *out, enum vwidth from, const void *in,
+                       const struct sel *sel, uint32_t k, uint32_t count)
 {
     GATHER_FROM(int16_t)
 }
-static bool gather_i32(int32_t *out, enum vwidth from, const void *in, const struct sel *sel, uint32_t k,
-                       uint32_t count)
+static bool gather_i32(int32_t *out, enum vwidth from, const void *in,
+                       const struct sel *sel, uint32_t k, uint32_t count)
 {
     GATHER_FROM(int32_t)
 }
-static bool gather_i64(int64_t *out, enum vwidth from, const void *in, const struct sel *sel, uint32_t k,
-                       uint32_t count)
+static bool gather_i64(int64_t *out, enum vwidth from, const void *in,
+                       const struct sel *sel, uint32_t k, uint32_t count)
 {
     GATHER_FROM(int64_t)
 }
-static bool gather_i128(int128 *out, enum vwidth from, const void *in, const struct sel *sel, uint32_t k,
-                        uint32_t count)
+static bool gather_i128(int128 *out, enum vwidth from, const void *in,
+                        const struct sel *sel, uint32_t k, uint32_t count)
 {
     GATHER_FROM(int128)
 }
 #pragma GCC diagnostic pop
 
 /* False: not numbers, or not of a width that always fits. */
-static bool gather_numbers(struct gather *g, const struct vec *v, const struct sel *sel, uint32_t k, uint32_t count,
-                            uint32_t at)
+static bool gather_numbers(struct gather *g, const struct vec *v, const struct sel *sel,
+                           uint32_t k, uint32_t count, uint32_t at)
 {
     enum vwidth from = (enum vwidth)v->width;
 
@@ -828,11 +877,13 @@ static bool gather_numbers(struct gather *g, const struct vec *v, const struct s
         return gather_i128((int128 *)(void *)g->data + at, from, v->data, sel, k, count);
     case STRIP_F32:
         for (uint32_t i = 0; from == W_F32 && i < count; i++)
-            ((float *)(void *)g->data)[at + i] = ((const float *)v->data)[SEL_ROW(sel, k + i)];
+            ((float *)(void *)g->data)[at + i] =
+                ((const float *)v->data)[SEL_ROW(sel, k + i)];
         return from == W_F32;
     case STRIP_F64:
         for (uint32_t i = 0; from == W_F64 && i < count; i++)
-            ((double *)(void *)g->data)[at + i] = ((const double *)v->data)[SEL_ROW(sel, k + i)];
+            ((double *)(void *)g->data)[at + i] =
+                ((const double *)v->data)[SEL_ROW(sel, k + i)];
         return from == W_F64;
     case STRIP_BOOL:
     case STRIP_TEXT:
@@ -844,7 +895,8 @@ static bool gather_numbers(struct gather *g, const struct vec *v, const struct s
 }
 
 /* One at a time: any form, and values whose width says more than they need. */
-static kdk_status gather_values(struct gather *g, const struct vec *v, const struct sel *sel, uint32_t k, uint32_t count,
+static kdk_status gather_values(struct gather *g, const struct vec *v,
+                                const struct sel *sel, uint32_t k, uint32_t count,
                                 uint32_t at, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -903,8 +955,8 @@ static void zero_null(struct gather *g, uint32_t row)
         memset(g->data + (size_t)row * bytes, 0, bytes);
 }
 
-static kdk_status gather_rows(struct gather *g, const struct vec *v, const struct sel *sel, uint32_t k, uint32_t count,
-                              uint32_t at, struct err *err)
+static kdk_status gather_rows(struct gather *g, const struct vec *v, const struct sel *sel,
+                              uint32_t k, uint32_t count, uint32_t at, struct err *err)
 {
     kdk_status status = KDK_OK;
     bool text = g->form == STRIP_TEXT;
@@ -959,12 +1011,16 @@ static void measure(struct block_writer *w, const struct batch *batch)
         for (uint32_t k = 0; k < batch->sel.count; k++) {
             uint32_t row = SEL_ROW(&batch->sel, k);
             if (vec_valid(v, row))
-                w->row_bytes[k] += views[codes ? (uint32_t)codes[row] : v->form == VF_CONSTANT ? 0 : row].len;
+                w->row_bytes[k] += views[codes                    ? (uint32_t)codes[row]
+                                         : v->form == VF_CONSTANT ? 0
+                                                                  : row]
+                                       .len;
         }
     }
 }
 
-kdk_status block_writer_add(struct block_writer *w, const uint64_t *ids, const struct batch *batch, struct err *err)
+kdk_status block_writer_add(struct block_writer *w, const uint64_t *ids,
+                            const struct batch *batch, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint32_t k = 0, total = batch->sel.count;
@@ -979,7 +1035,8 @@ kdk_status block_writer_add(struct block_writer *w, const uint64_t *ids, const s
     while (k < total) {
         uint32_t count = 0;
         uint64_t bytes = w->bytes, first = w->rows ? w->ids[0] : ids[k];
-        while (k + count < total && w->rows + count < w->rows_max && ids[k + count] - first <= UINT32_MAX &&
+        while (k + count < total && w->rows + count < w->rows_max &&
+               ids[k + count] - first <= UINT32_MAX &&
                (w->rows + count == 0 || bytes + w->row_bytes[k + count] <= STRIP_BYTES_MAX))
             bytes += w->row_bytes[k + count++];
         if (count == 0) {
@@ -992,7 +1049,8 @@ kdk_status block_writer_add(struct block_writer *w, const uint64_t *ids, const s
             w->last_id = ids[k + i];
         }
         for (uint32_t i = 0; i < w->options.column_count; i++)
-            TRY(gather_rows(&w->columns[i], &batch->columns[i], &batch->sel, k, count, w->rows, err));
+            TRY(gather_rows(&w->columns[i], &batch->columns[i], &batch->sel, k, count,
+                            w->rows, err));
         w->rows += count;
         w->bytes = bytes;
         k += count;
@@ -1030,23 +1088,25 @@ out:
 
 /* ------------------------------------------------------------------ making ---- */
 
-static kdk_status gather_init(struct block_writer *w, struct gather *g, const struct block_column *column,
-                              struct err *err)
+static kdk_status gather_init(struct block_writer *w, struct gather *g,
+                              const struct block_column *column, struct err *err)
 {
     kdk_status status = KDK_OK;
     size_t rows = w->rows_max;
 
     TRY_MEM(g->validity = MEM_ARRAY(uint64_t, bits_words(rows) + 1));
-    TRY_MEM(g->data = mem_zalloc(g->form == STRIP_TEXT   ? (rows + 1) * 4
-                                 : g->form == STRIP_BOOL ? (bits_words(rows) + 1) * 8
-                                                         : rows * block_form_bytes(g->form)));
+    TRY_MEM(g->data =
+                mem_zalloc(g->form == STRIP_TEXT   ? (rows + 1) * 4
+                           : g->form == STRIP_BOOL ? (bits_words(rows) + 1) * 8
+                                                   : rows * block_form_bytes(g->form)));
     if (column->dict)
         TRY_MEM(g->codes = MEM_ARRAY(int32_t, rows));
 out:
     return status;
 }
 
-kdk_status block_writer_new(const struct block_writer_options *options, struct block_writer **out, struct err *err)
+kdk_status block_writer_new(const struct block_writer_options *options,
+                            struct block_writer **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct block_writer *w = NULL;
@@ -1060,7 +1120,9 @@ kdk_status block_writer_new(const struct block_writer_options *options, struct b
     w->options.dir = NULL;
     if (w->options.file_strips == 0 || w->options.file_strips > FILE_STRIPS)
         w->options.file_strips = FILE_STRIPS;
-    strip_rows = options->strip_rows && options->strip_rows < STRIP_ROWS ? options->strip_rows : STRIP_ROWS;
+    strip_rows = options->strip_rows && options->strip_rows < STRIP_ROWS
+                     ? options->strip_rows
+                     : STRIP_ROWS;
     TRY_MEM(w->dir = mem_strdup(options->dir));
     TRY_MEM(w->columns = MEM_ARRAY(struct gather, n + 1));
     TRY_MEM(w->sources = MEM_ARRAY(struct source, n + 1));
@@ -1069,8 +1131,9 @@ kdk_status block_writer_new(const struct block_writer_options *options, struct b
         const struct block_column *column = &options->columns[i];
         struct gather *g = &w->columns[i];
         if (!block_form(column->type, &g->form)) {
-            status = err_set(err, KDK_UNSUPPORTED, "type %s cannot be stored in block files",
-                             ltype_id_name(column->type.id));
+            status =
+                err_set(err, KDK_UNSUPPORTED, "type %s cannot be stored in block files",
+                        ltype_id_name(column->type.id));
             goto out;
         }
         TRY_ASSERT(i == 0 || column->number > options->columns[i - 1].number);
@@ -1081,7 +1144,8 @@ kdk_status block_writer_new(const struct block_writer_options *options, struct b
         TRY_MEM(g->column.name = mem_strdup(column->name));
         w->fixed_bytes += g->form == STRIP_TEXT ? 4 : MAX(block_form_bytes(g->form), 1u);
     }
-    w->rows_max = (uint32_t)MIN((uint64_t)strip_rows, STRIP_BYTES_MAX / MAX(w->fixed_bytes, 1u));
+    w->rows_max =
+        (uint32_t)MIN((uint64_t)strip_rows, STRIP_BYTES_MAX / MAX(w->fixed_bytes, 1u));
     w->rows_max = MAX(w->rows_max, 1u);
     TRY_MEM(w->ids = MEM_ARRAY(uint64_t, w->rows_max));
     if (options->strip) {

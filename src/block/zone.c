@@ -1,10 +1,12 @@
 /* zone.c - zone maps and distinct sketches: how they are made, and what they prove.
  *
- * Bounds of strings are cut to ZONE_TEXT_BYTES. A cut minimum is still a lower bound, since a prefix sorts first; a cut
- * maximum is not an upper bound, so it is marked and compared with as many bytes of the other side. NaN is kept out of the
- * bounds and has a flag. Bounds compare -0 and 0 as equal, so whichever of them was met first will do.
+ * Bounds of strings are cut to ZONE_TEXT_BYTES. A cut minimum is still a lower bound, since
+ * a prefix sorts first; a cut maximum is not an upper bound, so it is marked and compared
+ * with as many bytes of the other side. NaN is kept out of the bounds and has a flag.
+ * Bounds compare -0 and 0 as equal, so whichever of them was met first will do.
  *
- * Sources  Flajolet et al., HyperLogLog, AOFA 2007; 64 registers of 5 bits, linear counting below 2.5 times as many.
+ * Sources  Flajolet et al., HyperLogLog, AOFA 2007; 64 registers of 5 bits, linear counting
+ *          below 2.5 times as many.
  */
 #include "block/block_int.h"
 
@@ -14,7 +16,8 @@
 
 void sketch_add(struct sketch *sketch, uint64_t hash)
 {
-    uint64_t rest = hash << 6 | 1ull << 5; /* The last bit set bounds the count of zeroes. */
+    /* The last bit set bounds the count of zeroes. */
+    uint64_t rest = hash << 6 | 1ull << 5;
     uint8_t rank = (uint8_t)(__builtin_clzll(rest) + 1);
 
     if (rank > 31)
@@ -51,7 +54,8 @@ static bool row_valid(const struct zone_source *source, uint32_t row)
     return !source->validity || bit_get(source->validity, row);
 }
 
-static void zone_bits(const struct zone_source *source, struct zone *zone, struct sketch *sketch)
+static void zone_bits(const struct zone_source *source, struct zone *zone,
+                      struct sketch *sketch)
 {
     bool seen[2] = {false, false};
 
@@ -104,7 +108,8 @@ static void zone_text_add(struct zone *zone, struct sketch *sketch, const struct
     if (str_compare(value, &zone->max.s) > 0)
         zone->max.s = *value;
 }
-static void zone_text(const struct zone_source *source, struct zone *zone, struct sketch *sketch)
+static void zone_text(const struct zone_source *source, struct zone *zone,
+                      struct sketch *sketch)
 {
     const uint32_t *offsets = source->data;
 
@@ -115,7 +120,8 @@ static void zone_text(const struct zone_source *source, struct zone *zone, struc
         zone_text_add(zone, sketch, &value);
     }
 }
-static void zone_codes(const struct zone_source *source, struct zone *zone, struct sketch *sketch)
+static void zone_codes(const struct zone_source *source, struct zone *zone,
+                       struct sketch *sketch)
 {
     uint64_t seen[(DICT_ENTRIES_MAX + 63) / 64] = {0};
     const int32_t *codes = source->data;
@@ -125,7 +131,8 @@ static void zone_codes(const struct zone_source *source, struct zone *zone, stru
             bit_set(seen, (size_t)codes[i]);
     for (size_t word = 0; word < COUNT_OF(seen); word++)
         for (uint64_t left = seen[word]; left; left &= left - 1) {
-            struct str value = dict_value(source->dict, (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(left));
+            struct str value = dict_value(
+                source->dict, (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(left));
             zone_text_add(zone, sketch, &value);
         }
 }
@@ -141,7 +148,9 @@ static void sketch_numbers(const struct zone_source *source, struct sketch *sket
     enum { STEP = 64 };
     uint64_t hashes[STEP];
     uint32_t bytes = block_form_bytes(source->form);
-    struct vec v = {.type = source->type, .width = (uint8_t)block_form_width(source->form), .form = VF_FLAT};
+    struct vec v = {.type = source->type,
+                    .width = (uint8_t)block_form_width(source->form),
+                    .form = VF_FLAT};
 
     for (uint32_t from = 0; from < source->rows; from += STEP) {
         uint32_t count = MIN((uint32_t)STEP, source->rows - from);
@@ -159,7 +168,8 @@ void zone_build(const struct zone_source *source, struct zone *zone, struct sket
     memset(zone, 0, sizeof *zone);
     memset(sketch, 0, sizeof *sketch);
     if (source->validity)
-        zone->null_count = source->rows - (uint32_t)bits_count(source->validity, source->rows);
+        zone->null_count =
+            source->rows - (uint32_t)bits_count(source->validity, source->rows);
     switch (source->form) {
     case STRIP_BOOL:
         zone_bits(source, zone, sketch);
@@ -169,8 +179,9 @@ void zone_build(const struct zone_source *source, struct zone *zone, struct sket
     case STRIP_I32:
     case STRIP_I64:
     case STRIP_I128:
-        zone->known = strip_bounds(block_form_width(source->form), source->data, source->validity, source->rows,
-                                   &zone->min.w, &zone->max.w);
+        zone->known =
+            strip_bounds(block_form_width(source->form), source->data, source->validity,
+                         source->rows, &zone->min.w, &zone->max.w);
         sketch_numbers(source, sketch);
         break;
     case STRIP_F32:
@@ -197,9 +208,11 @@ void zone_build(const struct zone_source *source, struct zone *zone, struct sket
 
 /* ----------------------------------------------------------------- proving ---- */
 
-/* The bounds against a value: `low` is the sign of min - value, `high` that of max - value, where 0 for a cut maximum means that the
- * value begins as it does, so that there may be greater, equal and smaller ones. */
-static void compare(const struct zone *zone, struct ltype type, const struct datum *value, int *low, int *high)
+/* The bounds against a value: `low` is the sign of min - value, `high` that of max - value,
+ * where 0 for a cut maximum means that the value begins as it does, so that there may be
+ * greater, equal and smaller ones. */
+static void compare(const struct zone *zone, struct ltype type, const struct datum *value,
+                    int *low, int *high)
 {
     if (ltype_is_string(type)) {
         struct str s = value->s;
@@ -207,15 +220,16 @@ static void compare(const struct zone *zone, struct ltype type, const struct dat
         if (zone->max_cut && s.len > zone->max.s.len)
             s = str_of(str_data(&value->s), zone->max.s.len);
         *high = str_compare(&zone->max.s, &s);
-        /* A shorter value that the cut maximum begins with is below it; the comparison says so. */
+        /* A shorter value that the cut maximum begins with is below it; the comparison says
+         * so. */
     } else {
         *low = datum_compare(type, &zone->min, value);
         *high = datum_compare(type, &zone->max, value);
     }
 }
 
-bool zone_may_match_zone(const struct zone *zone, uint32_t rows, struct ltype type, enum zone_op op,
-                         const struct datum *value)
+bool zone_may_match_zone(const struct zone *zone, uint32_t rows, struct ltype type,
+                         enum zone_op op, const struct datum *value)
 {
     int low, high;
 
@@ -225,7 +239,8 @@ bool zone_may_match_zone(const struct zone *zone, uint32_t rows, struct ltype ty
         return zone->null_count < rows;
     if (value->null || zone->null_count >= rows)
         return false;
-    if (!zone->known && !zone->nan) /* Nothing is known, though something is there: cannot be, but proves nothing. */
+    /* Nothing is known, though something is there: cannot be, but proves nothing. */
+    if (!zone->known && !zone->nan)
         return true;
     if (ltype_is_float(type) && value->f != value->f) {
         switch (op) {
@@ -268,15 +283,16 @@ bool zone_may_match_zone(const struct zone *zone, uint32_t rows, struct ltype ty
     return true;
 }
 
-bool zone_may_match(const struct strip_entry *entry, uint32_t column, struct ltype type, enum zone_op op,
-                    const struct datum *value)
+bool zone_may_match(const struct strip_entry *entry, uint32_t column, struct ltype type,
+                    enum zone_op op, const struct datum *value)
 {
     const struct strip_column *c = strip_entry_column(entry, column);
 
     return !c || zone_may_match_zone(&c->zone, entry->rows, type, op, value);
 }
 
-bool strip_entry_bounds(const struct strip_entry *entry, uint32_t column, struct ltype type, int128 *lo, int128 *hi)
+bool strip_entry_bounds(const struct strip_entry *entry, uint32_t column, struct ltype type,
+                        int128 *lo, int128 *hi)
 {
     const struct strip_column *c = strip_entry_column(entry, column);
 

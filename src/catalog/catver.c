@@ -41,7 +41,8 @@ struct catver_builder {
 
 static void entry_unref(struct entry *e)
 {
-    /* Release: what this holder read is read before the last one frees; acquire pairs with it. */
+    /* Release: what this holder read is read before the last one frees; acquire pairs with
+     * it. */
     if (!e || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1)
         return;
     arena_deinit(&e->arena);
@@ -54,7 +55,8 @@ static struct entry *entry_ref(struct entry *e)
     return e;
 }
 
-static kdk_status copy_text(struct arena *arena, const char *text, const char **out, struct err *err)
+static kdk_status copy_text(struct arena *arena, const char *text, const char **out,
+                            struct err *err)
 {
     kdk_status status = KDK_OK;
     *out = NULL;
@@ -64,7 +66,8 @@ out:
     return status;
 }
 
-static kdk_status copy_index(struct entry *e, const struct cindex *from, struct cindex **out, struct err *err)
+static kdk_status copy_index(struct entry *e, const struct cindex *from,
+                             struct cindex **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct cindex *index;
@@ -72,15 +75,19 @@ static kdk_status copy_index(struct entry *e, const struct cindex *from, struct 
     TRY_MEM(index = arena_dup(&e->arena, from, sizeof *from));
     index->table = &e->table;
     TRY(copy_text(&e->arena, from->name, &index->name, err));
-    TRY_MEM(index->columns = arena_dup(&e->arena, from->columns, n * sizeof *from->columns));
-    TRY_MEM(index->descending = arena_dup(&e->arena, from->descending, n * sizeof *from->descending));
-    TRY_MEM(index->nulls_first = arena_dup(&e->arena, from->nulls_first, n * sizeof *from->nulls_first));
+    TRY_MEM(index->columns =
+                arena_dup(&e->arena, from->columns, n * sizeof *from->columns));
+    TRY_MEM(index->descending =
+                arena_dup(&e->arena, from->descending, n * sizeof *from->descending));
+    TRY_MEM(index->nulls_first =
+                arena_dup(&e->arena, from->nulls_first, n * sizeof *from->nulls_first));
     *out = index;
 out:
     return status;
 }
 
-static kdk_status entry_new(const struct ctable *from, const char *schema, struct entry **out, struct err *err)
+static kdk_status entry_new(const struct ctable *from, const char *schema,
+                            struct entry **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct entry *e = MEM_NEW(struct entry);
@@ -93,13 +100,16 @@ static kdk_status entry_new(const struct ctable *from, const char *schema, struc
     TRY(copy_text(arena, schema, &t->schema, err));
     TRY(copy_text(arena, from->name, &t->name, err));
     TRY(copy_text(arena, from->view_sql, &t->view_sql, err));
-    TRY_MEM(t->columns = ARENA_ARRAY(arena, struct ccolumn, (size_t)from->column_count + 1));
+    TRY_MEM(t->columns =
+                ARENA_ARRAY(arena, struct ccolumn, (size_t)from->column_count + 1));
     for (uint32_t i = 0; i < from->column_count; i++) {
         t->columns[i] = from->columns[i];
         TRY(copy_text(arena, from->columns[i].name, &t->columns[i].name, err));
-        TRY(copy_text(arena, from->columns[i].default_sql, &t->columns[i].default_sql, err));
+        TRY(copy_text(arena, from->columns[i].default_sql, &t->columns[i].default_sql,
+                      err));
     }
-    TRY_MEM(t->indexes = ARENA_ARRAY(arena, struct cindex *, (size_t)from->index_count + 1));
+    TRY_MEM(t->indexes =
+                ARENA_ARRAY(arena, struct cindex *, (size_t)from->index_count + 1));
     uint32_t n = 0;
     for (int primary = 1; primary >= 0; primary--) /* The primary key first. */
         for (uint32_t i = 0; i < from->index_count; i++)
@@ -132,7 +142,8 @@ void catver_builder_free(struct catver_builder *b)
     mem_free(b);
 }
 
-/* Room for `want` pointers: `old` itself when it has that. NULL: out of memory, and `old` is as it was. */
+/* Room for `want` pointers: `old` itself when it has that. NULL: out of memory, and `old`
+ * is as it was. */
 static void *grown(void *old, uint32_t *cap, uint32_t want)
 {
     if (want <= *cap)
@@ -156,7 +167,8 @@ out:
     return status;
 }
 
-kdk_status catver_builder_new(const struct catver *from, struct catver_builder **out, struct err *err)
+kdk_status catver_builder_new(const struct catver *from, struct catver_builder **out,
+                              struct err *err)
 {
     static const char *const schemas[] = {"information_schema", "pg_catalog", "public"};
     kdk_status status = KDK_OK;
@@ -185,7 +197,8 @@ static uint32_t find_schema(const struct catver_builder *b, const char *name)
 }
 
 /* Has another table this name, or an index of one? */
-static bool name_taken(const struct catver_builder *b, const struct ctable *self, const char *name)
+static bool name_taken(const struct catver_builder *b, const struct ctable *self,
+                       const char *name)
 {
     for (uint32_t i = 0; i < b->count; i++) {
         const struct ctable *t = &b->entries[i]->table;
@@ -200,14 +213,16 @@ static bool name_taken(const struct catver_builder *b, const struct ctable *self
     return false;
 }
 
-kdk_status catver_put_table(struct catver_builder *b, const struct ctable *table, struct err *err)
+kdk_status catver_put_table(struct catver_builder *b, const struct ctable *table,
+                            struct err *err)
 {
     kdk_status status = KDK_OK;
     struct entry *e = NULL;
     const char *taken = name_taken(b, table, table->name) ? table->name : NULL;
 
     if (find_schema(b, table->schema) == UINT32_MAX) {
-        status = err_set(err, KDK_UNDEFINED_SCHEMA, "schema \"%s\" does not exist", table->schema);
+        status = err_set(err, KDK_UNDEFINED_SCHEMA, "schema \"%s\" does not exist",
+                         table->schema);
         goto out;
     }
     for (uint32_t i = 0; i < table->index_count && !taken; i++) {
@@ -265,13 +280,16 @@ kdk_status catver_drop_schema(struct catver_builder *b, const char *name, struct
         return err_set(err, KDK_UNDEFINED_SCHEMA, "schema \"%s\" does not exist", name);
     for (uint32_t i = 0; i < b->count; i++)
         if (strcmp(b->entries[i]->table.schema, name) == 0)
-            return err_set(err, KDK_DEPENDENT_OBJECTS, "cannot drop schema %s because other objects depend on it", name);
+            return err_set(err, KDK_DEPENDENT_OBJECTS,
+                           "cannot drop schema %s because other objects depend on it",
+                           name);
     mem_free(b->schemas[at]);
     b->schemas[at] = b->schemas[--b->schema_count];
     return KDK_OK;
 }
 
-kdk_status catver_rename_schema(struct catver_builder *b, const char *from, const char *to, struct err *err)
+kdk_status catver_rename_schema(struct catver_builder *b, const char *from, const char *to,
+                                struct err *err)
 {
     kdk_status status = KDK_OK;
     struct entry **moved = NULL;
@@ -307,19 +325,22 @@ out:
 
 /* ---- versions ---- */
 
-static int compare_names(const char *schema_a, const char *a, const char *schema_b, const char *b)
+static int compare_names(const char *schema_a, const char *a, const char *schema_b,
+                         const char *b)
 {
     int c = strcmp(schema_a, schema_b);
     return c ? c : strcmp(a, b);
 }
 static int compare_by_name(const void *a, const void *b)
 {
-    const struct ctable *x = &(*(struct entry *const *)a)->table, *y = &(*(struct entry *const *)b)->table;
+    const struct ctable *x = &(*(struct entry *const *)a)->table,
+                        *y = &(*(struct entry *const *)b)->table;
     return compare_names(x->schema, x->name, y->schema, y->name);
 }
 static int compare_by_id(const void *a, const void *b)
 {
-    uint32_t x = (*(struct entry *const *)a)->table.id, y = (*(struct entry *const *)b)->table.id;
+    uint32_t x = (*(struct entry *const *)a)->table.id,
+             y = (*(struct entry *const *)b)->table.id;
     return (x > y) - (x < y);
 }
 static int compare_indexes(const void *a, const void *b)
@@ -347,7 +368,8 @@ static void version_free(struct catver *v)
     mem_free(v);
 }
 
-kdk_status catver_build(struct catver_builder *b, uint64_t number, const struct catver **out, struct err *err)
+kdk_status catver_build(struct catver_builder *b, uint64_t number,
+                        const struct catver **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint32_t index_count = 0;
@@ -385,7 +407,8 @@ out:
 
 /* ---- reading ---- */
 
-static const struct ctable *find_table(const struct catver *v, const char *schema, const char *name)
+static const struct ctable *find_table(const struct catver *v, const char *schema,
+                                       const char *name)
 {
     uint32_t lo = 0, hi = v->count;
     while (lo < hi) {
@@ -402,12 +425,14 @@ static const struct ctable *find_table(const struct catver *v, const char *schem
     return NULL;
 }
 
-static const struct cindex *find_index(const struct catver *v, const char *schema, const char *name)
+static const struct cindex *find_index(const struct catver *v, const char *schema,
+                                       const char *name)
 {
     uint32_t lo = 0, hi = v->index_count;
     while (lo < hi) {
         uint32_t mid = (lo + hi) / 2;
-        int c = compare_names(v->indexes[mid].schema, v->indexes[mid].index->name, schema, name);
+        int c = compare_names(v->indexes[mid].schema, v->indexes[mid].index->name, schema,
+                              name);
         if (c == 0)
             return v->indexes[mid].index;
         if (c < 0)
@@ -420,7 +445,8 @@ static const struct cindex *find_index(const struct catver *v, const char *schem
 
 static const char *const path[] = {"public", "pg_catalog", "information_schema"};
 
-const struct ctable *catver_table(const struct catver *v, const char *schema, const char *name)
+const struct ctable *catver_table(const struct catver *v, const char *schema,
+                                  const char *name)
 {
     const struct ctable *found = NULL;
     if (schema)
@@ -430,7 +456,8 @@ const struct ctable *catver_table(const struct catver *v, const char *schema, co
     return found;
 }
 
-const struct cindex *catver_index(const struct catver *v, const char *schema, const char *name)
+const struct cindex *catver_index(const struct catver *v, const char *schema,
+                                  const char *name)
 {
     const struct cindex *found = NULL;
     if (schema)
@@ -469,8 +496,10 @@ const char *catver_schema_at(const struct catver *v, uint32_t index)
     return index < v->schema_count ? v->schemas[index] : NULL;
 }
 
-kdk_status catver_each(const struct catver *v, kdk_status (*each)(void *context, const struct ctable *table, struct err *err), void *context,
-                       struct err *err)
+kdk_status catver_each(const struct catver *v,
+                       kdk_status (*each)(void *context, const struct ctable *table,
+                                          struct err *err),
+                       void *context, struct err *err)
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < v->count; i++)

@@ -7,17 +7,35 @@
 #include "base/mem.h"
 #include "catalog/catver.h"
 
-static struct ccolumn columns[] = {{.name = "a", .type = {.id = LT_INTEGER}, .id = 0, .not_null = true}, {.name = "b", .type = {.id = LT_TEXT}, .id = 1, .default_sql = "'x'"}};
+static struct ccolumn columns[] = {
+    {.name = "a", .type = {.id = LT_INTEGER}, .id = 0, .not_null = true},
+    {.name = "b", .type = {.id = LT_TEXT}, .id = 1, .default_sql = "'x'"}};
 static uint32_t positions[] = {0, 1};
 static bool flags[] = {false, true};
 
 static struct cindex make_index(uint32_t id, const char *name, bool primary)
 {
-    return (struct cindex){.id = id, .name = name, .unique = primary, .primary = primary, .constraint = primary, .column_count = 2, .columns = positions, .descending = flags, .nulls_first = flags};
+    return (struct cindex){.id = id,
+                           .name = name,
+                           .unique = primary,
+                           .primary = primary,
+                           .constraint = primary,
+                           .column_count = 2,
+                           .columns = positions,
+                           .descending = flags,
+                           .nulls_first = flags};
 }
-static struct ctable make_table(uint32_t id, const char *schema, const char *name, struct cindex **indexes, uint32_t index_count)
+static struct ctable make_table(uint32_t id, const char *schema, const char *name,
+                                struct cindex **indexes, uint32_t index_count)
 {
-    return (struct ctable){.id = id, .kind = COBJ_TABLE, .schema = schema, .name = name, .column_count = 2, .columns = columns, .indexes = indexes, .index_count = index_count};
+    return (struct ctable){.id = id,
+                           .kind = COBJ_TABLE,
+                           .schema = schema,
+                           .name = name,
+                           .column_count = 2,
+                           .columns = columns,
+                           .indexes = indexes,
+                           .index_count = index_count};
 }
 
 static kdk_status collect_names(void *context, const struct ctable *table, struct err *err)
@@ -34,9 +52,12 @@ static kdk_status scenario(bool check, struct err *err)
     struct catver_builder *b = NULL;
     const struct catver *one = NULL, *two = NULL;
     struct buf names = {0};
-    struct cindex plain = make_index(10, "t_b", false), primary = make_index(11, "t_pkey", true);
+    struct cindex plain = make_index(10, "t_b", false),
+                  primary = make_index(11, "t_pkey", true);
     struct cindex *indexes[] = {&plain, &primary};
-    struct ctable t = make_table(1, "public", "t", indexes, 2), u = make_table(2, "public", "u", NULL, 0), s = make_table(3, "s", "t", NULL, 0);
+    struct ctable t = make_table(1, "public", "t", indexes, 2),
+                  u = make_table(2, "public", "u", NULL, 0),
+                  s = make_table(3, "s", "t", NULL, 0);
 
     TRY(catver_builder_new(NULL, &b, err));
     TRY(catver_put_schema(b, "s", err));
@@ -54,7 +75,8 @@ static kdk_status scenario(bool check, struct err *err)
     TRY(catver_rename_schema(b, "s", "r", err));
     TRY(catver_build(b, 8, &two, err));
     if (check) {
-        const struct ctable *old = catver_table(one, NULL, "t"), *now = catver_table(two, "public", "renamed");
+        const struct ctable *old = catver_table(one, NULL, "t"),
+                            *now = catver_table(two, "public", "renamed");
         CHECK(old && old->id == 1 && old->index_count == 2 && old->indexes[0]->primary);
         CHECK(old && old->indexes[0]->table == old);
         CHECK(now && now->id == 1 && now == catver_table_by_id(two, 1));
@@ -63,7 +85,8 @@ static kdk_status scenario(bool check, struct err *err)
         CHECK(catver_table_by_id(two, 2) == NULL);
         CHECK(catver_table(two, "r", "t") && !catver_table(two, "s", "t"));
         CHECK(catver_schema_exists(one, "s") && !catver_schema_exists(two, "s"));
-        CHECK(catver_index(two, NULL, "t_pkey") && catver_index(two, "public", "t_b") && !catver_index(two, "r", "t_b"));
+        CHECK(catver_index(two, NULL, "t_pkey") && catver_index(two, "public", "t_b") &&
+              !catver_index(two, "r", "t_b"));
         CHECK_EQ(catver_number(one), 7);
         CHECK_EQ(catver_number(two), 8);
         CHECK_STR(catver_schema_at(two, 3), "r");
@@ -106,14 +129,17 @@ TEST(catver, refuses)
     struct catver_builder *b = NULL;
     struct cindex index = make_index(10, "u", false);
     struct cindex *indexes[] = {&index};
-    struct ctable t = make_table(1, "public", "t", NULL, 0), u = make_table(2, "public", "u", NULL, 0), x = make_table(3, "public", "x", indexes, 1);
+    struct ctable t = make_table(1, "public", "t", NULL, 0),
+                  u = make_table(2, "public", "u", NULL, 0),
+                  x = make_table(3, "public", "x", indexes, 1);
     if (!CHECK_EQ(catver_builder_new(NULL, &b, &err), KDK_OK))
         return;
     CHECK_EQ(catver_put_table(b, &t, &err), KDK_OK);
     CHECK_EQ(catver_put_table(b, &u, &err), KDK_OK);
     u.name = "t";
     CHECK_EQ(catver_put_table(b, &u, &err), KDK_DUPLICATE_TABLE);
-    CHECK_EQ(catver_put_table(b, &x, &err), KDK_DUPLICATE_TABLE); /* Its index is called as a table. */
+    /* Its index is called as a table. */
+    CHECK_EQ(catver_put_table(b, &x, &err), KDK_DUPLICATE_TABLE);
     CHECK_STR(err.message, "relation \"u\" already exists");
     u.schema = "nosuch";
     CHECK_EQ(catver_put_table(b, &u, &err), KDK_UNDEFINED_SCHEMA);

@@ -1,34 +1,36 @@
-/* fn.c - the table made from fn_list.h, and PostgreSQL's rules for picking an entry, a cast, a common type. */
+/* fn.c - the table made from fn_list.h, and PostgreSQL's rules for picking an entry, a
+ * cast, a common type. */
 #include "catalog/fn.h"
 
 #include <stdlib.h>
 
 #include "catalog/fn_field.h"
 
-#define LT_ANY                    FN_ANY
-#define FA0                       .arg_count = 0
-#define FA1(A)                    .arg_count = 1, .args = {LT_##A}
-#define FA2(A, B)                 .arg_count = 2, .args = {LT_##A, LT_##B}
-#define FA3(A, B, C)              .arg_count = 3, .args = {LT_##A, LT_##B, LT_##C}
-#define FA4(A, B, C, D)           .arg_count = 4, .args = {LT_##A, LT_##B, LT_##C, LT_##D}
-#define FA6(A, B, C, D, E, F)     .arg_count = 6, .args = {LT_##A, LT_##B, LT_##C, LT_##D, LT_##E, LT_##F}
-#define FAV1(A)                   .variadic = true, FA1(A)
-#define FAV2(A, B)                .variadic = true, FA2(A, B)
-#define NULLS_strict              true
-#define NULLS_null_ok             false
-#define FAILS_fails               true
-#define FAILS_safe                false
+#define LT_ANY          FN_ANY
+#define FA0             .arg_count = 0
+#define FA1(A)          .arg_count = 1, .args = {LT_##A}
+#define FA2(A, B)       .arg_count = 2, .args = {LT_##A, LT_##B}
+#define FA3(A, B, C)    .arg_count = 3, .args = {LT_##A, LT_##B, LT_##C}
+#define FA4(A, B, C, D) .arg_count = 4, .args = {LT_##A, LT_##B, LT_##C, LT_##D}
+#define FA6(A, B, C, D, E, F)                                                              \
+    .arg_count = 6, .args = {LT_##A, LT_##B, LT_##C, LT_##D, LT_##E, LT_##F}
+#define FAV1(A)       .variadic = true, FA1(A)
+#define FAV2(A, B)    .variadic = true, FA2(A, B)
+#define NULLS_strict  true
+#define NULLS_null_ok false
+#define FAILS_fails   true
+#define FAILS_safe    false
 
 const struct fn fn_table[] = {
-#define FN_ROW(ID, NAME, KIND, NULLS, FAILS, VOLATILITY, RULE, RESULT, COST, ...) \
-    [FN_##ID] = {.name = NAME,                                                    \
-                 .kind = FN_##KIND,                                               \
-                 .strict = NULLS_##NULLS,                                         \
-                 .can_fail = FAILS_##FAILS,                                       \
-                 .volatility = FN_##VOLATILITY,                                   \
-                 .result_rule = FN_RET_##RULE,                                    \
-                 .result = LT_##RESULT,                                           \
-                 .cost = COST,                                                    \
+#define FN_ROW(ID, NAME, KIND, NULLS, FAILS, VOLATILITY, RULE, RESULT, COST, ...)          \
+    [FN_##ID] = {.name = NAME,                                                             \
+                 .kind = FN_##KIND,                                                        \
+                 .strict = NULLS_##NULLS,                                                  \
+                 .can_fail = FAILS_##FAILS,                                                \
+                 .volatility = FN_##VOLATILITY,                                            \
+                 .result_rule = FN_RET_##RULE,                                             \
+                 .result = LT_##RESULT,                                                    \
+                 .cost = COST,                                                             \
                  __VA_ARGS__},
     FN_LIST(FN_ROW)
 #undef FN_ROW
@@ -45,7 +47,8 @@ static const struct {
 #undef FN_ALIAS
 };
 
-/* Ids in order of (name, id). Made once, while the library is loaded: before there is a second thread. */
+/* Ids in order of (name, id). Made once, while the library is loaded: before there is a
+ * second thread. */
 static uint32_t by_name[FN_ID_COUNT];
 
 static int compare_ids(const void *a, const void *b)
@@ -88,7 +91,8 @@ void fn_by_name(const char *name, const uint32_t **ids, uint32_t *count)
 
 enum { COMPARED_TYPES = FN_NE_BOOL - FN_EQ_BOOL };
 static_assert(FN_EQ_BOOL == 0, "comparisons come first in the list");
-static_assert(FN_EQ_TS - FN_EQ_BOOL == LT_TIMESTAMP - LT_BOOLEAN, "in the order of enum ltype_id");
+static_assert(FN_EQ_TS - FN_EQ_BOOL == LT_TIMESTAMP - LT_BOOLEAN,
+              "in the order of enum ltype_id");
 static_assert(FN_GE_TS == 6 * COMPARED_TYPES - 1, "in the order of enum fn_comparison");
 
 enum fn_comparison fn_comparison_kind(uint32_t id)
@@ -105,13 +109,15 @@ uint32_t fn_comparison_of(enum fn_comparison kind, struct ltype type)
 
 enum fn_comparison fn_comparison_commuted(enum fn_comparison kind)
 {
-    static const enum fn_comparison map[] = {CMP_EQ, CMP_NE, CMP_GT, CMP_GE, CMP_LT, CMP_LE, CMP_NONE};
+    static const enum fn_comparison map[] = {CMP_EQ, CMP_NE, CMP_GT,  CMP_GE,
+                                             CMP_LT, CMP_LE, CMP_NONE};
     return map[kind];
 }
 
 enum fn_comparison fn_comparison_negated(enum fn_comparison kind)
 {
-    static const enum fn_comparison map[] = {CMP_NE, CMP_EQ, CMP_GE, CMP_GT, CMP_LE, CMP_LT, CMP_NONE};
+    static const enum fn_comparison map[] = {CMP_NE, CMP_EQ, CMP_GE,  CMP_GT,
+                                             CMP_LE, CMP_LT, CMP_NONE};
     return map[kind];
 }
 
@@ -134,7 +140,8 @@ static void digits_of(struct ltype t, int *precision, int *scale)
     *scale = n.scale;
 }
 
-struct ltype fn_result(uint32_t id, const struct ltype *args, uint32_t arg_count, int32_t digits)
+struct ltype fn_result(uint32_t id, const struct ltype *args, uint32_t arg_count,
+                       int32_t digits)
 {
     const struct fn *fn = &fn_table[id];
     int p0 = 0, s0 = 0, p1 = 0, s1 = 0;
@@ -168,8 +175,12 @@ struct ltype fn_result(uint32_t id, const struct ltype *args, uint32_t arg_count
         return LTYPE(TEXT);
     case FN_RET_NUM_ROUND: {
         bool places = arg_count == 2 && fn->args[1] == LT_INTEGER;
-        int scale = !places ? 0 : digits == FN_DIGITS_UNKNOWN ? s0 : MAX(0, MIN(digits, DIGITS_MAX));
-        return numeric(places && digits == FN_DIGITS_UNKNOWN ? DIGITS_MAX : p0 - s0 + s1 + 1 + scale, scale);
+        int scale = !places                       ? 0
+                    : digits == FN_DIGITS_UNKNOWN ? s0
+                                                  : MAX(0, MIN(digits, DIGITS_MAX));
+        return numeric(places && digits == FN_DIGITS_UNKNOWN ? DIGITS_MAX
+                                                             : p0 - s0 + s1 + 1 + scale,
+                       scale);
     }
     case FN_RET_EXTRACT:
         return numeric(DIGITS_MAX, digits == FN_DIGITS_UNKNOWN ? 6 : digits);
@@ -177,17 +188,22 @@ struct ltype fn_result(uint32_t id, const struct ltype *args, uint32_t arg_count
     return args[0];
 }
 
-/* The second argument says the scale of round(); the field that of extract(). A date has no time, so that its epoch is whole. */
-int32_t fn_result_digits(uint32_t id, const struct datum *const *constants, uint32_t arg_count)
+/* The second argument says the scale of round(); the field that of extract(). A date has no
+ * time, so that its epoch is whole. */
+int32_t fn_result_digits(uint32_t id, const struct datum *const *constants,
+                         uint32_t arg_count)
 {
     const struct fn *fn = &fn_table[id];
-    if (fn->result_rule == FN_RET_EXTRACT && arg_count == 2 && constants[0] && !constants[0]->null) {
+    if (fn->result_rule == FN_RET_EXTRACT && arg_count == 2 && constants[0] &&
+        !constants[0]->null) {
         const struct str *name = &constants[0]->s;
         enum date_field field = date_field_of(str_data(name), name->len);
-        return (field == DF_EPOCH || field == DF_JULIAN) && fn->args[1] == LT_DATE ? 0 : date_field_digits(field);
+        return (field == DF_EPOCH || field == DF_JULIAN) && fn->args[1] == LT_DATE
+                   ? 0
+                   : date_field_digits(field);
     }
-    if (fn->result_rule == FN_RET_NUM_ROUND && arg_count == 2 && constants[1] && !constants[1]->null &&
-        fn->args[1] == LT_INTEGER)
+    if (fn->result_rule == FN_RET_NUM_ROUND && arg_count == 2 && constants[1] &&
+        !constants[1]->null && fn->args[1] == LT_INTEGER)
         return (int32_t)MAX(-DIGITS_MAX, MIN(constants[1]->i, DIGITS_MAX));
     return FN_DIGITS_UNKNOWN;
 }
@@ -216,7 +232,8 @@ static bool pattern_is_good(const struct datum *pattern, const struct datum *esc
     return true;
 }
 
-bool fn_call_can_fail(uint32_t id, const struct ltype *args, const struct datum *const *constants, uint32_t arg_count)
+bool fn_call_can_fail(uint32_t id, const struct ltype *args,
+                      const struct datum *const *constants, uint32_t arg_count)
 {
     const struct fn *fn = &fn_table[id];
     const struct datum *c[FN_ARGS_MAX] = {NULL};
@@ -233,11 +250,11 @@ bool fn_call_can_fail(uint32_t id, const struct ltype *args, const struct datum 
         digits_of(args[1], &p1, &s1);
 
     switch (id) {
-#define INTEGER_DIVISIONS(S)                                   \
-    case FN_DIV_##S:                                           \
-    case FN_IDIV_##S:                                          \
-        return !(c[1] && (c[1]->null || (c[1]->i != 0 && c[1]->i != -1))); \
-    case FN_MOD_##S:                                           \
+#define INTEGER_DIVISIONS(S)                                                               \
+    case FN_DIV_##S:                                                                       \
+    case FN_IDIV_##S:                                                                      \
+        return !(c[1] && (c[1]->null || (c[1]->i != 0 && c[1]->i != -1)));                 \
+    case FN_MOD_##S:                                                                       \
         return !(c[1] && (c[1]->null || c[1]->i != 0));
         INTEGER_DIVISIONS(I1)
         INTEGER_DIVISIONS(I2)
@@ -250,7 +267,8 @@ bool fn_call_can_fail(uint32_t id, const struct ltype *args, const struct datum 
     case FN_MUL_NUM:
         return p0 + p1 > DIGITS_MAX;
     case FN_DIV_NUM:
-        return !(c[1] && (c[1]->null || c[1]->w != 0)) || p0 - s0 + s1 + MAX(6, s0) + 10 > DIGITS_MAX;
+        return !(c[1] && (c[1]->null || c[1]->w != 0)) ||
+               p0 - s0 + s1 + MAX(6, s0) + 10 > DIGITS_MAX;
     case FN_MOD_NUM:
         return !(c[1] && (c[1]->null || c[1]->w != 0));
     case FN_ROUND_NUM_I4:
@@ -276,7 +294,10 @@ bool fn_call_can_fail(uint32_t id, const struct ltype *args, const struct datum 
         if (c[0]->null)
             return false;
         enum date_field field = date_field_of(str_data(&c[0]->s), c[0]->s.len);
-        return field == DF_NONE || ((id == FN_EXTRACT_DATE || id == FN_EXTRACT_TS) && date_field_grows(field)) || (id == FN_DATE_TRUNC_TS && !date_field_truncates(field)) ||
+        return field == DF_NONE ||
+               ((id == FN_EXTRACT_DATE || id == FN_EXTRACT_TS) &&
+                date_field_grows(field)) ||
+               (id == FN_DATE_TRUNC_TS && !date_field_truncates(field)) ||
                (date_field_is_time(field) && args[1].id == LT_DATE);
     }
     default: /* Most of them have nothing to add to their line in the list. */
@@ -346,18 +367,18 @@ static const char *base_name(struct ltype t)
     return ltype_id_name(t.id);
 }
 
-static void signature(char *into, size_t bytes, const char *name, bool is_operator, const struct ltype *args,
-                      uint32_t arg_count)
+static void signature(char *into, size_t bytes, const char *name, bool is_operator,
+                      const struct ltype *args, uint32_t arg_count)
 {
     size_t at = 0;
     into[0] = '\0';
-#define ADD(TEXT)                                                          \
-    do {                                                                   \
-        size_t len_ = strlen(TEXT), room_ = bytes - 1 - at;                \
-        len_ = MIN(len_, room_);                                           \
-        memcpy(into + at, TEXT, len_);                                     \
-        at += len_;                                                        \
-        into[at] = '\0';                                                   \
+#define ADD(TEXT)                                                                          \
+    do {                                                                                   \
+        size_t len_ = strlen(TEXT), room_ = bytes - 1 - at;                                \
+        len_ = MIN(len_, room_);                                                           \
+        memcpy(into + at, TEXT, len_);                                                     \
+        at += len_;                                                                        \
+        into[at] = '\0';                                                                   \
     } while (0)
     if (is_operator && arg_count == 2) {
         ADD(base_name(args[0]));
@@ -379,7 +400,8 @@ static void signature(char *into, size_t bytes, const char *name, bool is_operat
 #undef ADD
 }
 
-/* Candidates are ids in cand[0..*n-1]; each step keeps some of them, or all when none would be left. */
+/* Candidates are ids in cand[0..*n-1]; each step keeps some of them, or all when none would
+ * be left. */
 struct candidates {
     uint32_t *ids;
     uint32_t n;
@@ -396,8 +418,10 @@ static void keep_best(struct candidates *c, const uint32_t *score)
     c->n = kept;
 }
 
-/* Step "run through the unknown arguments": all candidates that are left agree on a category there, or one of them takes strings. */
-static void keep_unknown_category(struct candidates *c, const struct ltype *args, uint32_t arg_count)
+/* Step "run through the unknown arguments": all candidates that are left agree on a
+ * category there, or one of them takes strings. */
+static void keep_unknown_category(struct candidates *c, const struct ltype *args,
+                                  uint32_t arg_count)
 {
     uint32_t score[FN_ID_COUNT];
     int want[FN_ARGS_MAX];
@@ -428,15 +452,18 @@ static void keep_unknown_category(struct candidates *c, const struct ltype *args
         score[k] = 1;
         for (uint32_t i = 0; i < arg_count && i < FN_ARGS_MAX; i++) {
             uint8_t type = param(&fn_table[c->ids[k]], i);
-            if (args[i].id == LT_UNKNOWN && (category(type) != want[i] || (want_preferred[i] && !preferred(type))))
+            if (args[i].id == LT_UNKNOWN &&
+                (category(type) != want[i] || (want_preferred[i] && !preferred(type))))
                 score[k] = 0;
         }
     }
     keep_best(c, score);
 }
 
-/* The last step: if all known arguments are of one type, and exactly one candidate takes it where the unknown ones are, that one. */
-static void keep_same_type(struct candidates *c, const struct ltype *args, uint32_t arg_count)
+/* The last step: if all known arguments are of one type, and exactly one candidate takes it
+ * where the unknown ones are, that one. */
+static void keep_same_type(struct candidates *c, const struct ltype *args,
+                           uint32_t arg_count)
 {
     uint8_t known = LT_UNKNOWN;
     for (uint32_t i = 0; i < arg_count; i++) {
@@ -452,7 +479,8 @@ static void keep_same_type(struct candidates *c, const struct ltype *args, uint3
     for (uint32_t k = 0; k < c->n; k++) {
         bool all = true;
         for (uint32_t i = 0; i < arg_count; i++)
-            all &= args[i].id != LT_UNKNOWN || reaches((struct ltype){.id = known}, param(&fn_table[c->ids[k]], i));
+            all &= args[i].id != LT_UNKNOWN ||
+                   reaches((struct ltype){.id = known}, param(&fn_table[c->ids[k]], i));
         if (all) {
             found++;
             id = c->ids[k];
@@ -464,7 +492,8 @@ static void keep_same_type(struct candidates *c, const struct ltype *args, uint3
     }
 }
 
-static bool exact(const struct fn *fn, const struct ltype *args, uint32_t arg_count, uint8_t unknown_as)
+static bool exact(const struct fn *fn, const struct ltype *args, uint32_t arg_count,
+                  uint8_t unknown_as)
 {
     for (uint32_t i = 0; i < arg_count; i++)
         if (param(fn, i) != (args[i].id == LT_UNKNOWN ? unknown_as : args[i].id))
@@ -472,15 +501,18 @@ static bool exact(const struct fn *fn, const struct ltype *args, uint32_t arg_co
     return true;
 }
 
-static void pick(struct candidates *c, bool is_operator, const struct ltype *args, uint32_t arg_count)
+static void pick(struct candidates *c, bool is_operator, const struct ltype *args,
+                 uint32_t arg_count)
 {
     uint32_t score[FN_ID_COUNT];
     uint8_t unknown_as = LT_UNKNOWN;
 
     struct ltype wider[2];
-    if (is_operator && arg_count == 2 && (args[0].id == LT_REAL) != (args[1].id == LT_REAL) &&
+    if (is_operator && arg_count == 2 &&
+        (args[0].id == LT_REAL) != (args[1].id == LT_REAL) &&
         category(args[0].id) == category(args[1].id)) {
-        /* PostgreSQL has operators of real with double precision, which win where real meets another number. */
+        /* PostgreSQL has operators of real with double precision, which win where real
+         * meets another number. */
         for (int i = 0; i < 2; i++)
             wider[i] = args[i].id == LT_REAL ? LTYPE(DOUBLE) : args[i];
         args = wider;
@@ -513,8 +545,8 @@ static void pick(struct candidates *c, bool is_operator, const struct ltype *arg
                 uint8_t type = param(&fn_table[c->ids[k]], i);
                 if (args[i].id == LT_UNKNOWN)
                     continue;
-                score[k] += type == args[i].id ||
-                            (with_preferred && preferred(type) && category(type) == category(args[i].id));
+                score[k] += type == args[i].id || (with_preferred && preferred(type) &&
+                                                   category(type) == category(args[i].id));
             }
         }
         keep_best(c, score);
@@ -528,13 +560,16 @@ static void pick(struct candidates *c, bool is_operator, const struct ltype *arg
 /* CHAR(n) means something only where all strings of the call have it. */
 static bool keeps_char(const struct fn *fn)
 {
-    return fn_comparison_kind((uint32_t)(fn - fn_table)) != CMP_NONE || fn->result_rule == FN_RET_COMMON;
+    return fn_comparison_kind((uint32_t)(fn - fn_table)) != CMP_NONE ||
+           fn->result_rule == FN_RET_COMMON;
 }
 
-static void convert(const struct fn *fn, const struct ltype *args, uint32_t arg_count, struct ltype *cast_to)
+static void convert(const struct fn *fn, const struct ltype *args, uint32_t arg_count,
+                    struct ltype *cast_to)
 {
     /* Beside varchar(n), char(n) stays what it is; beside text it becomes text. */
-    bool all_char = true, any_char = false, one_scale = fn_comparison_kind((uint32_t)(fn - fn_table)) != CMP_NONE;
+    bool all_char = true, any_char = false,
+         one_scale = fn_comparison_kind((uint32_t)(fn - fn_table)) != CMP_NONE;
     for (uint32_t i = 0; i < arg_count; i++) {
         if (args[i].id == LT_UNKNOWN)
             continue;
@@ -546,13 +581,17 @@ static void convert(const struct fn *fn, const struct ltype *args, uint32_t arg_
         if (to == FN_ANY) {
             cast_to[i] = args[i].id == LT_UNKNOWN ? LTYPE(TEXT) : args[i];
         } else if (to == LT_NUMERIC) {
-            cast_to[i] = args[i].id == LT_UNKNOWN ? LTYPE(NUMERIC) : cast_type(args[i], LTYPE(NUMERIC), NULL);
+            cast_to[i] = args[i].id == LT_UNKNOWN
+                             ? LTYPE(NUMERIC)
+                             : cast_type(args[i], LTYPE(NUMERIC), NULL);
             one_scale &= args[i].id != LT_UNKNOWN;
         } else if (to == LT_TEXT) {
             bool as_char = keeps_char(fn) && all_char && any_char;
             if (args[i].id != LT_TEXT || (as_char && !args[i].fixed))
-                cast_to[i] = as_char ? (struct ltype){.id = LT_TEXT, .fixed = 1} : LTYPE(TEXT);
-            else if (args[i].fixed && !as_char && arg_count > 0 && fn->result_rule != FN_RET_ARG0)
+                cast_to[i] =
+                    as_char ? (struct ltype){.id = LT_TEXT, .fixed = 1} : LTYPE(TEXT);
+            else if (args[i].fixed && !as_char && arg_count > 0 &&
+                     fn->result_rule != FN_RET_ARG0)
                 cast_to[i] = LTYPE(TEXT);
             else
                 cast_to[i] = args[i];
@@ -560,30 +599,43 @@ static void convert(const struct fn *fn, const struct ltype *args, uint32_t arg_
             cast_to[i] = args[i].id == to ? args[i] : (struct ltype){.id = to};
         }
     }
-    /* Decimals are compared at one scale if 38 digits hold both sides. If not, the body copes. */
-    if (one_scale && arg_count == 2 && param(fn, 0) == LT_NUMERIC && cast_to[0].scale != cast_to[1].scale) {
+    /* Decimals are compared at one scale if 38 digits hold both sides. If not, the body
+     * copes. */
+    if (one_scale && arg_count == 2 && param(fn, 0) == LT_NUMERIC &&
+        cast_to[0].scale != cast_to[1].scale) {
         int scale = MAX(cast_to[0].scale, cast_to[1].scale);
-        int whole = MAX(cast_to[0].precision - cast_to[0].scale, cast_to[1].precision - cast_to[1].scale);
+        int whole = MAX(cast_to[0].precision - cast_to[0].scale,
+                        cast_to[1].precision - cast_to[1].scale);
         if (whole + scale <= DIGITS_MAX)
             for (int i = 0; i < 2; i++)
                 if (cast_to[i].scale != scale)
-                    cast_to[i] = numeric(cast_to[i].precision - cast_to[i].scale + scale, scale);
+                    cast_to[i] =
+                        numeric(cast_to[i].precision - cast_to[i].scale + scale, scale);
     }
 }
 
-/* Where PostgreSQL has overloads for types that are not here (money, intervals, points, times with a zone), untyped literals alone do not tell which is meant. */
-static bool ambiguous_there(const char *name, bool is_operator, const struct ltype *args, uint32_t arg_count)
+/* Where PostgreSQL has overloads for types that are not here (money, intervals, points,
+ * times with a zone), untyped literals alone do not tell which is meant. */
+static bool ambiguous_there(const char *name, bool is_operator, const struct ltype *args,
+                            uint32_t arg_count)
 {
     static const struct {
         const char *name;
         uint8_t arg_count;
         bool is_operator, last_alone;
-    } names[] = {{"/", 2, true, false}, {"*", 2, true, false},          {"-", 1, true, false},        {"sum", 1, false, false},       {"avg", 1, false, false},
-                 {"trunc", 1, false, false}, {"bit_count", 1, false, false}, {"extract", 2, false, true}, {"date_part", 2, false, true}, {"date_trunc", 2, false, true}, {"isfinite", 1, false, false}};
-    if (is_operator && arg_count == 2 && strcmp(name, "+") == 0) /* date + integer, or an interval, or a time? */
-        return (args[0].id == LT_DATE && args[1].id == LT_UNKNOWN) || (args[0].id == LT_UNKNOWN && args[1].id == LT_DATE);
+    } names[] = {{"/", 2, true, false},          {"*", 2, true, false},
+                 {"-", 1, true, false},          {"sum", 1, false, false},
+                 {"avg", 1, false, false},       {"trunc", 1, false, false},
+                 {"bit_count", 1, false, false}, {"extract", 2, false, true},
+                 {"date_part", 2, false, true},  {"date_trunc", 2, false, true},
+                 {"isfinite", 1, false, false}};
+    /* date + integer, or an interval, or a time? */
+    if (is_operator && arg_count == 2 && strcmp(name, "+") == 0)
+        return (args[0].id == LT_DATE && args[1].id == LT_UNKNOWN) ||
+               (args[0].id == LT_UNKNOWN && args[1].id == LT_DATE);
     for (size_t i = 0; i < COUNT_OF(names); i++) {
-        if (names[i].arg_count != arg_count || names[i].is_operator != is_operator || strcmp(names[i].name, name) != 0)
+        if (names[i].arg_count != arg_count || names[i].is_operator != is_operator ||
+            strcmp(names[i].name, name) != 0)
             continue;
         for (uint32_t a = names[i].last_alone ? arg_count - 1 : 0; a < arg_count; a++)
             if (args[a].id != LT_UNKNOWN)
@@ -593,8 +645,9 @@ static bool ambiguous_there(const char *name, bool is_operator, const struct lty
     return false;
 }
 
-kdk_status fn_resolve(const char *name, bool is_operator, const struct ltype *args, uint32_t arg_count, uint32_t *id,
-                      struct ltype *cast_to, struct err *err)
+kdk_status fn_resolve(const char *name, bool is_operator, const struct ltype *args,
+                      uint32_t arg_count, uint32_t *id, struct ltype *cast_to,
+                      struct err *err)
 {
     kdk_status status = KDK_OK;
     uint32_t room[FN_ID_COUNT];
@@ -614,19 +667,29 @@ kdk_status fn_resolve(const char *name, bool is_operator, const struct ltype *ar
         signature(text, sizeof text, name, is_operator, args, arg_count);
         const char *what = is_operator ? "operator" : "function";
         if (c.n == 0) {
-            status = is_operator ? err_set(err, KDK_UNDEFINED_FUNCTION, "operator does not exist: %s", text)
-                                 : err_set(err, KDK_UNDEFINED_FUNCTION, "function %s does not exist", text);
+            status = is_operator ? err_set(err, KDK_UNDEFINED_FUNCTION,
+                                           "operator does not exist: %s", text)
+                                 : err_set(err, KDK_UNDEFINED_FUNCTION,
+                                           "function %s does not exist", text);
             if (is_operator && arg_count == 1)
-                err_hint(err, "No operator matches the given name and argument type. You might need to add an "
+                err_hint(err, "No operator matches the given name and argument type. You "
+                              "might need to add an "
                               "explicit type cast.");
             else
-                err_hint(err, "No %s matches the given name and argument types. You might need to add explicit type "
-                              "casts.",
+                err_hint(err,
+                         "No %s matches the given name and argument types. You might need "
+                         "to add explicit type "
+                         "casts.",
                          what);
         } else {
-            status = is_operator ? err_set(err, KDK_AMBIGUOUS_FUNCTION, "operator is not unique: %s", text)
-                                 : err_set(err, KDK_AMBIGUOUS_FUNCTION, "function %s is not unique", text);
-            err_hint(err, "Could not choose a best candidate %s. You might need to add explicit type casts.", what);
+            status = is_operator ? err_set(err, KDK_AMBIGUOUS_FUNCTION,
+                                           "operator is not unique: %s", text)
+                                 : err_set(err, KDK_AMBIGUOUS_FUNCTION,
+                                           "function %s is not unique", text);
+            err_hint(err,
+                     "Could not choose a best candidate %s. You might need to add explicit "
+                     "type casts.",
+                     what);
         }
         goto out;
     }
@@ -634,8 +697,11 @@ kdk_status fn_resolve(const char *name, bool is_operator, const struct ltype *ar
     convert(&fn_table[*id], args, arg_count, cast_to);
     if (fn_table[*id].result_rule == FN_RET_COMMON) {
         struct ltype common;
-        TRY(type_common(args, arg_count, *id == FN_GREATEST ? "GREATEST" : *id == FN_LEAST ? "LEAST" : name, &common,
-                        err));
+        TRY(type_common(args, arg_count,
+                        *id == FN_GREATEST ? "GREATEST"
+                        : *id == FN_LEAST  ? "LEAST"
+                                           : name,
+                        &common, err));
         for (uint32_t i = 0; i < arg_count; i++)
             cast_to[i] = common;
     }
@@ -653,13 +719,15 @@ bool cast_allowed(struct ltype from, struct ltype to, enum cast_context context)
         return true;
     if (to.id == LT_UNKNOWN)
         return false;
-    if (ltype_is_number(from) && ltype_is_number(to)) /* Numbers widen in the order of their ids. */
+    /* Numbers widen in the order of their ids. */
+    if (ltype_is_number(from) && ltype_is_number(to))
         return from.id < to.id || context >= CAST_ASSIGNMENT;
     if (from.id == LT_DATE && to.id == LT_TIMESTAMP)
         return true;
     if (from.id == LT_TIMESTAMP && to.id == LT_DATE)
         return context >= CAST_ASSIGNMENT;
-    if ((from.id == LT_BOOLEAN && to.id == LT_INTEGER) || (from.id == LT_INTEGER && to.id == LT_BOOLEAN))
+    if ((from.id == LT_BOOLEAN && to.id == LT_INTEGER) ||
+        (from.id == LT_INTEGER && to.id == LT_BOOLEAN))
         return context == CAST_EXPLICIT;
     if (to.id == LT_TEXT) /* By printing. */
         return context >= CAST_ASSIGNMENT;
@@ -679,7 +747,8 @@ static int whole_digits(struct ltype t)
 bool cast_can_fail(struct ltype from, struct ltype to)
 {
     if (to.id == LT_TEXT)
-        return to.length != 0 && !(from.id == LT_TEXT && from.length != 0 && from.length <= to.length);
+        return to.length != 0 &&
+               !(from.id == LT_TEXT && from.length != 0 && from.length <= to.length);
     if (from.id == LT_UNKNOWN || from.id == LT_TEXT)
         return to.id != from.id;
     if (to.id == LT_NUMERIC) {
@@ -689,7 +758,8 @@ bool cast_can_fail(struct ltype from, struct ltype to)
         bool rounds = from.id == LT_NUMERIC && from.scale > to.scale;
         return to.precision != 0 && whole_digits(from) + rounds > to.precision - to.scale;
     }
-    if (from.id == LT_TIMESTAMP && to.id == LT_TIMESTAMP) /* Rounding may leave the range. */
+    /* Rounding may leave the range. */
+    if (from.id == LT_TIMESTAMP && to.id == LT_TIMESTAMP)
         return to.precision != 0 && to.precision != from.precision;
     if (from.id == to.id)
         return false;
@@ -720,7 +790,8 @@ struct ltype cast_type(struct ltype from, struct ltype to, const struct str *lit
     }
     if (!literal)
         return LTYPE_NUM(38, 10);
-    /* Digits of the text: [sign] digits [. digits] [e exponent]. Nonsense gets a type too; parsing it words the error. */
+    /* Digits of the text: [sign] digits [. digits] [e exponent]. Nonsense gets a type too;
+     * parsing it words the error. */
     const char *p = str_data(literal);
     int whole = 0, after = 0, exponent = 0, sign = 1;
     bool point = false, zeros = true;
@@ -754,17 +825,20 @@ static struct ltype merge_modifiers(struct ltype a, struct ltype b)
     if (a.id == LT_NUMERIC) {
         if (a.precision == 0 || b.precision == 0)
             return LTYPE_NUM(38, 10);
-        int scale = MAX(a.scale, b.scale), whole = MAX(a.precision - a.scale, b.precision - b.scale);
+        int scale = MAX(a.scale, b.scale),
+            whole = MAX(a.precision - a.scale, b.precision - b.scale);
         return numeric(whole + scale, scale);
     }
     if (a.id == LT_TIMESTAMP && !ltype_equal(a, b))
         return LTYPE(TIMESTAMP);
     if (a.id == LT_TEXT && !ltype_equal(a, b))
-        return (struct ltype){.id = LT_TEXT, .fixed = a.fixed}; /* The first one's name, and no length. */
+        /* The first one's name, and no length. */
+        return (struct ltype){.id = LT_TEXT, .fixed = a.fixed};
     return a;
 }
 
-kdk_status type_common(const struct ltype *types, uint32_t count, const char *what, struct ltype *out, struct err *err)
+kdk_status type_common(const struct ltype *types, uint32_t count, const char *what,
+                       struct ltype *out, struct err *err)
 {
     struct ltype best = LTYPE(UNKNOWN);
     for (uint32_t i = 0; i < count; i++) {
@@ -773,9 +847,10 @@ kdk_status type_common(const struct ltype *types, uint32_t count, const char *wh
             continue;
         if (best.id == LT_UNKNOWN) {
             best = t;
-        } else if (category(best.id) != category(t.id) || (category(t.id) == CAT_USER && t.id != best.id)) {
-            return err_set(err, KDK_TYPE_MISMATCH, "%s types %s and %s cannot be matched", what, base_name(best),
-                           base_name(t));
+        } else if (category(best.id) != category(t.id) ||
+                   (category(t.id) == CAT_USER && t.id != best.id)) {
+            return err_set(err, KDK_TYPE_MISMATCH, "%s types %s and %s cannot be matched",
+                           what, base_name(best), base_name(t));
         } else if (!preferred(best.id) && cast_allowed(best, t, CAST_IMPLICIT) &&
                    !cast_allowed(t, best, CAST_IMPLICIT)) {
             best = t;

@@ -84,7 +84,8 @@ enum date_field date_field_of(const char *name, size_t bytes)
         if (strlen(names[i].name) != bytes)
             continue;
         size_t k = 0;
-        while (k < bytes && names[i].name[k] == (name[k] >= 'A' && name[k] <= 'Z' ? name[k] + 32 : name[k]))
+        while (k < bytes && names[i].name[k] ==
+                                (name[k] >= 'A' && name[k] <= 'Z' ? name[k] + 32 : name[k]))
             k++;
         if (k == bytes)
             return names[i].field;
@@ -109,6 +110,7 @@ bool date_field_is_time(enum date_field field)
 
 bool date_field_grows(enum date_field field)
 {
-    return field == DF_YEAR || field == DF_DECADE || field == DF_CENTURY || field == DF_MILLENNIUM || field == DF_ISOYEAR || field == DF_EPOCH ||
+    return field == DF_YEAR || field == DF_DECADE || field == DF_CENTURY ||
+           field == DF_MILLENNIUM || field == DF_ISOYEAR || field == DF_EPOCH ||
            field == DF_JULIAN;
 }

@@ -3,16 +3,21 @@
  * X(ID, name, kind, nulls, fails, volatility, rule, result, cost, arguments)
  *
  *   kind        SCALAR or AGGREGATE
- *   nulls       strict: a NULL argument gives NULL (an aggregate: the row is skipped) without a call; null_ok: it is called
- *   fails       fails: may raise an error for some arguments; safe: never does, whatever they are (out of memory apart)
- *   rule        enum fn_result_rule without FN_RET_; `result` is the type for FIXED, and says the type id for the others
+ *   nulls       strict: a NULL argument gives NULL (an aggregate: the row is skipped)
+ *               without a call; null_ok: it is called
+ *   fails       fails: may raise an error for some arguments; safe: never does, whatever
+ *               they are (out of memory apart)
+ *   rule        enum fn_result_rule without FN_RET_; `result` is the type for FIXED, and
+ *               says the type id for the others
  *   cost        in units of an integer addition
  *   arguments   FAn(types), or FAVn(types) whose last type repeats; ANY matches every type
  *
- * The ids are FN_ID, in an enum that is not on disk: lines may be added and moved, except where a comment says otherwise. To add one: a line here, its body
- * in src/exec/fn_*.c (a missing one does not link), its tests.
+ * The ids are FN_ID, in an enum that is not on disk: lines may be added and moved, except
+ * where a comment says otherwise. To add one: a line here, its body in src/exec/fn_*.c (a
+ * missing one does not link), its tests.
  *
- * An aggregate's and a scalar function's bodies never see an argument type other than the listed one; NUMERIC arguments have their own scales.
+ * An aggregate's and a scalar function's bodies never see an argument type other than the
+ * listed one; NUMERIC arguments have their own scales.
  */
 #ifndef KDK_CATALOG_FN_LIST_H
 #define KDK_CATALOG_FN_LIST_H
@@ -338,8 +343,8 @@
     X(REGR_SYY, "regr_syy", AGGREGATE, strict, fails, IMMUTABLE, FIXED, DOUBLE, 10, FA2(DOUBLE, DOUBLE)) \
     X(REGR_COUNT, "regr_count", AGGREGATE, strict, safe, IMMUTABLE, FIXED, BIGINT, 2, FA2(DOUBLE, DOUBLE))
 
-/* X(alias, name): one function under two names. `position(substring IN string)` is position(string, substring), as in
- * PostgreSQL. */
+/* X(alias, name): one function under two names. `position(substring IN string)` is
+ * position(string, substring), as in PostgreSQL. */
 #define FN_ALIASES(X) \
     X("mod", "%") \
     X("@", "abs") \
@@ -366,24 +371,24 @@
     X("current_catalog", "current_database")
 
 /* clang-format on */
-#define FN_LIST(X)\
-    FN_COMPARE(X, EQ, "=") \
-    FN_COMPARE(X, NE, "<>") \
-    FN_COMPARE(X, LT, "<") \
-    FN_COMPARE(X, LE, "<=") \
-    FN_COMPARE(X, GT, ">") \
-    FN_COMPARE(X, GE, ">=") \
-    FN_INTEGER(X, I1, TINYINT) \
-    FN_INTEGER(X, I2, SMALLINT) \
-    FN_INTEGER(X, I4, INTEGER) \
-    FN_INTEGER(X, I8, BIGINT) \
-    FN_FLOAT(X, F4, REAL) \
-    FN_FLOAT(X, F8, DOUBLE) \
-    FN_NUMERIC(X) \
-    FN_MATH(X) \
-    FN_STRINGS(X) \
-    FN_DATES(X) \
-    FN_SYSTEM(X) \
+#define FN_LIST(X)                                                                         \
+    FN_COMPARE(X, EQ, "=")                                                                 \
+    FN_COMPARE(X, NE, "<>")                                                                \
+    FN_COMPARE(X, LT, "<")                                                                 \
+    FN_COMPARE(X, LE, "<=")                                                                \
+    FN_COMPARE(X, GT, ">")                                                                 \
+    FN_COMPARE(X, GE, ">=")                                                                \
+    FN_INTEGER(X, I1, TINYINT)                                                             \
+    FN_INTEGER(X, I2, SMALLINT)                                                            \
+    FN_INTEGER(X, I4, INTEGER)                                                             \
+    FN_INTEGER(X, I8, BIGINT)                                                              \
+    FN_FLOAT(X, F4, REAL)                                                                  \
+    FN_FLOAT(X, F8, DOUBLE)                                                                \
+    FN_NUMERIC(X)                                                                          \
+    FN_MATH(X)                                                                             \
+    FN_STRINGS(X)                                                                          \
+    FN_DATES(X)                                                                            \
+    FN_SYSTEM(X)                                                                           \
     FN_AGGREGATES(X)
 
 enum fn_id {

@@ -8,11 +8,11 @@
 /* ------------------------------------------------------------ system tables ---- */
 
 /* X(ID, number, name): fixed ids, never reused. */
-#define SYSTEM_TABLES(X)                \
-    X(SCHEMAS, 1, "kodiak_schemas")     \
-    X(TABLES, 2, "kodiak_tables")       \
-    X(COLUMNS, 3, "kodiak_columns")     \
-    X(INDEXES, 4, "kodiak_indexes")     \
+#define SYSTEM_TABLES(X)                                                                   \
+    X(SCHEMAS, 1, "kodiak_schemas")                                                        \
+    X(TABLES, 2, "kodiak_tables")                                                          \
+    X(COLUMNS, 3, "kodiak_columns")                                                        \
+    X(INDEXES, 4, "kodiak_indexes")                                                        \
     X(CHECKS, 5, "kodiak_checks")
 
 enum {
@@ -23,36 +23,37 @@ enum {
 };
 
 /* Columns of all system tables, in order: X(TABLE, name, type, not null). */
-#define SYSTEM_COLUMNS(X)                                                                       \
-    X(SCHEMAS, "name", TEXT, true)                                                              \
-    X(TABLES, "table_id", BIGINT, true)                                                         \
-    X(TABLES, "schema", TEXT, true)                                                             \
-    X(TABLES, "name", TEXT, true)                                                               \
-    X(TABLES, "kind", INTEGER, true)                                                            \
-    X(TABLES, "view_sql", TEXT, false)                                                          \
-    X(COLUMNS, "table_id", BIGINT, true)                                                        \
-    X(COLUMNS, "column_id", INTEGER, true)  /* Place in the layout. */                          \
-    X(COLUMNS, "position", INTEGER, true)   /* In SQL order; -1: dropped. */                    \
-    X(COLUMNS, "name", TEXT, false)                                                             \
-    X(COLUMNS, "type_id", INTEGER, true)                                                        \
-    X(COLUMNS, "type_precision", INTEGER, true)                                                 \
-    X(COLUMNS, "type_scale", INTEGER, true)                                                     \
-    X(COLUMNS, "type_fixed", INTEGER, true)                                                     \
-    X(COLUMNS, "type_length", BIGINT, true)                                                     \
-    X(COLUMNS, "not_null", BOOLEAN, true)                                                       \
-    X(COLUMNS, "default_sql", TEXT, false)                                                      \
-    X(COLUMNS, "missing", TEXT, false) /* Value of rows older than the column, as text. */      \
-    X(INDEXES, "index_id", BIGINT, true)                                                        \
-    X(INDEXES, "table_id", BIGINT, true)                                                        \
-    X(INDEXES, "position", INTEGER, true) /* Among the table's indexes. */                      \
-    X(INDEXES, "name", TEXT, true)                                                              \
-    X(INDEXES, "is_unique", BOOLEAN, true)                                                      \
-    X(INDEXES, "is_primary", BOOLEAN, true)                                                     \
-    X(INDEXES, "is_constraint", BOOLEAN, true)                                                  \
-    X(INDEXES, "columns", TEXT, true) /* Layout places, each with d (descending) and f (NULLs first). */ \
-    X(CHECKS, "table_id", BIGINT, true)                                                         \
-    X(CHECKS, "position", INTEGER, true)                                                        \
-    X(CHECKS, "name", TEXT, true)                                                               \
+#define SYSTEM_COLUMNS(X)                                                                  \
+    X(SCHEMAS, "name", TEXT, true)                                                         \
+    X(TABLES, "table_id", BIGINT, true)                                                    \
+    X(TABLES, "schema", TEXT, true)                                                        \
+    X(TABLES, "name", TEXT, true)                                                          \
+    X(TABLES, "kind", INTEGER, true)                                                       \
+    X(TABLES, "view_sql", TEXT, false)                                                     \
+    X(COLUMNS, "table_id", BIGINT, true)                                                   \
+    X(COLUMNS, "column_id", INTEGER, true) /* Place in the layout. */                      \
+    X(COLUMNS, "position", INTEGER, true)  /* In SQL order; -1: dropped. */                \
+    X(COLUMNS, "name", TEXT, false)                                                        \
+    X(COLUMNS, "type_id", INTEGER, true)                                                   \
+    X(COLUMNS, "type_precision", INTEGER, true)                                            \
+    X(COLUMNS, "type_scale", INTEGER, true)                                                \
+    X(COLUMNS, "type_fixed", INTEGER, true)                                                \
+    X(COLUMNS, "type_length", BIGINT, true)                                                \
+    X(COLUMNS, "not_null", BOOLEAN, true)                                                  \
+    X(COLUMNS, "default_sql", TEXT, false)                                                 \
+    X(COLUMNS, "missing", TEXT, false) /* Value of rows older than the column, as text. */ \
+    X(INDEXES, "index_id", BIGINT, true)                                                   \
+    X(INDEXES, "table_id", BIGINT, true)                                                   \
+    X(INDEXES, "position", INTEGER, true) /* Among the table's indexes. */                 \
+    X(INDEXES, "name", TEXT, true)                                                         \
+    X(INDEXES, "is_unique", BOOLEAN, true)                                                 \
+    X(INDEXES, "is_primary", BOOLEAN, true)                                                \
+    X(INDEXES, "is_constraint", BOOLEAN, true)                                             \
+    X(INDEXES, "columns", TEXT,                                                            \
+      true) /* Layout places, each with d (descending) and f (NULLs first). */             \
+    X(CHECKS, "table_id", BIGINT, true)                                                    \
+    X(CHECKS, "position", INTEGER, true)                                                   \
+    X(CHECKS, "name", TEXT, true)                                                          \
     X(CHECKS, "condition", TEXT, true)
 
 enum { SYSTEM_WIDTH_MAX = 16 };
@@ -64,7 +65,8 @@ struct system_column {
     bool not_null;
 };
 static const struct system_column system_columns[] = {
-#define SYSTEM_COLUMN(TABLE, NAME, TYPE, NOT_NULL) {SYS_##TABLE, NAME, {.id = LT_##TYPE}, NOT_NULL},
+#define SYSTEM_COLUMN(TABLE, NAME, TYPE, NOT_NULL)                                         \
+    {SYS_##TABLE, NAME, {.id = LT_##TYPE}, NOT_NULL},
     SYSTEM_COLUMNS(SYSTEM_COLUMN)
 #undef SYSTEM_COLUMN
 };
@@ -86,10 +88,10 @@ struct version {
 struct catalog {
     struct store *store;
     struct table *tables[SYS_END];
-    struct latch latch;      /* Over what follows. */
+    struct latch latch; /* Over what follows. */
     struct version *newest;
-    uint64_t number;         /* Of the last version made. */
-    const struct txn *owner; /* The transaction that changes the catalog. */
+    uint64_t number;          /* Of the last version made. */
+    const struct txn *owner;  /* The transaction that changes the catalog. */
     struct version *prepared; /* What it will publish. */
 };
 
@@ -106,7 +108,8 @@ static void version_free(struct version *version)
     mem_free(version);
 }
 
-/* Versions that no snapshot can ask for any more go: the newest one at or below the oldest snapshot is the last that is needed. */
+/* Versions that no snapshot can ask for any more go: the newest one at or below the oldest
+ * snapshot is the last that is needed. */
 static void trim(struct catalog *catalog)
 {
     uint64_t oldest = txnman_oldest(store_txnman(catalog->store));
@@ -151,7 +154,8 @@ static void on_rollback(void *context, uint64_t timestamp)
     latch_release(&catalog->latch);
 }
 
-const struct catver *catalog_begin(struct catalog *catalog, struct catalog_session *session, struct txn *txn)
+const struct catver *catalog_begin(struct catalog *catalog, struct catalog_session *session,
+                                   struct txn *txn)
 {
     if (session->txn == txn && session->version)
         return session->version;
@@ -184,14 +188,18 @@ static kdk_status change_begin(struct catalog_session *session, struct err *err)
     bool fresh = false;
 
     if (session->txn->read_only)
-        return err_set(err, KDK_READ_ONLY, "cannot change the schema in a read-only transaction");
+        return err_set(err, KDK_READ_ONLY,
+                       "cannot change the schema in a read-only transaction");
     latch_acquire(&catalog->latch);
     if (catalog->owner && catalog->owner != session->txn) {
-        status = err_set(err, KDK_SERIALIZATION, "could not serialize access due to a concurrent schema change");
+        status = err_set(err, KDK_SERIALIZATION,
+                         "could not serialize access due to a concurrent schema change");
         session->txn->conflict = (struct txn_conflict){.number = catalog->owner->number};
     } else if (!catalog->owner && catalog->newest->timestamp > session->txn->snapshot) {
-        status = err_set(err, KDK_SERIALIZATION, "could not serialize access due to a concurrent schema change");
-        session->txn->conflict = (struct txn_conflict){.timestamp = catalog->newest->timestamp};
+        status = err_set(err, KDK_SERIALIZATION,
+                         "could not serialize access due to a concurrent schema change");
+        session->txn->conflict =
+            (struct txn_conflict){.timestamp = catalog->newest->timestamp};
     } else if (!catalog->owner) {
         catalog->owner = session->txn;
         fresh = true;
@@ -206,7 +214,8 @@ static kdk_status change_begin(struct catalog_session *session, struct err *err)
 }
 
 /* The builder's version becomes the session's, and the one to be published. */
-static kdk_status change_end(struct catalog_session *session, struct catver_builder *builder, struct err *err)
+static kdk_status change_end(struct catalog_session *session,
+                             struct catver_builder *builder, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct catalog *catalog = session->catalog;
@@ -238,9 +247,10 @@ static struct datum text_or_null(const char *text)
     return text ? (struct datum){.s = str_of(text, strlen(text))} : DATUM_NULL;
 }
 
-/* Deletes the rows of a system table whose column `column` has the value; table ids, index ids or names. */
-static kdk_status rows_delete(struct catalog_session *session, uint32_t system, uint32_t column, const struct datum *value,
-                              struct err *err)
+/* Deletes the rows of a system table whose column `column` has the value; table ids, index
+ * ids or names. */
+static kdk_status rows_delete(struct catalog_session *session, uint32_t system,
+                              uint32_t column, const struct datum *value, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct catalog *catalog = session->catalog;
@@ -256,7 +266,9 @@ static kdk_status rows_delete(struct catalog_session *session, uint32_t system, 
     bool more;
 
     arena_init(&arena);
-    txn_statement_begin(session->txn); /* A statement with several steps changes an object several times: rows that a step wrote are seen by the next. */
+    /* A statement with several steps changes an object several times: rows that a step
+     * wrote are seen by the next. */
+    txn_statement_begin(session->txn);
     TRY(batch_init(&batch, types, 2, &arena, err));
     TRY(table_scan_open(session->txn, table, columns, 2, NULL, 0, &arena, &scan, err));
     TRY(scan_reader_new(scan, &arena, &reader, err));
@@ -270,7 +282,8 @@ static kdk_status rows_delete(struct catalog_session *session, uint32_t system, 
             if (datum_compare(types[1], &d, value) != 0)
                 continue;
             if (count == room) {
-                rowid *grown = mem_realloc(ids, (room = room ? room * 2 : 64) * sizeof *ids);
+                rowid *grown =
+                    mem_realloc(ids, (room = room ? room * 2 : 64) * sizeof *ids);
                 TRY_MEM(grown);
                 ids = grown;
             }
@@ -292,13 +305,15 @@ out:
     return status;
 }
 
-static kdk_status row_insert(struct catalog_session *session, uint32_t system, const struct datum *values, struct err *err)
+static kdk_status row_insert(struct catalog_session *session, uint32_t system,
+                             const struct datum *values, struct err *err)
 {
     rowid id;
     return table_insert(session->txn, session->catalog->tables[system], values, &id, err);
 }
 
-static kdk_status table_rows_delete(struct catalog_session *session, uint32_t id, struct err *err)
+static kdk_status table_rows_delete(struct catalog_session *session, uint32_t id,
+                                    struct err *err)
 {
     kdk_status status = KDK_OK;
     struct datum value = {.i = id};
@@ -310,20 +325,31 @@ out:
     return status;
 }
 
-static kdk_status column_row_insert(struct catalog_session *session, const struct ctable *table, uint32_t id,
-                                    struct ltype type, const struct datum *missing, const struct ccolumn *column,
-                                    int64_t position, struct err *err)
+static kdk_status column_row_insert(struct catalog_session *session,
+                                    const struct ctable *table, uint32_t id,
+                                    struct ltype type, const struct datum *missing,
+                                    const struct ccolumn *column, int64_t position,
+                                    struct err *err)
 {
     kdk_status status = KDK_OK;
     struct buf text = {0};
     if (missing && !missing->null && datum_print(type, missing, &text) != KDK_OK)
         TRY(err_nomem(err));
     struct datum values[] = {
-        {.i = table->id},       {.i = id},         {.i = position},
-        text_or_null(column ? column->name : NULL), {.i = type.id},     {.i = type.precision},
-        {.i = type.scale},      {.i = type.fixed}, {.i = type.length},
-        {.i = column && column->not_null},          text_or_null(column ? column->default_sql : NULL),
-        missing && !missing->null ? (struct datum){.s = str_of(text.data ? text.data : "", text.len)} : DATUM_NULL,
+        {.i = table->id},
+        {.i = id},
+        {.i = position},
+        text_or_null(column ? column->name : NULL),
+        {.i = type.id},
+        {.i = type.precision},
+        {.i = type.scale},
+        {.i = type.fixed},
+        {.i = type.length},
+        {.i = column && column->not_null},
+        text_or_null(column ? column->default_sql : NULL),
+        missing && !missing->null
+            ? (struct datum){.s = str_of(text.data ? text.data : "", text.len)}
+            : DATUM_NULL,
     };
     TRY(row_insert(session, SYS_COLUMNS, values, err));
 out:
@@ -331,11 +357,15 @@ out:
     return status;
 }
 
-static kdk_status table_rows_insert(struct catalog_session *session, const struct ctable *table, struct err *err)
+static kdk_status table_rows_insert(struct catalog_session *session,
+                                    const struct ctable *table, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct buf text = {0};
-    struct datum row[] = {{.i = table->id}, text_or_null(table->schema), text_or_null(table->name), {.i = table->kind},
+    struct datum row[] = {{.i = table->id},
+                          text_or_null(table->schema),
+                          text_or_null(table->name),
+                          {.i = table->kind},
                           text_or_null(table->view_sql)};
     TRY(row_insert(session, SYS_TABLES, row, err));
     uint32_t stored = table->store ? table_column_count(table->store) : table->column_count;
@@ -352,21 +382,30 @@ static kdk_status table_rows_insert(struct catalog_session *session, const struc
             table_column_definition(table->store, id, &definition);
         else
             definition = (struct tcolumn){.type = column->type, .missing = DATUM_NULL};
-        TRY(column_row_insert(session, table, id, definition.type, &definition.missing, column, position, err));
+        TRY(column_row_insert(session, table, id, definition.type, &definition.missing,
+                              column, position, err));
     }
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct cindex *index = table->indexes[i];
         buf_clear(&text);
         for (uint32_t c = 0; c < index->column_count; c++)
-            TRY(buf_printf(&text, "%s%u%s%s", c ? " " : "", table->columns[index->columns[c]].id,
-                           index->descending[c] ? "d" : "", index->nulls_first[c] ? "f" : ""));
-        struct datum values[] = {{.i = index->id},      {.i = table->id},      {.i = i},
-                                 text_or_null(index->name), {.i = index->unique}, {.i = index->primary},
-                                 {.i = index->constraint},  {.s = str_of(text.data, text.len)}};
+            TRY(buf_printf(
+                &text, "%s%u%s%s", c ? " " : "", table->columns[index->columns[c]].id,
+                index->descending[c] ? "d" : "", index->nulls_first[c] ? "f" : ""));
+        struct datum values[] = {{.i = index->id},
+                                 {.i = table->id},
+                                 {.i = i},
+                                 text_or_null(index->name),
+                                 {.i = index->unique},
+                                 {.i = index->primary},
+                                 {.i = index->constraint},
+                                 {.s = str_of(text.data, text.len)}};
         TRY(row_insert(session, SYS_INDEXES, values, err));
     }
     for (uint32_t i = 0; i < table->check_count; i++) {
-        struct datum values[] = {{.i = table->id}, {.i = i}, text_or_null(table->checks[i].name),
+        struct datum values[] = {{.i = table->id},
+                                 {.i = i},
+                                 text_or_null(table->checks[i].name),
                                  text_or_null(table->checks[i].sql)};
         TRY(row_insert(session, SYS_CHECKS, values, err));
     }
@@ -375,7 +414,8 @@ out:
     return status;
 }
 
-kdk_status catalog_put_table(struct catalog_session *session, const struct ctable *table, struct err *err)
+kdk_status catalog_put_table(struct catalog_session *session, const struct ctable *table,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     struct catver_builder *builder = NULL;
@@ -406,7 +446,8 @@ out:
     return status;
 }
 
-kdk_status catalog_put_schema(struct catalog_session *session, const char *name, struct err *err)
+kdk_status catalog_put_schema(struct catalog_session *session, const char *name,
+                              struct err *err)
 {
     kdk_status status = KDK_OK;
     struct catver_builder *builder = NULL;
@@ -422,7 +463,8 @@ out:
     return status;
 }
 
-kdk_status catalog_drop_schema(struct catalog_session *session, const char *name, struct err *err)
+kdk_status catalog_drop_schema(struct catalog_session *session, const char *name,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     struct catver_builder *builder = NULL;
@@ -455,7 +497,8 @@ out:
     return status;
 }
 
-kdk_status catalog_rename_schema(struct catalog_session *session, const char *from, const char *to, struct err *err)
+kdk_status catalog_rename_schema(struct catalog_session *session, const char *from,
+                                 const char *to, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct catver_builder *builder = NULL;
@@ -476,7 +519,8 @@ out:
 
 /* ------------------------------------------------------------------- opening ---- */
 
-static kdk_status system_attach(struct catalog *catalog, struct txn *create, struct err *err)
+static kdk_status system_attach(struct catalog *catalog, struct txn *create,
+                                struct err *err)
 {
     kdk_status status = KDK_OK;
     for (uint32_t t = 1; t < SYS_END; t++) {
@@ -484,10 +528,12 @@ static kdk_status system_attach(struct catalog *catalog, struct txn *create, str
         uint32_t n = 0;
         for (size_t i = 0; i < COUNT_OF(system_columns); i++)
             if (system_columns[i].table == t)
-                columns[n++] = (struct tcolumn){.type = system_columns[i].type, .not_null = system_columns[i].not_null,
+                columns[n++] = (struct tcolumn){.type = system_columns[i].type,
+                                                .not_null = system_columns[i].not_null,
                                                 .missing = DATUM_NULL};
         if (create)
-            TRY(table_create(create, catalog->store, t, columns, n, &catalog->tables[t], err));
+            TRY(table_create(create, catalog->store, t, columns, n, &catalog->tables[t],
+                             err));
         else
             TRY(table_attach(catalog->store, t, columns, n, &catalog->tables[t], err));
     }
@@ -502,8 +548,8 @@ struct rows {
     size_t count;
 };
 
-static kdk_status rows_read(struct catalog *catalog, struct txn *txn, uint32_t system, struct arena *arena, struct rows *out,
-                            struct err *err)
+static kdk_status rows_read(struct catalog *catalog, struct txn *txn, uint32_t system,
+                            struct arena *arena, struct rows *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct table *table = catalog->tables[system];
@@ -540,7 +586,8 @@ static kdk_status rows_read(struct catalog *catalog, struct txn *txn, uint32_t s
             }
             for (uint32_t c = 0; c < out->width; c++) {
                 struct datum d = vec_get(&batch.columns[c], SEL_ROW(&batch.sel, k));
-                if (!datum_copy(arena, types[c], d, &out->values[out->count * out->width + c]))
+                if (!datum_copy(arena, types[c], d,
+                                &out->values[out->count * out->width + c]))
                     TRY(err_nomem(err));
             }
             out->count++;
@@ -561,7 +608,8 @@ static const struct datum *cell(const struct rows *rows, size_t row, uint32_t co
 }
 
 /* NULL for NULL. */
-static char *cell_text(const struct rows *rows, size_t row, uint32_t column, struct arena *arena)
+static char *cell_text(const struct rows *rows, size_t row, uint32_t column,
+                       struct arena *arena)
 {
     const struct datum *d = cell(rows, row, column);
     return d->null ? NULL : arena_strndup(arena, str_data(&d->s), d->s.len);
@@ -569,11 +617,13 @@ static char *cell_text(const struct rows *rows, size_t row, uint32_t column, str
 
 static kdk_status bad_row(struct err *err, const char *table)
 {
-    return err_set(err, KDK_CORRUPT, "the system table \"%s\" holds a row that makes no sense", table);
+    return err_set(err, KDK_CORRUPT,
+                   "the system table \"%s\" holds a row that makes no sense", table);
 }
 
 /* "3 1d 0df" */
-static kdk_status index_columns(const char *text, const struct ctable *table, struct cindex *index, struct tindex *stored,
+static kdk_status index_columns(const char *text, const struct ctable *table,
+                                struct cindex *index, struct tindex *stored,
                                 struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -617,8 +667,9 @@ struct loaded {
     struct rows tables, columns, indexes, checks;
 };
 
-static kdk_status table_load(struct catalog *catalog, const struct loaded *l, size_t row, struct catver_builder *builder,
-                             struct arena *arena, struct err *err)
+static kdk_status table_load(struct catalog *catalog, const struct loaded *l, size_t row,
+                             struct catver_builder *builder, struct arena *arena,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     struct ctable t = {0};
@@ -647,16 +698,22 @@ static kdk_status table_load(struct catalog *catalog, const struct loaded *l, si
                              .scale = (uint8_t)cell(&l->columns, i, 6)->i,
                              .fixed = (uint8_t)cell(&l->columns, i, 7)->i,
                              .length = (uint32_t)cell(&l->columns, i, 8)->i};
-        stored[id] = (struct tcolumn){.type = type, .not_null = cell(&l->columns, i, 9)->i != 0, .dropped = position < 0,
+        stored[id] = (struct tcolumn){.type = type,
+                                      .not_null = cell(&l->columns, i, 9)->i != 0,
+                                      .dropped = position < 0,
                                       .missing = DATUM_NULL};
         const struct datum *missing = cell(&l->columns, i, 11);
         if (!missing->null)
-            TRY(datum_parse(type, str_data(&missing->s), missing->s.len, arena, &stored[id].missing, err));
+            TRY(datum_parse(type, str_data(&missing->s), missing->s.len, arena,
+                            &stored[id].missing, err));
         if (position < 0)
             continue;
         t.column_count++;
-        t.columns[position] = (struct ccolumn){.type = type, .id = (uint32_t)id, .not_null = stored[id].not_null,
-                                               .default_sql = cell_text(&l->columns, i, 10, arena)};
+        t.columns[position] =
+            (struct ccolumn){.type = type,
+                             .id = (uint32_t)id,
+                             .not_null = stored[id].not_null,
+                             .default_sql = cell_text(&l->columns, i, 10, arena)};
         TRY_MEM(t.columns[position].name = cell_text(&l->columns, i, 3, arena));
     }
     for (uint32_t c = 0; c < t.column_count; c++)
@@ -707,18 +764,25 @@ out:
 }
 
 /* The system tables themselves, so that SQL can read them. */
-static kdk_status system_describe(struct catalog *catalog, struct catver_builder *builder, struct arena *arena, struct err *err)
+static kdk_status system_describe(struct catalog *catalog, struct catver_builder *builder,
+                                  struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     for (uint32_t t = 1; t < SYS_END; t++) {
-        struct ctable table = {.id = t, .kind = COBJ_TABLE, .schema = "pg_catalog", .name = system_names[t],
-                               .store = catalog->tables[t], .system = true};
+        struct ctable table = {.id = t,
+                               .kind = COBJ_TABLE,
+                               .schema = "pg_catalog",
+                               .name = system_names[t],
+                               .store = catalog->tables[t],
+                               .system = true};
         TRY_MEM(table.columns = ARENA_ARRAY(arena, struct ccolumn, SYSTEM_WIDTH_MAX));
         for (size_t i = 0; i < COUNT_OF(system_columns); i++)
             if (system_columns[i].table == t) {
                 table.columns[table.column_count] =
-                    (struct ccolumn){.name = system_columns[i].name, .type = system_columns[i].type,
-                                     .id = table.column_count, .not_null = system_columns[i].not_null};
+                    (struct ccolumn){.name = system_columns[i].name,
+                                     .type = system_columns[i].type,
+                                     .id = table.column_count,
+                                     .not_null = system_columns[i].not_null};
                 table.column_count++;
             }
         TRY(catver_put_table(builder, &table, err));
@@ -727,7 +791,8 @@ out:
     return status;
 }
 
-static kdk_status load(struct catalog *catalog, struct txn *txn, struct catver_builder *builder, struct err *err)
+static kdk_status load(struct catalog *catalog, struct txn *txn,
+                       struct catver_builder *builder, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arena arena;
@@ -755,15 +820,19 @@ out:
 
 /* ---------------------------------------------------------------------- names ---- */
 
-/* For messages of storage: the newest version's names. The text stays while the version does, which is longer than an error is made. */
-static const char *name_of(struct catalog *catalog, uint32_t table_id, uint32_t column, uint32_t index_id)
+/* For messages of storage: the newest version's names. The text stays while the version
+ * does, which is longer than an error is made. */
+static const char *name_of(struct catalog *catalog, uint32_t table_id, uint32_t column,
+                           uint32_t index_id)
 {
     const char *name = "?";
     latch_acquire(&catalog->latch);
-    const struct catver *versions[2] = {catalog->prepared ? catalog->prepared->catver : NULL,
+    const struct catver *versions[2] = {catalog->prepared ? catalog->prepared->catver
+                                                          : NULL,
                                         catalog->newest ? catalog->newest->catver : NULL};
     for (uint32_t v = 0; v < 2; v++) {
-        const struct ctable *table = versions[v] ? catver_table_by_id(versions[v], table_id) : NULL;
+        const struct ctable *table =
+            versions[v] ? catver_table_by_id(versions[v], table_id) : NULL;
         if (!table)
             continue;
         if (column == UINT32_MAX && !index_id)
@@ -807,7 +876,9 @@ static const char *name_of_index(void *context, uint32_t index_id)
     struct catalog *catalog = context;
     struct find_index find = {index_id, "?"};
     latch_acquire(&catalog->latch);
-    const struct catver *newest = catalog->prepared ? catalog->prepared->catver : catalog->newest ? catalog->newest->catver : NULL;
+    const struct catver *newest = catalog->prepared ? catalog->prepared->catver
+                                  : catalog->newest ? catalog->newest->catver
+                                                    : NULL;
     if (newest && catver_each(newest, find_index, &find, NULL) != KDK_OK)
         find.name = "?";
     latch_release(&catalog->latch);
@@ -837,7 +908,8 @@ kdk_status catalog_open(struct store *store, struct catalog **out, struct err *e
     TRY(txn_commit(ending, err));
     TRY(catver_build(builder, ++catalog->number, &catalog->newest->catver, err));
     TRY(store_recovered(store, err));
-    store_set_names(store, &(struct table_names){name_of_table, name_of_column, name_of_index, catalog});
+    store_set_names(store, &(struct table_names){name_of_table, name_of_column,
+                                                 name_of_index, catalog});
     *out = catalog;
     catalog = NULL;
 out:

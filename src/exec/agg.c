@@ -7,19 +7,24 @@
 #include "exec/fn_num.h"
 #include "exec/kernel.h"
 
-/* What a family does. `add` takes one row whose (first) argument is not NULL; `batch` and `groups`, where given, take whole batches of flat vectors
- * faster: they return false to leave the batch to the loop over `add`, having done nothing. */
+/* What a family does. `add` takes one row whose (first) argument is not NULL; `batch` and
+ * `groups`, where given, take whole batches of flat vectors faster: they return false to
+ * leave the batch to the loop over `add`, having done nothing. */
 struct agg_body {
     uint32_t bytes;
     bool flat;
     bool takes_nulls; /* count(*) */
-    kdk_status (*add)(const struct agg *agg, void *state, const struct datum *args, struct arena *arena, struct err *err);
-    bool (*batch)(const struct agg *agg, void *state, struct vec *const *args, const struct sel *sel, kdk_status *status,
-                  struct err *err);
-    bool (*groups)(const struct agg *agg, void *const *groups, size_t offset, struct vec *const *args,
-                   const struct sel *sel, kdk_status *status, struct err *err);
-    kdk_status (*combine)(const struct agg *agg, void *into, const void *from, struct arena *arena, struct err *err);
-    kdk_status (*finish)(const struct agg *agg, const void *state, struct datum *out, struct err *err);
+    kdk_status (*add)(const struct agg *agg, void *state, const struct datum *args,
+                      struct arena *arena, struct err *err);
+    bool (*batch)(const struct agg *agg, void *state, struct vec *const *args,
+                  const struct sel *sel, kdk_status *status, struct err *err);
+    bool (*groups)(const struct agg *agg, void *const *groups, size_t offset,
+                   struct vec *const *args, const struct sel *sel, kdk_status *status,
+                   struct err *err);
+    kdk_status (*combine)(const struct agg *agg, void *into, const void *from,
+                          struct arena *arena, struct err *err);
+    kdk_status (*finish)(const struct agg *agg, const void *state, struct datum *out,
+                         struct err *err);
 };
 
 static bool flat(const struct vec *v)
@@ -27,68 +32,85 @@ static bool flat(const struct vec *v)
     return v->form == VF_FLAT;
 }
 
-/* Runs BODY for each selected row, with `k` its place and `row` its number; two loops, so that the dense one has no list to read. */
-#define EACH_ROW(SEL, BODY)                                  \
-    do {                                                     \
-        if ((SEL)->rows) {                                   \
-            for (uint32_t k = 0; k < (SEL)->count; k++) {    \
-                const uint32_t row = (SEL)->rows[k];         \
-                (void)row;                                   \
-                BODY;                                        \
-            }                                                \
-        } else {                                             \
-            for (uint32_t k = 0; k < (SEL)->count; k++) {    \
-                const uint32_t row = k;                      \
-                (void)row;                                   \
-                BODY;                                        \
-            }                                                \
-        }                                                    \
+/* Runs BODY for each selected row, with `k` its place and `row` its number; two loops, so
+ * that the dense one has no list to read. */
+#define EACH_ROW(SEL, BODY)                                                                \
+    do {                                                                                   \
+        if ((SEL)->rows) {                                                                 \
+            for (uint32_t k = 0; k < (SEL)->count; k++) {                                  \
+                const uint32_t row = (SEL)->rows[k];                                       \
+                (void)row;                                                                 \
+                BODY;                                                                      \
+            }                                                                              \
+        } else {                                                                           \
+            for (uint32_t k = 0; k < (SEL)->count; k++) {                                  \
+                const uint32_t row = k;                                                    \
+                (void)row;                                                                 \
+                BODY;                                                                      \
+            }                                                                              \
+        }                                                                                  \
     } while (0)
 /* The same for valid rows only. */
-#define EACH_VALID(VEC, SEL, BODY)                           \
-    do {                                                     \
-        const uint64_t *valid_ = (VEC)->validity;            \
-        if (!valid_)                                         \
-            EACH_ROW(SEL, BODY);                             \
-        else                                                 \
-            EACH_ROW(SEL, if (bit_get(valid_, row)) { BODY; }); \
+#define EACH_VALID(VEC, SEL, BODY)                                                         \
+    do {                                                                                   \
+        const uint64_t *valid_ = (VEC)->validity;                                          \
+        if (!valid_)                                                                       \
+            EACH_ROW(SEL, BODY);                                                           \
+        else                                                                               \
+            EACH_ROW(                                                                      \
+                SEL, if (bit_get(valid_, row)) { BODY; });                                 \
     } while (0)
 #define STATE(T) ((T *)(void *)((char *)groups[k] + offset))
 /* One loop per physical width of an integer vector; `v` is the value. */
-#define EACH_INTEGER(VEC, SEL, BODY)                                                                   \
-    do {                                                                                               \
-        switch ((enum vwidth)(VEC)->width) {                                                           \
-        case W_8: {                                                                                    \
-            const int8_t *data_ = (VEC)->data;                                                         \
-            EACH_VALID(VEC, SEL, { const int64_t v = data_[row]; BODY; });                             \
-            break;                                                                                     \
-        }                                                                                              \
-        case W_16: {                                                                                   \
-            const int16_t *data_ = (VEC)->data;                                                        \
-            EACH_VALID(VEC, SEL, { const int64_t v = data_[row]; BODY; });                             \
-            break;                                                                                     \
-        }                                                                                              \
-        case W_32: {                                                                                   \
-            const int32_t *data_ = (VEC)->data;                                                        \
-            EACH_VALID(VEC, SEL, { const int64_t v = data_[row]; BODY; });                             \
-            break;                                                                                     \
-        }                                                                                              \
-        case W_64: {                                                                                   \
-            const int64_t *data_ = (VEC)->data;                                                        \
-            EACH_VALID(VEC, SEL, { const int64_t v = data_[row]; BODY; });                             \
-            break;                                                                                     \
-        }                                                                                              \
-        case W_128: {                                                                                  \
-            const int128 *data_ = (VEC)->data;                                                         \
-            EACH_VALID(VEC, SEL, { const int128 v = data_[row]; BODY; });                              \
-            break;                                                                                     \
-        }                                                                                              \
-        case W_BIT:                                                                                    \
-        case W_F32:                                                                                    \
-        case W_F64:                                                                                    \
-        case W_STR:                                                                                    \
-            return false;                                                                              \
-        }                                                                                              \
+#define EACH_INTEGER(VEC, SEL, BODY)                                                       \
+    do {                                                                                   \
+        switch ((enum vwidth)(VEC)->width) {                                               \
+        case W_8: {                                                                        \
+            const int8_t *data_ = (VEC)->data;                                             \
+            EACH_VALID(VEC, SEL, {                                                         \
+                const int64_t v = data_[row];                                              \
+                BODY;                                                                      \
+            });                                                                            \
+            break;                                                                         \
+        }                                                                                  \
+        case W_16: {                                                                       \
+            const int16_t *data_ = (VEC)->data;                                            \
+            EACH_VALID(VEC, SEL, {                                                         \
+                const int64_t v = data_[row];                                              \
+                BODY;                                                                      \
+            });                                                                            \
+            break;                                                                         \
+        }                                                                                  \
+        case W_32: {                                                                       \
+            const int32_t *data_ = (VEC)->data;                                            \
+            EACH_VALID(VEC, SEL, {                                                         \
+                const int64_t v = data_[row];                                              \
+                BODY;                                                                      \
+            });                                                                            \
+            break;                                                                         \
+        }                                                                                  \
+        case W_64: {                                                                       \
+            const int64_t *data_ = (VEC)->data;                                            \
+            EACH_VALID(VEC, SEL, {                                                         \
+                const int64_t v = data_[row];                                              \
+                BODY;                                                                      \
+            });                                                                            \
+            break;                                                                         \
+        }                                                                                  \
+        case W_128: {                                                                      \
+            const int128 *data_ = (VEC)->data;                                             \
+            EACH_VALID(VEC, SEL, {                                                         \
+                const int128 v = data_[row];                                               \
+                BODY;                                                                      \
+            });                                                                            \
+            break;                                                                         \
+        }                                                                                  \
+        case W_BIT:                                                                        \
+        case W_F32:                                                                        \
+        case W_F64:                                                                        \
+        case W_STR:                                                                        \
+            return false;                                                                  \
+        }                                                                                  \
     } while (0)
 
 /* ------------------------------------------------------------------- count ---- */
@@ -97,15 +119,15 @@ struct count_state {
     int64_t n;
     int64_t unused;
 };
-static kdk_status count_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena,
-                            struct err *err)
+static kdk_status count_add(const struct agg *agg, void *state, const struct datum *args,
+                            struct arena *arena, struct err *err)
 {
     (void)agg, (void)args, (void)arena, (void)err;
     ((struct count_state *)state)->n++;
     return KDK_OK;
 }
-static bool count_batch(const struct agg *agg, void *state, struct vec *const *args, const struct sel *sel,
-                        kdk_status *status, struct err *err)
+static bool count_batch(const struct agg *agg, void *state, struct vec *const *args,
+                        const struct sel *sel, kdk_status *status, struct err *err)
 {
     (void)status, (void)err;
     struct count_state *s = state;
@@ -117,8 +139,9 @@ static bool count_batch(const struct agg *agg, void *state, struct vec *const *a
         s->n += kernel_count_valid(args[0]->validity, sel->rows, sel->count);
     return true;
 }
-static bool count_groups(const struct agg *agg, void *const *groups, size_t offset, struct vec *const *args,
-                         const struct sel *sel, kdk_status *status, struct err *err)
+static bool count_groups(const struct agg *agg, void *const *groups, size_t offset,
+                         struct vec *const *args, const struct sel *sel, kdk_status *status,
+                         struct err *err)
 {
     (void)status, (void)err;
     if (agg->arg_count == 0 || (!args[0]->validity)) {
@@ -131,14 +154,15 @@ static bool count_groups(const struct agg *agg, void *const *groups, size_t offs
     EACH_VALID(args[0], sel, STATE(struct count_state)->n++);
     return true;
 }
-static kdk_status count_combine(const struct agg *agg, void *into, const void *from, struct arena *arena,
-                                struct err *err)
+static kdk_status count_combine(const struct agg *agg, void *into, const void *from,
+                                struct arena *arena, struct err *err)
 {
     (void)agg, (void)arena, (void)err;
     ((struct count_state *)into)->n += ((const struct count_state *)from)->n;
     return KDK_OK;
 }
-static kdk_status count_finish(const struct agg *agg, const void *state, struct datum *out, struct err *err)
+static kdk_status count_finish(const struct agg *agg, const void *state, struct datum *out,
+                               struct err *err)
 {
     (void)agg, (void)err;
     *out = (struct datum){.i = ((const struct count_state *)state)->n};
@@ -158,18 +182,19 @@ static kdk_status sum_overflow(const struct agg *agg, struct err *err)
         return err_set(err, KDK_OUT_OF_RANGE, "value overflows numeric format");
     return err_set(err, KDK_OUT_OF_RANGE, "%s out of range", ltype_id_name(agg->result.id));
 }
-static kdk_status sum_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena,
-                          struct err *err)
+static kdk_status sum_add(const struct agg *agg, void *state, const struct datum *args,
+                          struct arena *arena, struct err *err)
 {
     (void)arena;
     struct sum_state *s = state;
     s->n++;
-    if (__builtin_add_overflow(s->sum, agg->args[0].id == LT_NUMERIC ? args[0].w : args[0].i, &s->sum))
+    if (__builtin_add_overflow(
+            s->sum, agg->args[0].id == LT_NUMERIC ? args[0].w : args[0].i, &s->sum))
         return sum_overflow(agg, err);
     return KDK_OK;
 }
-static bool sum_batch(const struct agg *agg, void *state, struct vec *const *args, const struct sel *sel,
-                      kdk_status *status, struct err *err)
+static bool sum_batch(const struct agg *agg, void *state, struct vec *const *args,
+                      const struct sel *sel, kdk_status *status, struct err *err)
 {
     struct sum_state *s = state;
     struct vec *v = args[0];
@@ -180,8 +205,9 @@ static bool sum_batch(const struct agg *agg, void *state, struct vec *const *arg
     s->n += kernel_count_valid(v->validity, sel->rows, sel->count);
     return true;
 }
-static bool sum_groups(const struct agg *agg, void *const *groups, size_t offset, struct vec *const *args,
-                       const struct sel *sel, kdk_status *status, struct err *err)
+static bool sum_groups(const struct agg *agg, void *const *groups, size_t offset,
+                       struct vec *const *args, const struct sel *sel, kdk_status *status,
+                       struct err *err)
 {
     if (!flat(args[0]))
         return false;
@@ -195,7 +221,8 @@ static bool sum_groups(const struct agg *agg, void *const *groups, size_t offset
         *status = sum_overflow(agg, err);
     return true;
 }
-static kdk_status sum_combine(const struct agg *agg, void *into, const void *from, struct arena *arena, struct err *err)
+static kdk_status sum_combine(const struct agg *agg, void *into, const void *from,
+                              struct arena *arena, struct err *err)
 {
     (void)arena;
     struct sum_state *s = into;
@@ -205,7 +232,8 @@ static kdk_status sum_combine(const struct agg *agg, void *into, const void *fro
         return sum_overflow(agg, err);
     return KDK_OK;
 }
-static kdk_status sum_finish(const struct agg *agg, const void *state, struct datum *out, struct err *err)
+static kdk_status sum_finish(const struct agg *agg, const void *state, struct datum *out,
+                             struct err *err)
 {
     const struct sum_state *s = state;
     *out = DATUM_NULL;
@@ -219,7 +247,8 @@ static kdk_status sum_finish(const struct agg *agg, const void *state, struct da
     out->i = (int64_t)s->sum;
     return s->sum == out->i ? KDK_OK : sum_overflow(agg, err);
 }
-static kdk_status avg_finish(const struct agg *agg, const void *state, struct datum *out, struct err *err)
+static kdk_status avg_finish(const struct agg *agg, const void *state, struct datum *out,
+                             struct err *err)
 {
     const struct sum_state *s = state;
     *out = DATUM_NULL;
@@ -227,7 +256,8 @@ static kdk_status avg_finish(const struct agg *agg, const void *state, struct da
         return KDK_OK;
     out->null = false;
     int scale = agg->args[0].id == LT_NUMERIC ? agg->args[0].scale : 0;
-    return num_fits(s->sum) && num_div(s->sum, (int128)s->n, agg->result.scale - scale, &out->w)
+    return num_fits(s->sum) &&
+                   num_div(s->sum, (int128)s->n, agg->result.scale - scale, &out->w)
                ? KDK_OK
                : sum_overflow(agg, err);
 }
@@ -239,15 +269,16 @@ struct fsum_state {
     uint64_t n;
 };
 /* An infinite sum of finite values is an error. `before` is what the sum was. */
-static kdk_status fsum_check(const struct agg *agg, double before, double after, bool infinite_input, struct err *err)
+static kdk_status fsum_check(const struct agg *agg, double before, double after,
+                             bool infinite_input, struct err *err)
 {
     (void)agg;
     if (isinf(after) && !isinf(before) && !infinite_input)
         return err_set(err, KDK_OUT_OF_RANGE, "value out of range: overflow");
     return KDK_OK;
 }
-static kdk_status fsum_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena,
-                           struct err *err)
+static kdk_status fsum_add(const struct agg *agg, void *state, const struct datum *args,
+                           struct arena *arena, struct err *err)
 {
     (void)arena;
     struct fsum_state *s = state;
@@ -256,8 +287,8 @@ static kdk_status fsum_add(const struct agg *agg, void *state, const struct datu
     s->n++;
     return fsum_check(agg, before, s->sum, isinf(args[0].f), err);
 }
-static bool fsum_batch(const struct agg *agg, void *state, struct vec *const *args, const struct sel *sel,
-                       kdk_status *status, struct err *err)
+static bool fsum_batch(const struct agg *agg, void *state, struct vec *const *args,
+                       const struct sel *sel, kdk_status *status, struct err *err)
 {
     (void)agg, (void)status, (void)err;
     struct fsum_state *s = state;
@@ -272,8 +303,9 @@ static bool fsum_batch(const struct agg *agg, void *state, struct vec *const *ar
     s->n += kernel_count_valid(v->validity, sel->rows, sel->count);
     return true;
 }
-static bool fsum_groups(const struct agg *agg, void *const *groups, size_t offset, struct vec *const *args,
-                        const struct sel *sel, kdk_status *status, struct err *err)
+static bool fsum_groups(const struct agg *agg, void *const *groups, size_t offset,
+                        struct vec *const *args, const struct sel *sel, kdk_status *status,
+                        struct err *err)
 {
     (void)agg, (void)status, (void)err;
     if (!flat(args[0]) || args[0]->width != W_F64)
@@ -289,8 +321,8 @@ static bool fsum_groups(const struct agg *agg, void *const *groups, size_t offse
     });
     return true;
 }
-static kdk_status fsum_combine(const struct agg *agg, void *into, const void *from, struct arena *arena,
-                               struct err *err)
+static kdk_status fsum_combine(const struct agg *agg, void *into, const void *from,
+                               struct arena *arena, struct err *err)
 {
     (void)arena;
     struct fsum_state *s = into;
@@ -300,7 +332,8 @@ static kdk_status fsum_combine(const struct agg *agg, void *into, const void *fr
     s->n += f->n;
     return fsum_check(agg, before, s->sum, isinf(f->sum), err);
 }
-static kdk_status fsum_finish(const struct agg *agg, const void *state, struct datum *out, struct err *err)
+static kdk_status fsum_finish(const struct agg *agg, const void *state, struct datum *out,
+                              struct err *err)
 {
     const struct fsum_state *s = state;
     *out = DATUM_NULL;
@@ -310,7 +343,8 @@ static kdk_status fsum_finish(const struct agg *agg, const void *state, struct d
     out->f = agg->result.id == LT_REAL ? (double)(float)s->sum : s->sum;
     return fsum_check(agg, s->sum, out->f, false, err);
 }
-static kdk_status favg_finish(const struct agg *agg, const void *state, struct datum *out, struct err *err)
+static kdk_status favg_finish(const struct agg *agg, const void *state, struct datum *out,
+                              struct err *err)
 {
     (void)agg, (void)err;
     const struct fsum_state *s = state;
@@ -320,16 +354,19 @@ static kdk_status favg_finish(const struct agg *agg, const void *state, struct d
 
 /* ---------------------------------------------------------- variance and such ---- */
 
-/* Youngs and Cramer's recurrence (Technometrics 13, 1971), as PostgreSQL has it, so that the last digits agree: sums, and sums of products of what is
- * away from the mean, here of x and y. False when finite values gave something infinite. */
-static bool products_add(double n, double x, double sum_x, double y, double sum_y, bool pair, double *products)
+/* Youngs and Cramer's recurrence (Technometrics 13, 1971), as PostgreSQL has it, so that
+ * the last digits agree: sums, and sums of products of what is away from the mean, here of
+ * x and y. False when finite values gave something infinite. */
+static bool products_add(double n, double x, double sum_x, double y, double sum_y,
+                         bool pair, double *products)
 {
     double away_x = x * n - sum_x, away_y = y * n - sum_y, both = n * (n - 1);
     *products += pair ? away_x * away_y * (1 / both) : away_x * away_y / both;
     return !isinf(*products) && !isinf(sum_x) && !isinf(sum_y);
 }
 /* The products of both parts, of a and b rows. */
-static double products_combine(double a, double b, double from_x, double into_x, double from_y, double into_y)
+static double products_combine(double a, double b, double from_x, double into_x,
+                               double from_y, double into_y)
 {
     return a * b * (into_x / a - from_x / b) * (into_y / a - from_y / b) / (a + b);
 }
@@ -343,8 +380,8 @@ struct var_state {
     double sum, squares;
     double unused;
 };
-static kdk_status var_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena,
-                          struct err *err)
+static kdk_status var_add(const struct agg *agg, void *state, const struct datum *args,
+                          struct arena *arena, struct err *err)
 {
     (void)agg, (void)arena;
     struct var_state *s = state;
@@ -360,7 +397,8 @@ static kdk_status var_add(const struct agg *agg, void *state, const struct datum
     }
     return KDK_OK;
 }
-static kdk_status var_combine(const struct agg *agg, void *into, const void *from, struct arena *arena, struct err *err)
+static kdk_status var_combine(const struct agg *agg, void *into, const void *from,
+                              struct arena *arena, struct err *err)
 {
     (void)agg, (void)arena;
     struct var_state *s = into;
@@ -372,12 +410,14 @@ static kdk_status var_combine(const struct agg *agg, void *into, const void *fro
         return KDK_OK;
     }
     bool infinite = isinf(s->sum) || isinf(f->sum);
-    s->squares += f->squares + products_combine((double)s->n, (double)f->n, f->sum, s->sum, f->sum, s->sum);
+    s->squares += f->squares + products_combine((double)s->n, (double)f->n, f->sum, s->sum,
+                                                f->sum, s->sum);
     s->sum += f->sum;
     s->n += f->n;
     return !infinite && (isinf(s->sum) || isinf(s->squares)) ? float_overflow(err) : KDK_OK;
 }
-static kdk_status var_finish(const struct agg *agg, const void *state, struct datum *out, struct err *err)
+static kdk_status var_finish(const struct agg *agg, const void *state, struct datum *out,
+                             struct err *err)
 {
     (void)err;
     const struct var_state *s = state;
@@ -392,8 +432,9 @@ static kdk_status var_finish(const struct agg *agg, const void *state, struct da
     return KDK_OK;
 }
 
-/* Of integers and decimals: the sums of values and of squares, exactly, in 64-bit limbs from the lowest: a square has 253 bits at most. So is what is left
- * when one is taken from the other, however near they are; only then it becomes a float. */
+/* Of integers and decimals: the sums of values and of squares, exactly, in 64-bit limbs
+ * from the lowest: a square has 253 bits at most. So is what is left when one is taken from
+ * the other, however near they are; only then it becomes a float. */
 enum { SUM_LIMBS = 3, SQUARE_LIMBS = 5, WIDE_LIMBS = 6 };
 struct spread_state {
     uint64_t sum[SUM_LIMBS]; /* two's complement; of decimals as integers, times 10^scale */
@@ -401,7 +442,8 @@ struct spread_state {
     uint64_t n;
 };
 /* to += from, whose missing limbs are `fill`. */
-static void limbs_add(uint64_t *to, uint32_t to_count, const uint64_t *from, uint32_t from_count, uint64_t fill)
+static void limbs_add(uint64_t *to, uint32_t to_count, const uint64_t *from,
+                      uint32_t from_count, uint64_t fill)
 {
     uint128 carry = 0;
     for (uint32_t i = 0; i < to_count; i++) {
@@ -418,7 +460,8 @@ static void limbs_negate(uint64_t *v, uint32_t count)
     limbs_add(v, count, &one, 1, 0);
 }
 /* out: a_count + b_count limbs. */
-static void limbs_mul(const uint64_t *a, uint32_t a_count, const uint64_t *b, uint32_t b_count, uint64_t *out)
+static void limbs_mul(const uint64_t *a, uint32_t a_count, const uint64_t *b,
+                      uint32_t b_count, uint64_t *out)
 {
     memset(out, 0, (a_count + b_count) * sizeof *out);
     for (uint32_t i = 0; i < a_count; i++) {
@@ -431,13 +474,15 @@ static void limbs_mul(const uint64_t *a, uint32_t a_count, const uint64_t *b, ui
         out[i + b_count] = (uint64_t)carry;
     }
 }
-static kdk_status spread_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena, struct err *err)
+static kdk_status spread_add(const struct agg *agg, void *state, const struct datum *args,
+                             struct arena *arena, struct err *err)
 {
     (void)arena, (void)err;
     struct spread_state *s = state;
     int128 v = agg->args[0].id == LT_NUMERIC ? args[0].w : args[0].i;
     uint128 magnitude = v < 0 ? 0 - (uint128)v : (uint128)v;
-    const uint64_t value[2] = {(uint64_t)v, (uint64_t)((uint128)v >> 64)}, size[2] = {(uint64_t)magnitude, (uint64_t)(magnitude >> 64)};
+    const uint64_t value[2] = {(uint64_t)v, (uint64_t)((uint128)v >> 64)},
+                   size[2] = {(uint64_t)magnitude, (uint64_t)(magnitude >> 64)};
     uint64_t square[4];
     limbs_mul(size, 2, size, 2, square);
     limbs_add(s->sum, SUM_LIMBS, value, 2, v < 0 ? UINT64_MAX : 0);
@@ -445,7 +490,8 @@ static kdk_status spread_add(const struct agg *agg, void *state, const struct da
     s->n++;
     return KDK_OK;
 }
-static kdk_status spread_combine(const struct agg *agg, void *into, const void *from, struct arena *arena, struct err *err)
+static kdk_status spread_combine(const struct agg *agg, void *into, const void *from,
+                                 struct arena *arena, struct err *err)
 {
     (void)agg, (void)arena, (void)err;
     struct spread_state *s = into;
@@ -475,7 +521,8 @@ static bool starts_with(const struct agg *agg, const char *what)
 {
     return strncmp(fn_table[agg->fn].name, what, strlen(what)) == 0;
 }
-static kdk_status spread_finish(const struct agg *agg, const void *state, struct datum *out, struct err *err)
+static kdk_status spread_finish(const struct agg *agg, const void *state, struct datum *out,
+                                struct err *err)
 {
     const struct spread_state *s = state;
     const char *name = fn_table[agg->fn].name;
@@ -483,7 +530,8 @@ static kdk_status spread_finish(const struct agg *agg, const void *state, struct
     *out = DATUM_NULL;
     if (s->n < (sample ? 2u : 1u))
         return KDK_OK;
-    num_real n = (num_real)s->n, v = spread_of(s), unit = (num_real)num_pow10[agg->args[0].scale];
+    num_real n = (num_real)s->n, v = spread_of(s),
+             unit = (num_real)num_pow10[agg->args[0].scale];
     v = v / (n * (n - sample)) / unit / unit;
     if (starts_with(agg, "stddev") && v > 0)
         v = num_real_sqrt(v);
@@ -491,12 +539,14 @@ static kdk_status spread_finish(const struct agg *agg, const void *state, struct
     return num_from_real(v, agg->result.scale, &out->w) ? KDK_OK : sum_overflow(agg, err);
 }
 
-/* Of pairs (y, x): Youngs and Cramer's recurrences (Technometrics 13, 1971); states are combined as those of variances. */
+/* Of pairs (y, x): Youngs and Cramer's recurrences (Technometrics 13, 1971); states are
+ * combined as those of variances. */
 struct pair_state {
     uint64_t n;
     double x, y, xx, yy, xy; /* sums; sums of products of what is away from the means */
 };
-static kdk_status pair_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena, struct err *err)
+static kdk_status pair_add(const struct agg *agg, void *state, const struct datum *args,
+                           struct arena *arena, struct err *err)
 {
     (void)agg, (void)arena;
     struct pair_state *s = state;
@@ -512,7 +562,8 @@ static kdk_status pair_add(const struct agg *agg, void *state, const struct datu
         s->xy = isfinite(x) && isfinite(y) ? 0 : (double)NAN;
         return KDK_OK;
     }
-    bool xx = products_add(n, x, s->x, x, s->x, true, &s->xx), yy = products_add(n, y, s->y, y, s->y, true, &s->yy),
+    bool xx = products_add(n, x, s->x, x, s->x, true, &s->xx),
+         yy = products_add(n, y, s->y, y, s->y, true, &s->yy),
          xy = products_add(n, x, s->x, y, s->y, true, &s->xy);
     if (!infinite && !(xx && yy && xy))
         return float_overflow(err);
@@ -521,7 +572,8 @@ static kdk_status pair_add(const struct agg *agg, void *state, const struct datu
     s->xy = isinf(s->xy) ? (double)NAN : s->xy;
     return KDK_OK;
 }
-static kdk_status pair_combine(const struct agg *agg, void *into, const void *from, struct arena *arena, struct err *err)
+static kdk_status pair_combine(const struct agg *agg, void *into, const void *from,
+                               struct arena *arena, struct err *err)
 {
     (void)agg, (void)arena;
     struct pair_state *s = into;
@@ -540,9 +592,13 @@ static kdk_status pair_combine(const struct agg *agg, void *into, const void *fr
     s->x += f->x;
     s->y += f->y;
     s->n += f->n;
-    return !infinite && (isinf(s->x) || isinf(s->y) || isinf(s->xx) || isinf(s->yy) || isinf(s->xy)) ? float_overflow(err) : KDK_OK;
+    return !infinite && (isinf(s->x) || isinf(s->y) || isinf(s->xx) || isinf(s->yy) ||
+                         isinf(s->xy))
+               ? float_overflow(err)
+               : KDK_OK;
 }
-static kdk_status pair_finish(const struct agg *agg, const void *state, struct datum *out, struct err *err)
+static kdk_status pair_finish(const struct agg *agg, const void *state, struct datum *out,
+                              struct err *err)
 {
     const struct pair_state *s = state;
     double n = (double)s->n, v = 0;
@@ -605,8 +661,8 @@ struct extreme_state { /* integers, dates */
     int64_t v;
     int64_t seen;
 };
-static kdk_status extreme_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena,
-                              struct err *err)
+static kdk_status extreme_add(const struct agg *agg, void *state, const struct datum *args,
+                              struct arena *arena, struct err *err)
 {
     (void)arena, (void)err;
     struct extreme_state *s = state;
@@ -615,8 +671,8 @@ static kdk_status extreme_add(const struct agg *agg, void *state, const struct d
     s->seen = 1;
     return KDK_OK;
 }
-static bool extreme_batch(const struct agg *agg, void *state, struct vec *const *args, const struct sel *sel,
-                          kdk_status *status, struct err *err)
+static bool extreme_batch(const struct agg *agg, void *state, struct vec *const *args,
+                          const struct sel *sel, kdk_status *status, struct err *err)
 {
     struct vec *v = args[0];
     union {
@@ -625,17 +681,22 @@ static bool extreme_batch(const struct agg *agg, void *state, struct vec *const 
         int32_t i32;
         int64_t i64;
     } best;
-    kernel_extreme_fn fn = is_max(agg) ? kernels()->max[v->width] : kernels()->min[v->width];
+    kernel_extreme_fn fn =
+        is_max(agg) ? kernels()->max[v->width] : kernels()->min[v->width];
     if (!flat(v) || !fn)
         return false;
     if (!fn(v->data, v->validity, sel->rows, sel->count, &best))
         return true;
-    int64_t wide = v->width == W_8 ? best.i8 : v->width == W_16 ? best.i16 : v->width == W_32 ? best.i32 : best.i64;
+    int64_t wide = v->width == W_8    ? best.i8
+                   : v->width == W_16 ? best.i16
+                   : v->width == W_32 ? best.i32
+                                      : best.i64;
     *status = extreme_add(agg, state, &(struct datum){.i = wide}, NULL, err);
     return true;
 }
-static bool extreme_groups(const struct agg *agg, void *const *groups, size_t offset, struct vec *const *args,
-                           const struct sel *sel, kdk_status *status, struct err *err)
+static bool extreme_groups(const struct agg *agg, void *const *groups, size_t offset,
+                           struct vec *const *args, const struct sel *sel,
+                           kdk_status *status, struct err *err)
 {
     (void)status, (void)err;
     if (!flat(args[0]))
@@ -649,13 +710,15 @@ static bool extreme_groups(const struct agg *agg, void *const *groups, size_t of
     });
     return true;
 }
-static kdk_status extreme_combine(const struct agg *agg, void *into, const void *from, struct arena *arena,
-                                  struct err *err)
+static kdk_status extreme_combine(const struct agg *agg, void *into, const void *from,
+                                  struct arena *arena, struct err *err)
 {
     const struct extreme_state *f = from;
-    return f->seen ? extreme_add(agg, into, &(struct datum){.i = f->v}, arena, err) : KDK_OK;
+    return f->seen ? extreme_add(agg, into, &(struct datum){.i = f->v}, arena, err)
+                   : KDK_OK;
 }
-static kdk_status extreme_finish(const struct agg *agg, const void *state, struct datum *out, struct err *err)
+static kdk_status extreme_finish(const struct agg *agg, const void *state,
+                                 struct datum *out, struct err *err)
 {
     (void)agg, (void)err;
     const struct extreme_state *s = state;
@@ -670,8 +733,8 @@ struct wide_state { /* decimals; floats in `f` */
     };
     uint64_t seen;
 };
-static kdk_status wide_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena,
-                           struct err *err)
+static kdk_status wide_add(const struct agg *agg, void *state, const struct datum *args,
+                           struct arena *arena, struct err *err)
 {
     (void)arena, (void)err;
     struct wide_state *s = state;
@@ -687,8 +750,8 @@ static kdk_status wide_add(const struct agg *agg, void *state, const struct datu
     s->seen = 1;
     return KDK_OK;
 }
-static bool wide_batch(const struct agg *agg, void *state, struct vec *const *args, const struct sel *sel,
-                       kdk_status *status, struct err *err)
+static bool wide_batch(const struct agg *agg, void *state, struct vec *const *args,
+                       const struct sel *sel, kdk_status *status, struct err *err)
 {
     struct vec *v = args[0];
     union {
@@ -702,7 +765,8 @@ static bool wide_batch(const struct agg *agg, void *state, struct vec *const *ar
     } best;
     struct datum d;
     memset(&d, 0, sizeof d);
-    kernel_extreme_fn fn = is_max(agg) ? kernels()->max[v->width] : kernels()->min[v->width];
+    kernel_extreme_fn fn =
+        is_max(agg) ? kernels()->max[v->width] : kernels()->min[v->width];
     if (!flat(v) || !fn)
         return false;
     if (!fn(v->data, v->validity, sel->rows, sel->count, &best))
@@ -736,8 +800,9 @@ static bool wide_batch(const struct agg *agg, void *state, struct vec *const *ar
     *status = wide_add(agg, state, &d, NULL, err);
     return true;
 }
-static bool wide_groups(const struct agg *agg, void *const *groups, size_t offset, struct vec *const *args,
-                        const struct sel *sel, kdk_status *status, struct err *err)
+static bool wide_groups(const struct agg *agg, void *const *groups, size_t offset,
+                        struct vec *const *args, const struct sel *sel, kdk_status *status,
+                        struct err *err)
 {
     (void)status, (void)err;
     if (!flat(args[0]) || agg->args[0].id != LT_NUMERIC)
@@ -751,14 +816,16 @@ static bool wide_groups(const struct agg *agg, void *const *groups, size_t offse
     });
     return true;
 }
-static kdk_status wide_combine(const struct agg *agg, void *into, const void *from, struct arena *arena,
-                               struct err *err)
+static kdk_status wide_combine(const struct agg *agg, void *into, const void *from,
+                               struct arena *arena, struct err *err)
 {
     const struct wide_state *f = from;
-    struct datum d = agg->args[0].id == LT_NUMERIC ? (struct datum){.w = f->w} : (struct datum){.f = f->f};
+    struct datum d = agg->args[0].id == LT_NUMERIC ? (struct datum){.w = f->w}
+                                                   : (struct datum){.f = f->f};
     return f->seen ? wide_add(agg, into, &d, arena, err) : KDK_OK;
 }
-static kdk_status wide_finish(const struct agg *agg, const void *state, struct datum *out, struct err *err)
+static kdk_status wide_finish(const struct agg *agg, const void *state, struct datum *out,
+                              struct err *err)
 {
     (void)err;
     const struct wide_state *s = state;
@@ -773,14 +840,16 @@ static kdk_status wide_finish(const struct agg *agg, const void *state, struct d
     return KDK_OK;
 }
 
-/* The value so far, its bytes in `room` (of the arena), which grows by doubling so that an ascending column does not leave a copy of each value behind. */
+/* The value so far, its bytes in `room` (of the arena), which grows by doubling so that an
+ * ascending column does not leave a copy of each value behind. */
 struct text_state {
     struct str s;
     char *room;
     uint32_t cap;
     uint32_t seen;
 };
-static kdk_status text_keep(struct text_state *s, const struct str *v, struct arena *arena, struct err *err)
+static kdk_status text_keep(struct text_state *s, const struct str *v, struct arena *arena,
+                            struct err *err)
 {
     s->seen = 1;
     if (v->len <= STR_INLINE) {
@@ -799,8 +868,8 @@ static kdk_status text_keep(struct text_state *s, const struct str *v, struct ar
     s->s = str_of(s->room, v->len);
     return KDK_OK;
 }
-static kdk_status text_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena,
-                           struct err *err)
+static kdk_status text_add(const struct agg *agg, void *state, const struct datum *args,
+                           struct arena *arena, struct err *err)
 {
     struct text_state *s = state;
     int c = s->seen ? str_compare(&args[0].s, &s->s) : 0;
@@ -808,13 +877,14 @@ static kdk_status text_add(const struct agg *agg, void *state, const struct datu
         return text_keep(s, &args[0].s, arena, err);
     return KDK_OK;
 }
-static kdk_status text_combine(const struct agg *agg, void *into, const void *from, struct arena *arena,
-                               struct err *err)
+static kdk_status text_combine(const struct agg *agg, void *into, const void *from,
+                               struct arena *arena, struct err *err)
 {
     const struct text_state *f = from;
     return f->seen ? text_add(agg, into, &(struct datum){.s = f->s}, arena, err) : KDK_OK;
 }
-static kdk_status text_finish(const struct agg *agg, const void *state, struct datum *out, struct err *err)
+static kdk_status text_finish(const struct agg *agg, const void *state, struct datum *out,
+                              struct err *err)
 {
     (void)agg, (void)err;
     const struct text_state *s = state;
@@ -824,22 +894,23 @@ static kdk_status text_finish(const struct agg *agg, const void *state, struct d
 
 /* ------------------------------------------------------ any_value, bool_and, bool_or ---- */
 
-static kdk_status any_text_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena,
-                               struct err *err)
+static kdk_status any_text_add(const struct agg *agg, void *state, const struct datum *args,
+                               struct arena *arena, struct err *err)
 {
     (void)agg;
     struct text_state *s = state;
     return s->seen ? KDK_OK : text_keep(s, &args[0].s, arena, err);
 }
-static kdk_status any_text_combine(const struct agg *agg, void *into, const void *from, struct arena *arena,
-                                   struct err *err)
+static kdk_status any_text_combine(const struct agg *agg, void *into, const void *from,
+                                   struct arena *arena, struct err *err)
 {
     const struct text_state *f = from;
-    return f->seen ? any_text_add(agg, into, &(struct datum){.s = f->s}, arena, err) : KDK_OK;
+    return f->seen ? any_text_add(agg, into, &(struct datum){.s = f->s}, arena, err)
+                   : KDK_OK;
 }
 
-static kdk_status any_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena,
-                          struct err *err)
+static kdk_status any_add(const struct agg *agg, void *state, const struct datum *args,
+                          struct arena *arena, struct err *err)
 {
     (void)arena, (void)err;
     struct wide_state *s = state;
@@ -854,14 +925,16 @@ static kdk_status any_add(const struct agg *agg, void *state, const struct datum
         s->w = args[0].i;
     return KDK_OK;
 }
-static kdk_status any_combine(const struct agg *agg, void *into, const void *from, struct arena *arena, struct err *err)
+static kdk_status any_combine(const struct agg *agg, void *into, const void *from,
+                              struct arena *arena, struct err *err)
 {
     (void)agg, (void)arena, (void)err;
     if (!((struct wide_state *)into)->seen)
         memcpy(into, from, sizeof(struct wide_state));
     return KDK_OK;
 }
-static kdk_status any_finish(const struct agg *agg, const void *state, struct datum *out, struct err *err)
+static kdk_status any_finish(const struct agg *agg, const void *state, struct datum *out,
+                             struct err *err)
 {
     const struct wide_state *s = state;
     if (agg->args[0].id == LT_NUMERIC || ltype_is_float(agg->args[0]) || !s->seen)
@@ -870,8 +943,8 @@ static kdk_status any_finish(const struct agg *agg, const void *state, struct da
     return KDK_OK;
 }
 
-static kdk_status bool_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena,
-                           struct err *err)
+static kdk_status bool_add(const struct agg *agg, void *state, const struct datum *args,
+                           struct arena *arena, struct err *err)
 {
     (void)arena, (void)err;
     struct extreme_state *s = state;
@@ -880,22 +953,27 @@ static kdk_status bool_add(const struct agg *agg, void *state, const struct datu
     s->seen = 1;
     return KDK_OK;
 }
-static kdk_status bits_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena, struct err *err)
+static kdk_status bits_add(const struct agg *agg, void *state, const struct datum *args,
+                           struct arena *arena, struct err *err)
 {
     (void)arena, (void)err;
     struct extreme_state *s = state;
     int64_t v = args[0].i;
-    s->v = !s->seen ? v : starts_with(agg, "bit_and") ? s->v & v : starts_with(agg, "bit_or") ? s->v | v : s->v ^ v;
+    s->v = !s->seen                      ? v
+           : starts_with(agg, "bit_and") ? s->v & v
+           : starts_with(agg, "bit_or")  ? s->v | v
+                                         : s->v ^ v;
     s->seen = 1;
     return KDK_OK;
 }
-static kdk_status bits_combine(const struct agg *agg, void *into, const void *from, struct arena *arena, struct err *err)
+static kdk_status bits_combine(const struct agg *agg, void *into, const void *from,
+                               struct arena *arena, struct err *err)
 {
     const struct extreme_state *f = from;
     return f->seen ? bits_add(agg, into, &(struct datum){.i = f->v}, arena, err) : KDK_OK;
 }
-static kdk_status bool_combine(const struct agg *agg, void *into, const void *from, struct arena *arena,
-                               struct err *err)
+static kdk_status bool_combine(const struct agg *agg, void *into, const void *from,
+                               struct arena *arena, struct err *err)
 {
     const struct extreme_state *f = from;
     return f->seen ? bool_add(agg, into, &(struct datum){.i = f->v}, arena, err) : KDK_OK;
@@ -903,7 +981,8 @@ static kdk_status bool_combine(const struct agg *agg, void *into, const void *fr
 
 /* ---------------------------------------------------------------- string_agg ---- */
 
-/* The first value's separator is not written, but kept: a state that is combined after another needs it. */
+/* The first value's separator is not written, but kept: a state that is combined after
+ * another needs it. */
 struct concat_state {
     char *data; /* of the arena */
     uint32_t len, cap;
@@ -911,8 +990,8 @@ struct concat_state {
     uint32_t seen;
     uint64_t unused;
 };
-static kdk_status concat_bytes(struct concat_state *s, const char *bytes, size_t count, struct arena *arena,
-                               struct err *err)
+static kdk_status concat_bytes(struct concat_state *s, const char *bytes, size_t count,
+                               struct arena *arena, struct err *err)
 {
     if (count > VALUE_BYTES_MAX - s->len)
         return err_set(err, KDK_LIMIT, "string_agg result is too long");
@@ -931,8 +1010,8 @@ static kdk_status concat_bytes(struct concat_state *s, const char *bytes, size_t
     s->len += (uint32_t)count;
     return KDK_OK;
 }
-static kdk_status concat_add(const struct agg *agg, void *state, const struct datum *args, struct arena *arena,
-                             struct err *err)
+static kdk_status concat_add(const struct agg *agg, void *state, const struct datum *args,
+                             struct arena *arena, struct err *err)
 {
     (void)agg;
     struct concat_state *s = state;
@@ -946,8 +1025,8 @@ static kdk_status concat_add(const struct agg *agg, void *state, const struct da
 out:
     return status;
 }
-static kdk_status concat_combine(const struct agg *agg, void *into, const void *from, struct arena *arena,
-                                 struct err *err)
+static kdk_status concat_combine(const struct agg *agg, void *into, const void *from,
+                                 struct arena *arena, struct err *err)
 {
     (void)agg;
     struct concat_state *s = into;
@@ -959,7 +1038,8 @@ static kdk_status concat_combine(const struct agg *agg, void *into, const void *
     s->seen = 1;
     return concat_bytes(s, f->data, f->len, arena, err);
 }
-static kdk_status concat_finish(const struct agg *agg, const void *state, struct datum *out, struct err *err)
+static kdk_status concat_finish(const struct agg *agg, const void *state, struct datum *out,
+                                struct err *err)
 {
     (void)agg, (void)err;
     const struct concat_state *s = state;
@@ -973,35 +1053,125 @@ static kdk_status concat_finish(const struct agg *agg, const void *state, struct
 
 /* -------------------------------------------------------------------- the list ---- */
 
-static const struct agg_body count_body = {sizeof(struct count_state), true,         false,         count_add,
-                                           count_batch,                count_groups, count_combine, count_finish};
-static const struct agg_body count_star_body = {sizeof(struct count_state), true,         true,          count_add,
-                                                count_batch,                count_groups, count_combine, count_finish};
-static const struct agg_body sum_body = {sizeof(struct sum_state), true,       false,       sum_add,
-                                         sum_batch,                sum_groups, sum_combine, sum_finish};
-static const struct agg_body avg_body = {sizeof(struct sum_state), true,       false,       sum_add,
-                                         sum_batch,                sum_groups, sum_combine, avg_finish};
-static const struct agg_body fsum_body = {sizeof(struct fsum_state), true,        false,        fsum_add,
-                                          fsum_batch,                fsum_groups, fsum_combine, fsum_finish};
-static const struct agg_body favg_body = {sizeof(struct fsum_state), true,        false,        fsum_add,
-                                          fsum_batch,                fsum_groups, fsum_combine, favg_finish};
-static const struct agg_body var_body = {sizeof(struct var_state), true, false, var_add, NULL, NULL, var_combine, var_finish};
-static const struct agg_body spread_body = {sizeof(struct spread_state), true, false, spread_add, NULL, NULL, spread_combine, spread_finish};
-static const struct agg_body pair_body = {sizeof(struct pair_state), true, false, pair_add, NULL, NULL, pair_combine, pair_finish};
-static const struct agg_body bits_body = {sizeof(struct extreme_state), true, false, bits_add, NULL, NULL, bits_combine, extreme_finish};
-static const struct agg_body extreme_body = {sizeof(struct extreme_state), true, false, extreme_add,
-                                             extreme_batch, extreme_groups, extreme_combine, extreme_finish};
-static const struct agg_body wide_body = {sizeof(struct wide_state), true,        false,        wide_add,
-                                          wide_batch,                wide_groups, wide_combine, wide_finish};
-static const struct agg_body text_body = {sizeof(struct text_state), false, false,        text_add,
-                                          NULL,                      NULL,  text_combine, text_finish};
-static const struct agg_body any_text_body = {sizeof(struct text_state), false, false,            any_text_add,
-                                              NULL,                      NULL,  any_text_combine, text_finish};
-static const struct agg_body any_body = {sizeof(struct wide_state), true, false, any_add, NULL, NULL, any_combine, any_finish};
-static const struct agg_body bool_body = {sizeof(struct extreme_state), true, false,        bool_add,
-                                          NULL,                         NULL, bool_combine, extreme_finish};
-static const struct agg_body concat_body = {sizeof(struct concat_state), false, false,          concat_add,
-                                            NULL,                        NULL,  concat_combine, concat_finish};
+static const struct agg_body count_body = {sizeof(struct count_state),
+                                           true,
+                                           false,
+                                           count_add,
+                                           count_batch,
+                                           count_groups,
+                                           count_combine,
+                                           count_finish};
+static const struct agg_body count_star_body = {sizeof(struct count_state),
+                                                true,
+                                                true,
+                                                count_add,
+                                                count_batch,
+                                                count_groups,
+                                                count_combine,
+                                                count_finish};
+static const struct agg_body sum_body = {sizeof(struct sum_state),
+                                         true,
+                                         false,
+                                         sum_add,
+                                         sum_batch,
+                                         sum_groups,
+                                         sum_combine,
+                                         sum_finish};
+static const struct agg_body avg_body = {sizeof(struct sum_state),
+                                         true,
+                                         false,
+                                         sum_add,
+                                         sum_batch,
+                                         sum_groups,
+                                         sum_combine,
+                                         avg_finish};
+static const struct agg_body fsum_body = {sizeof(struct fsum_state),
+                                          true,
+                                          false,
+                                          fsum_add,
+                                          fsum_batch,
+                                          fsum_groups,
+                                          fsum_combine,
+                                          fsum_finish};
+static const struct agg_body favg_body = {sizeof(struct fsum_state),
+                                          true,
+                                          false,
+                                          fsum_add,
+                                          fsum_batch,
+                                          fsum_groups,
+                                          fsum_combine,
+                                          favg_finish};
+static const struct agg_body var_body = {
+    sizeof(struct var_state), true, false, var_add, NULL, NULL, var_combine, var_finish};
+static const struct agg_body spread_body = {sizeof(struct spread_state),
+                                            true,
+                                            false,
+                                            spread_add,
+                                            NULL,
+                                            NULL,
+                                            spread_combine,
+                                            spread_finish};
+static const struct agg_body pair_body = {sizeof(struct pair_state),
+                                          true,
+                                          false,
+                                          pair_add,
+                                          NULL,
+                                          NULL,
+                                          pair_combine,
+                                          pair_finish};
+static const struct agg_body bits_body = {sizeof(struct extreme_state),
+                                          true,
+                                          false,
+                                          bits_add,
+                                          NULL,
+                                          NULL,
+                                          bits_combine,
+                                          extreme_finish};
+static const struct agg_body extreme_body = {sizeof(struct extreme_state),
+                                             true,
+                                             false,
+                                             extreme_add,
+                                             extreme_batch,
+                                             extreme_groups,
+                                             extreme_combine,
+                                             extreme_finish};
+static const struct agg_body wide_body = {sizeof(struct wide_state),
+                                          true,
+                                          false,
+                                          wide_add,
+                                          wide_batch,
+                                          wide_groups,
+                                          wide_combine,
+                                          wide_finish};
+static const struct agg_body text_body = {sizeof(struct text_state),
+                                          false,
+                                          false,
+                                          text_add,
+                                          NULL,
+                                          NULL,
+                                          text_combine,
+                                          text_finish};
+static const struct agg_body any_text_body = {
+    sizeof(struct text_state), false,      false, any_text_add, NULL, NULL,
+    any_text_combine,          text_finish};
+static const struct agg_body any_body = {
+    sizeof(struct wide_state), true, false, any_add, NULL, NULL, any_combine, any_finish};
+static const struct agg_body bool_body = {sizeof(struct extreme_state),
+                                          true,
+                                          false,
+                                          bool_add,
+                                          NULL,
+                                          NULL,
+                                          bool_combine,
+                                          extreme_finish};
+static const struct agg_body concat_body = {sizeof(struct concat_state),
+                                            false,
+                                            false,
+                                            concat_add,
+                                            NULL,
+                                            NULL,
+                                            concat_combine,
+                                            concat_finish};
 
 static const struct agg_body *const bodies[FN_ID_COUNT] = {
     [FN_COUNT_STAR] = &count_star_body,
@@ -1020,18 +1190,11 @@ static const struct agg_body *const bodies[FN_ID_COUNT] = {
     [FN_AVG_NUM] = &avg_body,
     [FN_AVG_F4] = &favg_body,
     [FN_AVG_F8] = &favg_body,
-#define EXTREMES(NAME)             \
-    [NAME##_I1] = &extreme_body,   \
-    [NAME##_I2] = &extreme_body,   \
-    [NAME##_I4] = &extreme_body,   \
-    [NAME##_I8] = &extreme_body,   \
-    [NAME##_NUM] = &wide_body,     \
-    [NAME##_F4] = &wide_body,      \
-    [NAME##_F8] = &wide_body,      \
-    [NAME##_TEXT] = &text_body,    \
-    [NAME##_BYTEA] = &text_body,   \
-    [NAME##_DATE] = &extreme_body, \
-    [NAME##_TS] = &extreme_body
+#define EXTREMES(NAME)                                                                     \
+    [NAME##_I1] = &extreme_body, [NAME##_I2] = &extreme_body, [NAME##_I4] = &extreme_body, \
+    [NAME##_I8] = &extreme_body, [NAME##_NUM] = &wide_body, [NAME##_F4] = &wide_body,      \
+    [NAME##_F8] = &wide_body, [NAME##_TEXT] = &text_body, [NAME##_BYTEA] = &text_body,     \
+    [NAME##_DATE] = &extreme_body, [NAME##_TS] = &extreme_body
     EXTREMES(FN_MIN),
     EXTREMES(FN_MAX),
 #undef EXTREMES
@@ -1043,7 +1206,8 @@ static const struct agg_body *const bodies[FN_ID_COUNT] = {
     [FN_STDDEV_POP_F8] = &var_body,
     [FN_VAR_SAMP_F8] = &var_body,
     [FN_VAR_POP_F8] = &var_body,
-#define EACH_INTEGER_TYPE(NAME, BODY) [NAME##_I1] = BODY, [NAME##_I2] = BODY, [NAME##_I4] = BODY, [NAME##_I8] = BODY
+#define EACH_INTEGER_TYPE(NAME, BODY)                                                      \
+    [NAME##_I1] = BODY, [NAME##_I2] = BODY, [NAME##_I4] = BODY, [NAME##_I8] = BODY
     EACH_INTEGER_TYPE(FN_BIT_AND, &bits_body),
     EACH_INTEGER_TYPE(FN_BIT_OR, &bits_body),
     EACH_INTEGER_TYPE(FN_BIT_XOR, &bits_body),
@@ -1070,8 +1234,8 @@ static const struct agg_body *const bodies[FN_ID_COUNT] = {
     [FN_REGR_SYY] = &pair_body,
 };
 
-kdk_status agg_init(struct agg *agg, uint32_t fn, const struct ltype *args, uint32_t arg_count, struct ltype result,
-                    struct err *err)
+kdk_status agg_init(struct agg *agg, uint32_t fn, const struct ltype *args,
+                    uint32_t arg_count, struct ltype result, struct err *err)
 {
     kdk_status status = KDK_OK;
     TRY_ASSERT(fn < FN_ID_COUNT);
@@ -1083,29 +1247,31 @@ kdk_status agg_init(struct agg *agg, uint32_t fn, const struct ltype *args, uint
     for (uint32_t i = 0; i < arg_count; i++)
         agg->args[i] = args[i];
     agg->result = result;
-    agg->body = fn == FN_ANY_VALUE && ltype_is_string(args[0]) ? &any_text_body : bodies[fn];
+    agg->body =
+        fn == FN_ANY_VALUE && ltype_is_string(args[0]) ? &any_text_body : bodies[fn];
     agg->state_bytes = (uint32_t)align_up(agg->body->bytes, AGG_STATE_ALIGN);
     agg->flat = agg->body->flat;
 out:
     return status;
 }
 
-kdk_status agg_update_row(const struct agg *agg, void *state, const struct datum *args, struct arena *arena,
-                          struct err *err)
+kdk_status agg_update_row(const struct agg *agg, void *state, const struct datum *args,
+                          struct arena *arena, struct err *err)
 {
     if (!agg->body->takes_nulls && args[0].null)
         return KDK_OK;
     return agg->body->add(agg, state, args, arena, err);
 }
 
-static void get_args(const struct agg *agg, struct vec *const *args, uint32_t row, struct datum *out)
+static void get_args(const struct agg *agg, struct vec *const *args, uint32_t row,
+                     struct datum *out)
 {
     for (uint32_t i = 0; i < agg->arg_count; i++)
         out[i] = vec_get(args[i], row);
 }
 
-kdk_status agg_update(const struct agg *agg, void *state, struct vec *const *args, const struct sel *sel,
-                      struct arena *arena, struct err *err)
+kdk_status agg_update(const struct agg *agg, void *state, struct vec *const *args,
+                      const struct sel *sel, struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct datum values[AGG_ARGS_MAX];
@@ -1120,13 +1286,15 @@ out:
     return status;
 }
 
-kdk_status agg_update_groups(const struct agg *agg, void *const *groups, size_t offset, struct vec *const *args,
-                             const struct sel *sel, struct arena *arena, struct err *err)
+kdk_status agg_update_groups(const struct agg *agg, void *const *groups, size_t offset,
+                             struct vec *const *args, const struct sel *sel,
+                             struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct datum values[AGG_ARGS_MAX];
 
-    if (agg->body->groups && agg->body->groups(agg, groups, offset, args, sel, &status, err))
+    if (agg->body->groups &&
+        agg->body->groups(agg, groups, offset, args, sel, &status, err))
         return status;
     for (uint32_t k = 0; k < sel->count; k++) {
         get_args(agg, args, SEL_ROW(sel, k), values);
@@ -1136,12 +1304,14 @@ out:
     return status;
 }
 
-kdk_status agg_combine(const struct agg *agg, void *into, const void *from, struct arena *arena, struct err *err)
+kdk_status agg_combine(const struct agg *agg, void *into, const void *from,
+                       struct arena *arena, struct err *err)
 {
     return agg->body->combine(agg, into, from, arena, err);
 }
 
-kdk_status agg_finish(const struct agg *agg, const void *state, struct datum *out, struct err *err)
+kdk_status agg_finish(const struct agg *agg, const void *state, struct datum *out,
+                      struct err *err)
 {
     return agg->body->finish(agg, state, out, err);
 }

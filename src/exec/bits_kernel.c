@@ -28,15 +28,15 @@ static uint64_t last_mask(uint32_t count)
 {
     return count % 64 ? (1ull << count % 64) - 1 : UINT64_MAX;
 }
-#define DEFINE_BITS(NAME, EXPR)                                                                \
-    void kernel_bits_##NAME(uint64_t *out, const uint64_t *a, const uint64_t *b,               \
-                            uint32_t count)                                                    \
-    {                                                                                          \
-        size_t words = bits_words(count);                                                      \
-        for (size_t w = 0; w < words; w++)                                                     \
-            out[w] = EXPR;                                                                     \
-        if (words)                                                                             \
-            out[words - 1] &= last_mask(count);                                                \
+#define DEFINE_BITS(NAME, EXPR)                                                            \
+    void kernel_bits_##NAME(uint64_t *out, const uint64_t *a, const uint64_t *b,           \
+                            uint32_t count)                                                \
+    {                                                                                      \
+        size_t words = bits_words(count);                                                  \
+        for (size_t w = 0; w < words; w++)                                                 \
+            out[w] = EXPR;                                                                 \
+        if (words)                                                                         \
+            out[words - 1] &= last_mask(count);                                            \
     }
 DEFINE_BITS(and, a[w] & b[w])
 DEFINE_BITS(or, a[w] | b[w])
@@ -86,8 +86,9 @@ uint32_t kernel_bits_to_rows(const uint64_t *bits, uint32_t count, uint16_t *row
             n += 64;
             continue;
         }
-        /* Eight at a time, whether or not so many are left: a mispredicted exit costs more than stores that the next word overwrites. They
-         * stay within the rounded room, as n <= base here. */
+        /* Eight at a time, whether or not so many are left: a mispredicted exit costs more
+         * than stores that the next word overwrites. They stay within the rounded room, as
+         * n <= base here. */
         uint16_t *out = rows + n;
         uint32_t found = (uint32_t)__builtin_popcountll(word);
         for (uint32_t done = 0; done < found; done += 8, out += 8) {
@@ -111,7 +112,8 @@ uint32_t kernel_count_valid(const uint64_t *validity, const uint16_t *rows, uint
         valid += bit_get(validity, rows[k]);
     return valid;
 }
-uint32_t kernel_first_failed(const uint64_t *failed, const uint64_t *validity, uint32_t count)
+uint32_t kernel_first_failed(const uint64_t *failed, const uint64_t *validity,
+                             uint32_t count)
 {
     size_t words = bits_words(count);
     for (size_t w = 0; w < words; w++) {

@@ -15,8 +15,10 @@ static kdk_status out_of_range(struct ltype to, struct err *err)
 
 static bool integer_fits(struct ltype to, int128 v)
 {
-    static const int64_t most[] = {
-        [LT_TINYINT] = INT8_MAX, [LT_SMALLINT] = INT16_MAX, [LT_INTEGER] = INT32_MAX, [LT_BIGINT] = INT64_MAX};
+    static const int64_t most[] = {[LT_TINYINT] = INT8_MAX,
+                                   [LT_SMALLINT] = INT16_MAX,
+                                   [LT_INTEGER] = INT32_MAX,
+                                   [LT_BIGINT] = INT64_MAX};
     return v <= most[to.id] && v >= -(int128)most[to.id] - 1;
 }
 
@@ -24,12 +26,15 @@ static kdk_status numeric_overflow(struct ltype to, struct err *err)
 {
     kdk_status status = err_set(err, KDK_OUT_OF_RANGE, "numeric field overflow");
     int whole = to.precision - to.scale;
-    err_detail(err, "A field with precision %d, scale %d must round to an absolute value less than %s%d.", to.precision,
-               to.scale, whole ? "10^" : "", whole ? whole : 1);
+    err_detail(err,
+               "A field with precision %d, scale %d must round to an absolute value less "
+               "than %s%d.",
+               to.precision, to.scale, whole ? "10^" : "", whole ? whole : 1);
     return status;
 }
 
-static kdk_status to_numeric(int128 v, int scale, struct ltype to, struct datum *out, struct err *err)
+static kdk_status to_numeric(int128 v, int scale, struct ltype to, struct datum *out,
+                             struct err *err)
 {
     int whole = to.precision ? to.precision : NUM_DIGITS_MAX;
     if (!num_rescale(v, scale, to.scale, &out->w) ||
@@ -39,12 +44,13 @@ static kdk_status to_numeric(int128 v, int scale, struct ltype to, struct datum 
 }
 
 /* Through the digits that the type is sure of, as PostgreSQL does: 0.1 becomes 0.1. */
-static kdk_status float_to_numeric(struct ltype from, double f, struct ltype to, struct arena *arena, struct datum *out,
-                                   struct err *err)
+static kdk_status float_to_numeric(struct ltype from, double f, struct ltype to,
+                                   struct arena *arena, struct datum *out, struct err *err)
 {
     char text[64];
     if (isnan(f) || isinf(f))
-        return err_set(err, KDK_OUT_OF_RANGE, "cannot convert %s to numeric", isnan(f) ? "NaN" : "infinity");
+        return err_set(err, KDK_OUT_OF_RANGE, "cannot convert %s to numeric",
+                       isnan(f) ? "NaN" : "infinity");
     int len = snprintf(text, sizeof text, "%.*e", from.id == LT_REAL ? 5 : 14, f);
     for (int i = 0; i < len; i++)
         if (text[i] == ',') /* The host's locale may say so. */
@@ -52,7 +58,8 @@ static kdk_status float_to_numeric(struct ltype from, double f, struct ltype to,
     return datum_parse(to, text, (size_t)len, arena, out, err);
 }
 
-static kdk_status float_to_integer(double f, struct ltype to, struct datum *out, struct err *err)
+static kdk_status float_to_integer(double f, struct ltype to, struct datum *out,
+                                   struct err *err)
 {
     double r = rint(f); /* half to even */
     // cppcheck-suppress incorrectLogicOperator ; it does not read hexadecimal floats
@@ -73,9 +80,10 @@ static kdk_status double_to_real(double f, struct datum *out, struct err *err)
     return KDK_OK;
 }
 
-/* Text to varchar(n) and char(n): too long is an error on assignment unless spaces are cut; an explicit cast cuts. */
-static kdk_status limit_text(struct ltype to, enum cast_context context, struct str s, struct datum *out,
-                             struct err *err)
+/* Text to varchar(n) and char(n): too long is an error on assignment unless spaces are cut;
+ * an explicit cast cuts. */
+static kdk_status limit_text(struct ltype to, enum cast_context context, struct str s,
+                             struct datum *out, struct err *err)
 {
     const char *data = str_data(&s);
     size_t len = s.len;
@@ -90,13 +98,15 @@ static kdk_status limit_text(struct ltype to, enum cast_context context, struct 
         }
         len = limit;
     }
-    while (to.fixed && len > 0 && data[len - 1] == ' ') /* CHAR(n) is held without its padding. */
+    /* CHAR(n) is held without its padding. */
+    while (to.fixed && len > 0 && data[len - 1] == ' ')
         len--;
     out->s = str_of(data, len);
     return KDK_OK;
 }
 
-static kdk_status integer_text(int64_t v, struct arena *arena, struct datum *out, struct err *err)
+static kdk_status integer_text(int64_t v, struct arena *arena, struct datum *out,
+                               struct err *err)
 {
     char room[24], *at = room + sizeof room;
     uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
@@ -110,8 +120,8 @@ static kdk_status integer_text(int64_t v, struct arena *arena, struct datum *out
     return str_copy(arena, s, &out->s) ? KDK_OK : err_nomem(err);
 }
 
-static kdk_status to_text(struct ltype from, const struct datum *in, struct arena *arena, struct datum *out,
-                          struct err *err)
+static kdk_status to_text(struct ltype from, const struct datum *in, struct arena *arena,
+                          struct datum *out, struct err *err)
 {
     if (ltype_is_integer(from))
         return integer_text(in->i, arena, out, err);
@@ -121,7 +131,8 @@ static kdk_status to_text(struct ltype from, const struct datum *in, struct aren
     }
     struct buf buf = {0};
     kdk_status status = datum_print(from, in, &buf);
-    if (status == KDK_NOMEM || (status == KDK_OK && !str_copy(arena, str_of(buf.data, buf.len), &out->s)))
+    if (status == KDK_NOMEM ||
+        (status == KDK_OK && !str_copy(arena, str_of(buf.data, buf.len), &out->s)))
         status = err_nomem(err);
     else if (status != KDK_OK)
         status = err_set(err, status, "type %s is not supported", ltype_id_name(from.id));
@@ -129,8 +140,8 @@ static kdk_status to_text(struct ltype from, const struct datum *in, struct aren
     return status;
 }
 
-static kdk_status from_text(struct ltype to, const struct datum *in, struct arena *arena, struct datum *out,
-                            struct err *err)
+static kdk_status from_text(struct ltype to, const struct datum *in, struct arena *arena,
+                            struct datum *out, struct err *err)
 {
     return datum_parse(to, str_data(&in->s), in->s.len, arena, out, err);
 }
@@ -138,12 +149,13 @@ static kdk_status from_text(struct ltype to, const struct datum *in, struct aren
 static kdk_status no_cast(struct ltype from, struct ltype to, struct err *err)
 {
     char a[64], b[64];
-    return err_set(err, KDK_CANNOT_COERCE, "cannot cast type %s to %s", ltype_name(from, a, sizeof a),
-                   ltype_name(to, b, sizeof b));
+    return err_set(err, KDK_CANNOT_COERCE, "cannot cast type %s to %s",
+                   ltype_name(from, a, sizeof a), ltype_name(to, b, sizeof b));
 }
 
-kdk_status eval_cast(struct ltype from, struct ltype to, enum cast_context context, const struct datum *in,
-                     struct arena *arena, struct datum *out, struct err *err)
+kdk_status eval_cast(struct ltype from, struct ltype to, enum cast_context context,
+                     const struct datum *in, struct arena *arena, struct datum *out,
+                     struct err *err)
 {
     struct datum v;
     kdk_status status = KDK_OK;
@@ -223,7 +235,8 @@ kdk_status eval_cast(struct ltype from, struct ltype to, enum cast_context conte
         if (ltype_is_integer(from))
             v.f = to.id == LT_REAL ? (double)(float)in->i : (double)in->i;
         else if (from.id == LT_NUMERIC)
-            v.f = to.id == LT_REAL ? (double)(float)num_to_double(in->w, from.scale) : num_to_double(in->w, from.scale);
+            v.f = to.id == LT_REAL ? (double)(float)num_to_double(in->w, from.scale)
+                                   : num_to_double(in->w, from.scale);
         else if (from.id == LT_REAL)
             v.f = in->f;
         else if (from.id == LT_DOUBLE)

@@ -4,7 +4,8 @@
 
 /* ------------------------------------------------------------------ tables ---- */
 
-static void index_for_storage(const struct cindex *index, const struct ccolumn *columns, struct tindex *out)
+static void index_for_storage(const struct cindex *index, const struct ccolumn *columns,
+                              struct tindex *out)
 {
     memset(out, 0, sizeof *out);
     out->id = index->id;
@@ -21,13 +22,16 @@ static kdk_status index_check_width(const struct cindex *index, struct err *err)
 {
     struct tindex room;
     if (index->column_count > COUNT_OF(room.columns))
-        return err_set(err, KDK_TOO_MANY_COLUMNS, "cannot use more than %zu columns in an index", COUNT_OF(room.columns));
+        return err_set(err, KDK_TOO_MANY_COLUMNS,
+                       "cannot use more than %zu columns in an index",
+                       COUNT_OF(room.columns));
     return KDK_OK;
 }
 
 /* CREATE TABLE AS: the rows of the query. */
-static kdk_status fill(const struct ddl_env *env, struct bound_stmt *stmt, const struct ctable *table, struct arena *arena,
-                       uint64_t *affected, struct err *err)
+static kdk_status fill(const struct ddl_env *env, struct bound_stmt *stmt,
+                       const struct ctable *table, struct arena *arena, uint64_t *affected,
+                       struct err *err)
 {
     kdk_status status = KDK_OK;
     struct exec *exec = NULL;
@@ -54,8 +58,9 @@ out:
     return status;
 }
 
-static kdk_status create_table(const struct ddl_env *env, struct bound_stmt *stmt, const struct bound_ddl *ddl,
-                               struct arena *arena, uint64_t *affected, struct err *err)
+static kdk_status create_table(const struct ddl_env *env, struct bound_stmt *stmt,
+                               const struct bound_ddl *ddl, struct arena *arena,
+                               uint64_t *affected, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct store *store = env->exec->store;
@@ -70,7 +75,8 @@ static kdk_status create_table(const struct ddl_env *env, struct bound_stmt *stm
     for (uint32_t c = 0; c < ddl->column_count; c++) {
         table.columns[c] = ddl->columns[c].column;
         table.columns[c].id = c;
-        stored[c] = (struct tcolumn){.type = table.columns[c].type, .not_null = table.columns[c].not_null,
+        stored[c] = (struct tcolumn){.type = table.columns[c].type,
+                                     .not_null = table.columns[c].not_null,
                                      .missing = DATUM_NULL};
     }
     table.check_count = ddl->check_count;
@@ -80,7 +86,8 @@ static kdk_status create_table(const struct ddl_env *env, struct bound_stmt *stm
     TRY_MEM(table.indexes = ARENA_ARRAY(arena, struct cindex *, ddl->index_count + 1));
     for (uint32_t i = 0; i < ddl->index_count; i++) {
         struct tindex def;
-        TRY_MEM(table.indexes[i] = arena_dup(arena, &ddl->indexes[i].index, sizeof(struct cindex)));
+        TRY_MEM(table.indexes[i] =
+                    arena_dup(arena, &ddl->indexes[i].index, sizeof(struct cindex)));
         TRY(index_check_width(table.indexes[i], err));
         table.indexes[i]->id = (uint32_t)store_new_id(store);
         table.indexes[i]->table = &table;
@@ -94,10 +101,14 @@ out:
     return status;
 }
 
-static kdk_status create_view(const struct ddl_env *env, const struct bound_ddl *ddl, struct arena *arena, struct err *err)
+static kdk_status create_view(const struct ddl_env *env, const struct bound_ddl *ddl,
+                              struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct ctable view = {.kind = COBJ_VIEW, .schema = ddl->schema, .name = ddl->name, .view_sql = ddl->view_sql};
+    struct ctable view = {.kind = COBJ_VIEW,
+                          .schema = ddl->schema,
+                          .name = ddl->name,
+                          .view_sql = ddl->view_sql};
 
     view.id = ddl->replaces ? ddl->replaces->id : (uint32_t)store_new_id(env->exec->store);
     view.column_count = ddl->column_count;
@@ -131,14 +142,17 @@ static struct ctable *table_copy(const struct ctable *table, struct arena *arena
 }
 
 /* The table as this transaction sees it now. */
-static kdk_status current(const struct ddl_env *env, uint32_t id, const struct ctable **out, struct err *err)
+static kdk_status current(const struct ddl_env *env, uint32_t id, const struct ctable **out,
+                          struct err *err)
 {
     *out = catver_table_by_id(env->session->version, id);
-    return *out ? KDK_OK : err_set(err, KDK_UNDEFINED_TABLE, "the table does not exist any more");
+    return *out ? KDK_OK
+                : err_set(err, KDK_UNDEFINED_TABLE, "the table does not exist any more");
 }
 
-static kdk_status create_index(const struct ddl_env *env, const struct bound_index *made, const struct ctable *on,
-                               struct arena *arena, struct err *err)
+static kdk_status create_index(const struct ddl_env *env, const struct bound_index *made,
+                               const struct ctable *on, struct arena *arena,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     struct tindex def;
@@ -154,7 +168,8 @@ static kdk_status create_index(const struct ddl_env *env, const struct bound_ind
     index->table = after;
     index_for_storage(index, after->columns, &def);
     if (index->primary) {
-        memmove(after->indexes + 1, after->indexes, after->index_count * sizeof(struct cindex *));
+        memmove(after->indexes + 1, after->indexes,
+                after->index_count * sizeof(struct cindex *));
         after->indexes[0] = index;
         after->index_count++;
     } else {
@@ -168,7 +183,8 @@ out:
     return status;
 }
 
-static kdk_status drop_index(const struct ddl_env *env, const struct cindex *index, struct arena *arena, struct err *err)
+static kdk_status drop_index(const struct ddl_env *env, const struct cindex *index,
+                             struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct ctable *before;
@@ -189,9 +205,12 @@ out:
 
 /* -------------------------------------------------------- walks over existing rows ---- */
 
-/* Calls `each` for every row of a table as the statement sees it; values in the order of the table's columns. */
-typedef kdk_status (*row_fn)(void *context, rowid id, const struct datum *values, struct err *err);
-static kdk_status each_row(const struct ddl_env *env, const struct ctable *table, row_fn each, void *context, struct err *err)
+/* Calls `each` for every row of a table as the statement sees it; values in the order of
+ * the table's columns. */
+typedef kdk_status (*row_fn)(void *context, rowid id, const struct datum *values,
+                             struct err *err);
+static kdk_status each_row(const struct ddl_env *env, const struct ctable *table,
+                           row_fn each, void *context, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arena arena;
@@ -215,7 +234,8 @@ static kdk_status each_row(const struct ddl_env *env, const struct ctable *table
     columns[n] = SCAN_ROWID;
     types[n] = LTYPE(BIGINT);
     TRY(batch_init(&batch, types, n + 1, &arena, err));
-    TRY(table_scan_open(env->exec->txn, table->store, columns, n + 1, NULL, 0, &arena, &scan, err));
+    TRY(table_scan_open(env->exec->txn, table->store, columns, n + 1, NULL, 0, &arena,
+                        &scan, err));
     TRY(scan_reader_new(scan, &arena, &reader, err));
     for (;;) {
         TRY(scan_reader_next(reader, &batch, &more, err));
@@ -248,12 +268,14 @@ struct row_check {
     struct arena arena;
 };
 
-static kdk_status not_null_row(void *context, rowid id, const struct datum *values, struct err *err)
+static kdk_status not_null_row(void *context, rowid id, const struct datum *values,
+                               struct err *err)
 {
     struct row_check *check = context;
     (void)id;
     if (values[check->position].null)
-        return err_set(err, KDK_NOT_NULL, "column \"%s\" of relation \"%s\" contains null values",
+        return err_set(err, KDK_NOT_NULL,
+                       "column \"%s\" of relation \"%s\" contains null values",
                        check->table->columns[check->position].name, check->table->name);
     return KDK_OK;
 }
@@ -263,7 +285,8 @@ static struct datum check_column(void *context, colid id)
     return ((struct row_check *)context)->values[id - 1];
 }
 
-static kdk_status check_row(void *context, rowid id, const struct datum *values, struct err *err)
+static kdk_status check_row(void *context, rowid id, const struct datum *values,
+                            struct err *err)
 {
     kdk_status status = KDK_OK;
     struct row_check *check = context;
@@ -274,8 +297,9 @@ static kdk_status check_row(void *context, rowid id, const struct datum *values,
     arena_reset(&check->arena);
     TRY(eval_scalar(check->check, &row, &check->env->exec->eval, &check->arena, &d, err));
     if (!d.null && !d.i)
-        TRY(err_set(err, KDK_CHECK, "check constraint \"%s\" of relation \"%s\" is violated by some row", check->name,
-                    check->table->name));
+        TRY(err_set(err, KDK_CHECK,
+                    "check constraint \"%s\" of relation \"%s\" is violated by some row",
+                    check->name, check->table->name));
 out:
     return status;
 }
@@ -283,7 +307,8 @@ out:
 /* -------------------------------------------------------------------- ALTER ---- */
 
 /* The layout as it is, for table_alter. */
-static struct tcolumn *stored_columns(const struct table *table, uint32_t more, uint32_t *count, struct arena *arena)
+static struct tcolumn *stored_columns(const struct table *table, uint32_t more,
+                                      uint32_t *count, struct arena *arena)
 {
     *count = table_column_count(table);
     struct tcolumn *columns = ARENA_ARRAY(arena, struct tcolumn, *count + more);
@@ -301,7 +326,8 @@ struct fill_column {
 };
 
 /* A default that is not the same for all rows is written into each. */
-static kdk_status fill_row(void *context, rowid id, const struct datum *values, struct err *err)
+static kdk_status fill_row(void *context, rowid id, const struct datum *values,
+                           struct err *err)
 {
     kdk_status status = KDK_OK;
     struct fill_column *fill = context;
@@ -310,29 +336,37 @@ static kdk_status fill_row(void *context, rowid id, const struct datum *values, 
     bool changed;
     (void)values;
     arena_reset(&fill->arena);
-    TRY(eval_scalar(fill->column->fill, &none, &fill->env->exec->eval, &fill->arena, &d, err));
+    TRY(eval_scalar(fill->column->fill, &none, &fill->env->exec->eval, &fill->arena, &d,
+                    err));
     if (d.null && fill->column->column.not_null)
-        TRY(err_set(err, KDK_NOT_NULL, "column \"%s\" of relation \"%s\" contains null values", fill->column->column.name,
-                    fill->table->name));
-    TRY(table_update(fill->env->exec->txn, fill->table->store, id, &fill->id, &d, 1, &changed, err));
+        TRY(err_set(err, KDK_NOT_NULL,
+                    "column \"%s\" of relation \"%s\" contains null values",
+                    fill->column->column.name, fill->table->name));
+    TRY(table_update(fill->env->exec->txn, fill->table->store, id, &fill->id, &d, 1,
+                     &changed, err));
 out:
     return status;
 }
 
-static kdk_status any_row(void *context, rowid id, const struct datum *values, struct err *err)
+static kdk_status any_row(void *context, rowid id, const struct datum *values,
+                          struct err *err)
 {
     struct row_check *check = context;
     (void)id;
     (void)values;
-    return err_set(err, KDK_NOT_NULL, "column \"%s\" of relation \"%s\" contains null values", check->name, check->table->name);
+    return err_set(err, KDK_NOT_NULL,
+                   "column \"%s\" of relation \"%s\" contains null values", check->name,
+                   check->table->name);
 }
 
-static kdk_status add_column(const struct ddl_env *env, const struct ctable *before, const struct bound_alter *step,
-                             struct arena *arena, struct err *err)
+static kdk_status add_column(const struct ddl_env *env, const struct ctable *before,
+                             const struct bound_alter *step, struct arena *arena,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     struct fill_column filler = {.env = env, .table = before, .column = step->column};
-    struct row_check check = {.env = env, .table = before, .name = step->column->column.name};
+    struct row_check check = {
+        .env = env, .table = before, .name = step->column->column.name};
     struct tcolumn *stored;
     struct ctable *after;
     struct eval_row none = {0};
@@ -342,11 +376,14 @@ static kdk_status add_column(const struct ddl_env *env, const struct ctable *bef
     arena_init(&filler.arena);
     TRY_MEM(stored = stored_columns(before->store, 1, &count, arena));
     if (count == TABLE_COLUMNS_MAX)
-        TRY(err_set(err, KDK_TOO_MANY_COLUMNS, "tables can have at most %d columns", TABLE_COLUMNS_MAX));
-    stored[count] = (struct tcolumn){.type = step->column->column.type, .not_null = step->column->column.not_null,
+        TRY(err_set(err, KDK_TOO_MANY_COLUMNS, "tables can have at most %d columns",
+                    TABLE_COLUMNS_MAX));
+    stored[count] = (struct tcolumn){.type = step->column->column.type,
+                                     .not_null = step->column->column.not_null,
                                      .missing = DATUM_NULL};
     if (step->column->fill && constant)
-        TRY(eval_scalar(step->column->fill, &none, &env->exec->eval, arena, &stored[count].missing, err));
+        TRY(eval_scalar(step->column->fill, &none, &env->exec->eval, arena,
+                        &stored[count].missing, err));
     if (step->column->column.not_null && constant && stored[count].missing.null)
         TRY(each_row(env, before, any_row, &check, err)); /* No row may be there. */
     TRY(table_alter(env->exec->txn, before->store, stored, count + 1, err));
@@ -365,12 +402,16 @@ out:
     return status;
 }
 
-static kdk_status alter_step(const struct ddl_env *env, const struct bound_alter *step, struct arena *arena, struct err *err)
+static kdk_status alter_step(const struct ddl_env *env, const struct bound_alter *step,
+                             struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct txn *txn = env->exec->txn;
     const struct ctable *before = NULL;
-    struct row_check check = {.env = env, .position = step->position, .check = step->condition, .name = step->check.name};
+    struct row_check check = {.env = env,
+                              .position = step->position,
+                              .check = step->condition,
+                              .name = step->check.name};
     struct ctable *after;
     struct tcolumn *stored;
     uint32_t count;
@@ -397,7 +438,8 @@ static kdk_status alter_step(const struct ddl_env *env, const struct bound_alter
         TRY_MEM(after = table_copy(before, arena));
         for (uint32_t i = 0; i < after->index_count; i++)
             if (after->indexes[i]->id == step->index->id) {
-                TRY_MEM(after->indexes[i] = arena_dup(arena, after->indexes[i], sizeof(struct cindex)));
+                TRY_MEM(after->indexes[i] =
+                            arena_dup(arena, after->indexes[i], sizeof(struct cindex)));
                 after->indexes[i]->name = step->name;
             }
         TRY(catalog_put_table(env->session, after, err));
@@ -469,7 +511,8 @@ static kdk_status alter_step(const struct ddl_env *env, const struct bound_alter
         break;
     case ALTER_SET_DEFAULT:
         TRY_MEM(after = table_copy(before, arena));
-        after->columns[step->position].default_sql = step->after->columns[step->position].default_sql;
+        after->columns[step->position].default_sql =
+            step->after->columns[step->position].default_sql;
         TRY(catalog_put_table(env->session, after, err));
         break;
     case ALTER_SET_NOT_NULL:
@@ -493,7 +536,8 @@ out:
 
 /* --------------------------------------------------------------------- all ---- */
 
-static kdk_status drop(const struct ddl_env *env, const struct bound_ddl *ddl, struct arena *arena, struct err *err)
+static kdk_status drop(const struct ddl_env *env, const struct bound_ddl *ddl,
+                       struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < ddl->dropped_index_count; i++)
@@ -516,7 +560,8 @@ struct truncating {
     const struct ctable *table;
 };
 
-static kdk_status truncate_row(void *context, rowid id, const struct datum *values, struct err *err)
+static kdk_status truncate_row(void *context, rowid id, const struct datum *values,
+                               struct err *err)
 {
     struct truncating *t = context;
     bool changed;
@@ -524,7 +569,8 @@ static kdk_status truncate_row(void *context, rowid id, const struct datum *valu
     return table_delete(t->env->exec->txn, t->table->store, id, &changed, err);
 }
 
-kdk_status ddl_run(const struct ddl_env *env, struct bound_stmt *stmt, uint64_t *affected, struct err *err)
+kdk_status ddl_run(const struct ddl_env *env, struct bound_stmt *stmt, uint64_t *affected,
+                   struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct bound_ddl *ddl = stmt->ddl;
@@ -534,7 +580,9 @@ kdk_status ddl_run(const struct ddl_env *env, struct bound_stmt *stmt, uint64_t 
     arena_init(&arena);
     switch (ddl->kind) {
     case DDL_NOTHING:
-    case DDL_REINDEX: /* Indexes here never degrade or disagree with the table: there is nothing to rebuild. */
+    case DDL_REINDEX:
+        /* Indexes here never degrade or disagree with the table: there is nothing to
+         * rebuild. */
     case DDL_ANALYZE: /* Statistics are kept as rows change. */
         break;
     case DDL_CREATE_SCHEMA:

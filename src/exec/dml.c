@@ -1,6 +1,8 @@
-/* dml.c - INSERT, UPDATE, DELETE: takes the rows of its input, writes them, keeps what RETURNING wants.
+/* dml.c - INSERT, UPDATE, DELETE: takes the rows of its input, writes them, keeps what
+ * RETURNING wants.
  *
- * All is written before the first RETURNING row is handed on, so a statement that fails has shown nothing. The statement reads the tables as of its start, whatever it has written
+ * All is written before the first RETURNING row is handed on, so a statement that fails has
+ * shown nothing. The statement reads the tables as of its start, whatever it has written
  * meanwhile: that is the storage's promise (commands), not something looked after here.
  */
 #include "exec/exec_int.h"
@@ -14,12 +16,14 @@ struct dml {
     struct exec *exec;
     struct xop *input;
     bool done;
-    /* The row after the change as a batch: one column for each of the table, then the input's. */
+    /* The row after the change as a batch: one column for each of the table, then the
+     * input's. */
     struct xschema row_schema;
     struct batch row;
     struct eval **set;
-    uint32_t *old_slots; /* UPDATE, DELETE: input slot of the column's old value, or UINT32_MAX */
-    bool *given;         /* the column is set or fetched */
+    /* UPDATE, DELETE: input slot of the column's old value, or UINT32_MAX */
+    uint32_t *old_slots;
+    bool *given; /* the column is set or fetched */
     uint32_t rowid_slot;
     struct eval **checks;
     struct eval **returning;
@@ -43,7 +47,8 @@ static kdk_status dml_make(struct dml *dml, struct xworker *worker, struct err *
     const struct rel_dml *d = rel->dml;
     struct arena *arena = &worker->arena;
     struct eval_env *env = &worker->exec->env.eval;
-    struct eval_source input = xschema_source(&dml->input->schema), row = xschema_source(&dml->row_schema);
+    struct eval_source input = xschema_source(&dml->input->schema),
+                       row = xschema_source(&dml->row_schema);
     struct ltype *types;
 
     TRY_MEM(dml->set = ARENA_ARRAY(arena, struct eval *, d->set_count + 1));
@@ -62,7 +67,8 @@ static kdk_status dml_make(struct dml *dml, struct xworker *worker, struct err *
     TRY(rowlayout_init(&dml->layout, types, d->returning_count, 0, arena, err));
     dml->layout.memory = &worker->exec->memory;
     rowset_init(&dml->kept, &dml->layout);
-    TRY_MEM(dml->kept_columns = ARENA_ARRAY(arena, const struct vec *, d->returning_count + 1));
+    TRY_MEM(dml->kept_columns =
+                ARENA_ARRAY(arena, const struct vec *, d->returning_count + 1));
     TRY(rowset_scratch(&dml->layout, arena, &dml->kept_scratch, err));
     TRY(batch_init(&dml->out, types, d->returning_count, arena, err));
     if (rel->kind == REL_INSERT) {
@@ -71,13 +77,15 @@ static kdk_status dml_make(struct dml *dml, struct xworker *worker, struct err *
         TRY_MEM(dml->nulls = ARENA_NEW(arena, struct vec));
         struct datum null = DATUM_NULL;
         for (uint32_t i = 0; i < dml->stored_count; i++)
-            TRY(vec_constant(&dml->stored.columns[i], table_column_type(rel->table->store, i), &null, arena, err));
+            TRY(vec_constant(&dml->stored.columns[i],
+                             table_column_type(rel->table->store, i), &null, arena, err));
     }
 out:
     return status;
 }
 
-/* `Failing row contains (1, abc, null).` Columns that the statement did not fetch are read now. */
+/* `Failing row contains (1, abc, null).` Columns that the statement did not fetch are read
+ * now. */
 static void describe_row(struct dml *dml, uint32_t row, struct err *err)
 {
     const struct rel *rel = dml->op.rel;
@@ -92,14 +100,17 @@ static void describe_row(struct dml *dml, uint32_t row, struct err *err)
         if (dml->given[c]) {
             d = vec_get(&dml->row.columns[c], row);
         } else {
-            rowid id = (rowid)vec_get(&dml->row.columns[table->column_count + dml->rowid_slot], row).i;
+            rowid id = (rowid)vec_get(
+                           &dml->row.columns[table->column_count + dml->rowid_slot], row)
+                           .i;
             struct err ignored = {0}; /* The violation is what is reported. */
             bool found;
-            ok = table_get(dml->exec->env.txn, table->store, id, &table->columns[c].id, 1, &d, &found, &arena, &ignored) ==
-                 KDK_OK;
+            ok = table_get(dml->exec->env.txn, table->store, id, &table->columns[c].id, 1,
+                           &d, &found, &arena, &ignored) == KDK_OK;
         }
         ok = ok && buf_add_str(&text, c ? ", " : "") == KDK_OK &&
-             (d.null ? buf_add_str(&text, "null") : datum_print(table->columns[c].type, &d, &text)) == KDK_OK;
+             (d.null ? buf_add_str(&text, "null")
+                     : datum_print(table->columns[c].type, &d, &text)) == KDK_OK;
     }
     if (ok && text.len)
         err_detail(err, "Failing row contains (%s).", text.data);
@@ -107,7 +118,8 @@ static void describe_row(struct dml *dml, uint32_t row, struct err *err)
     arena_deinit(&arena);
 }
 
-/* How many of the selected rows come before the first with a NULL where there may be none, and in which column that is. */
+/* How many of the selected rows come before the first with a NULL where there may be none,
+ * and in which column that is. */
 static uint32_t rows_before_null(struct dml *dml, uint32_t *column)
 {
     const struct ctable *table = dml->op.rel->table;
@@ -142,15 +154,18 @@ static kdk_status checks_run(struct dml *dml, struct err *err)
             struct datum d = vec_get(v, row);
             if (d.null || d.i)
                 continue;
-            status = err_set(err, KDK_CHECK, "new row for relation \"%s\" violates check constraint \"%s\"",
+            status = err_set(err, KDK_CHECK,
+                             "new row for relation \"%s\" violates check constraint \"%s\"",
                              rel->table->name, rel->dml->check_names[i]);
             describe_row(dml, row, err);
             goto out;
         }
     }
     if (dml->row.sel.count < count) {
-        status = err_set(err, KDK_NOT_NULL, "null value in column \"%s\" of relation \"%s\" violates not-null constraint", rel->table->columns[column].name,
-                         rel->table->name);
+        status = err_set(
+            err, KDK_NOT_NULL,
+            "null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+            rel->table->columns[column].name, rel->table->name);
         uint32_t k = dml->row.sel.count;
         dml->row.sel.count = count;
         describe_row(dml, SEL_ROW(&dml->row.sel, k), err);
@@ -197,12 +212,14 @@ static kdk_status returning_keep(struct dml *dml, struct err *err)
         TRY(eval_run(dml->returning[i], &dml->row, &v, err));
         dml->kept_columns[i] = v;
     }
-    TRY(rowset_append(&dml->kept, dml->kept_columns, &dml->row.sel, dml->row.count, NULL, dml->kept_scratch, NULL, err));
+    TRY(rowset_append(&dml->kept, dml->kept_columns, &dml->row.sel, dml->row.count, NULL,
+                      dml->kept_scratch, NULL, err));
 out:
     return status;
 }
 
-static kdk_status write_batch(struct dml *dml, struct xworker *worker, struct batch *in, struct err *err)
+static kdk_status write_batch(struct dml *dml, struct xworker *worker, struct batch *in,
+                              struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct rel *rel = dml->op.rel;
@@ -238,7 +255,8 @@ static kdk_status write_batch(struct dml *dml, struct xworker *worker, struct ba
             if (rel->kind == REL_UPDATE) {
                 for (uint32_t i = 0; i < d->set_count; i++)
                     wide[i] = vec_get(&dml->row.columns[d->set_columns[i]], row);
-                TRY(table_update(txn, table, id, columns, wide, d->set_count, &changed, err));
+                TRY(table_update(txn, table, id, columns, wide, d->set_count, &changed,
+                                 err));
             } else {
                 TRY(table_delete(txn, table, id, &changed, err));
             }
@@ -253,7 +271,8 @@ out:
     return status;
 }
 
-static kdk_status dml_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
+static kdk_status dml_next(struct xop *op, struct xworker *worker, void *local,
+                           struct batch **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct dml *dml = (struct dml *)op;
@@ -269,7 +288,8 @@ static kdk_status dml_next(struct xop *op, struct xworker *worker, void *local, 
             if (!in)
                 break;
             TRY(write_batch(dml, worker, in, err));
-            atomic_store_explicit(&worker->exec->progress_done, worker->exec->affected, memory_order_relaxed);
+            atomic_store_explicit(&worker->exec->progress_done, worker->exec->affected,
+                                  memory_order_relaxed);
         }
         if (!worker->exec->statement_open)
             TRY(table_statement_end(worker->exec->env.txn, err));
@@ -296,11 +316,15 @@ static void dml_free(struct xop *op)
     arena_deinit(&dml->rows);
 }
 
-static const struct xop_ops insert_ops = {.name = "Insert", .next = dml_next, .free = dml_free};
-static const struct xop_ops update_ops = {.name = "Update", .next = dml_next, .free = dml_free};
-static const struct xop_ops delete_ops = {.name = "Delete", .next = dml_next, .free = dml_free};
+static const struct xop_ops insert_ops = {
+    .name = "Insert", .next = dml_next, .free = dml_free};
+static const struct xop_ops update_ops = {
+    .name = "Update", .next = dml_next, .free = dml_free};
+static const struct xop_ops delete_ops = {
+    .name = "Delete", .next = dml_next, .free = dml_free};
 
-kdk_status compile_dml(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
+kdk_status compile_dml(struct exec *exec, struct rel *rel, const uint64_t *needed,
+                       struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct rel_dml *d = rel->dml;
@@ -327,7 +351,8 @@ kdk_status compile_dml(struct exec *exec, struct rel *rel, const uint64_t *neede
     TRY(compile(exec, rel->in[0], below, &dml->input, err));
     TRY_MEM(dml->old_slots = ARENA_ARRAY(&exec->arena, uint32_t, table->column_count + 1));
     TRY_MEM(dml->given = ARENA_ARRAY(&exec->arena, bool, table->column_count + 1));
-    TRY(xschema_init(&dml->row_schema, exec, table->column_count + dml->input->schema.count, err));
+    TRY(xschema_init(&dml->row_schema, exec, table->column_count + dml->input->schema.count,
+                     err));
     for (uint32_t c = 0; c < table->column_count; c++) {
         dml->old_slots[c] = UINT32_MAX;
         if (d->old && d->old[c])
@@ -338,7 +363,8 @@ kdk_status compile_dml(struct exec *exec, struct rel *rel, const uint64_t *neede
         xschema_add(&dml->row_schema, d->fresh ? d->fresh[c] : 0, table->columns[c].type);
     }
     for (uint32_t i = 0; i < dml->input->schema.count; i++)
-        xschema_add(&dml->row_schema, dml->input->schema.ids[i], dml->input->schema.types[i]);
+        xschema_add(&dml->row_schema, dml->input->schema.ids[i],
+                    dml->input->schema.types[i]);
     if (rel->kind != REL_INSERT)
         TRY_ASSERT(xschema_find(&dml->input->schema, d->rowid, &dml->rowid_slot));
     TRY(xschema_init(&dml->op.schema, exec, d->returning_count, err));

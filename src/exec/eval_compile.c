@@ -1,5 +1,5 @@
-/* eval_compile.c - from an expression to nodes: constants are folded, intervals worked out, and for each node the cheapest way chosen
- * that the intervals allow. */
+/* eval_compile.c - from an expression to nodes: constants are folded, intervals worked out,
+ * and for each node the cheapest way chosen that the intervals allow. */
 #include <stdlib.h>
 
 #include "base/utf8.h"
@@ -73,7 +73,8 @@ static bool within_type(struct ltype t, int128 lo, int128 hi)
     return type_bounds(t, &least, &most) && lo >= least && hi <= most;
 }
 
-static bool interval_arith(enum kernel_arith op, const struct node *a, const struct node *b, int128 *lo, int128 *hi)
+static bool interval_arith(enum kernel_arith op, const struct node *a, const struct node *b,
+                           int128 *lo, int128 *hi)
 {
     int128 v[4];
     bool bad = false;
@@ -105,8 +106,8 @@ static bool interval_arith(enum kernel_arith op, const struct node *a, const str
 
 /* ---------------------------------------------------------------------- nodes ---- */
 
-static kdk_status node_new(struct compiler *c, enum node_op op, const struct expr *e, struct ltype type,
-                           uint32_t arg_count, struct node **out)
+static kdk_status node_new(struct compiler *c, enum node_op op, const struct expr *e,
+                           struct ltype type, uint32_t arg_count, struct node **out)
 {
     kdk_status status = KDK_OK;
     struct err *err = c->err;
@@ -142,7 +143,8 @@ out:
     return status;
 }
 
-static kdk_status node_constant(struct compiler *c, const struct expr *e, const struct datum *value, struct node **out)
+static kdk_status node_constant(struct compiler *c, const struct expr *e,
+                                const struct datum *value, struct node **out)
 {
     kdk_status status = KDK_OK;
     struct err *err = c->err;
@@ -169,16 +171,17 @@ static bool constant(const struct node *n)
     return n->op == N_CONST;
 }
 
-/* args[0] times a power of ten (or the microseconds of a day), as type `to`, when the interval proves that it fits. False: it does not. */
-static kdk_status try_scale(struct compiler *c, const struct expr *e, struct node *arg, int128 factor, struct ltype to,
-                            struct node **out)
+/* args[0] times a power of ten (or the microseconds of a day), as type `to`, when the
+ * interval proves that it fits. False: it does not. */
+static kdk_status try_scale(struct compiler *c, const struct expr *e, struct node *arg,
+                            int128 factor, struct ltype to, struct node **out)
 {
     kdk_status status = KDK_OK;
     int128 lo, hi;
     struct node *n;
     *out = NULL;
-    if (!arg->bounded || __builtin_mul_overflow(arg->lo, factor, &lo) || __builtin_mul_overflow(arg->hi, factor, &hi) ||
-        !within_type(to, lo, hi))
+    if (!arg->bounded || __builtin_mul_overflow(arg->lo, factor, &lo) ||
+        __builtin_mul_overflow(arg->hi, factor, &hi) || !within_type(to, lo, hi))
         goto out;
     if (constant(arg)) {
         struct datum v = constant_value(arg);
@@ -200,7 +203,8 @@ static kdk_status try_scale(struct compiler *c, const struct expr *e, struct nod
     n->factor = factor;
     n->lo = lo;
     n->hi = hi;
-    n->width = (uint8_t)vwidth_for(MIN(MIN(lo, hi), MIN(arg->lo, 0)), MAX(MAX(lo, hi), MAX(arg->hi, factor)));
+    n->width = (uint8_t)vwidth_for(MIN(MIN(lo, hi), MIN(arg->lo, 0)),
+                                   MAX(MAX(lo, hi), MAX(arg->hi, factor)));
     TRY(finish(c, n));
     *out = n;
 out:
@@ -214,9 +218,8 @@ struct arith_entry {
     bool negate;
 };
 static const struct arith_entry ariths[FN_ID_COUNT] = {
-#define ARITH_OF(S)                        \
-    [FN_ADD_##S] = {KA_ADD + 1, false},    \
-    [FN_SUB_##S] = {KA_SUB + 1, false},    \
+#define ARITH_OF(S)                                                                        \
+    [FN_ADD_##S] = {KA_ADD + 1, false}, [FN_SUB_##S] = {KA_SUB + 1, false},                \
     [FN_MUL_##S] = {KA_MUL + 1, false}
     ARITH_OF(I1),
     ARITH_OF(I2),
@@ -258,7 +261,8 @@ static bool finite_date(const struct node *n)
 }
 
 /* Arithmetic by kernels. *out stays NULL when it is not for them. */
-static kdk_status try_arith(struct compiler *c, const struct expr *e, struct node **args, struct node **out)
+static kdk_status try_arith(struct compiler *c, const struct expr *e, struct node **args,
+                            struct node **out)
 {
     kdk_status status = KDK_OK;
     const struct arith_entry *entry = &ariths[e->fn];
@@ -275,7 +279,8 @@ static kdk_status try_arith(struct compiler *c, const struct expr *e, struct nod
     bool is_float = ltype_is_float(e->type);
     if (!is_float && (!a->bounded || !b->bounded || !finite_date(a) || !finite_date(b)))
         goto out;
-    if (e->type.id == LT_NUMERIC && op == KA_MUL && a->type.scale + b->type.scale != e->type.scale)
+    if (e->type.id == LT_NUMERIC && op == KA_MUL &&
+        a->type.scale + b->type.scale != e->type.scale)
         goto out;
     if (e->type.id == LT_NUMERIC && op != KA_MUL) { /* Both to the result's scale. */
         struct node **side[] = {&a, &b};
@@ -286,8 +291,8 @@ static kdk_status try_arith(struct compiler *c, const struct expr *e, struct nod
                 goto out;
             if (up == 0)
                 continue;
-            TRY(try_scale(c, (*side[i])->e, *side[i], (int128)num_pow10[up], LTYPE_NUM(NUM_DIGITS_MAX, e->type.scale),
-                          &scaled));
+            TRY(try_scale(c, (*side[i])->e, *side[i], (int128)num_pow10[up],
+                          LTYPE_NUM(NUM_DIGITS_MAX, e->type.scale), &scaled));
             if (!scaled)
                 goto out;
             *side[i] = scaled;
@@ -311,13 +316,15 @@ static kdk_status try_arith(struct compiler *c, const struct expr *e, struct nod
         if (interval_arith(op, a, b, &lo, &hi) && lo >= least && hi <= most) {
             n->lo = lo;
             n->hi = hi;
-            n->width = (uint8_t)vwidth_for(MIN(lo, MIN(a->lo, b->lo)), MAX(hi, MAX(a->hi, b->hi)));
+            n->width =
+                (uint8_t)vwidth_for(MIN(lo, MIN(a->lo, b->lo)), MAX(hi, MAX(a->hi, b->hi)));
         } else if (e->type.id == LT_DATE) {
             goto out; /* Its range is not that of its width. */
         } else {
             n->width = (uint8_t)ltype_width(e->type);
             n->checked = n->can_fail = true;
-            /* Decimals fail from 10^38, whatever the precision says: it is no promise for them then. */
+            /* Decimals fail from 10^38, whatever the precision says: it is no promise for
+             * them then. */
             if (e->type.id == LT_NUMERIC) {
                 n->hi = (int128)num_pow10[NUM_DIGITS_MAX] - 1;
                 n->lo = -n->hi;
@@ -331,15 +338,18 @@ out:
 }
 
 /* Integer division. A divisor that is constant, and neither 0 nor -1, cannot fail. */
-static kdk_status try_divide(struct compiler *c, const struct expr *e, struct node **args, struct node **out)
+static kdk_status try_divide(struct compiler *c, const struct expr *e, struct node **args,
+                             struct node **out)
 {
     kdk_status status = KDK_OK;
     struct node *n;
     const char *name = fn_table[e->fn].name;
     bool remainder = strcmp(name, "%") == 0;
-    if (!ltype_is_integer(e->type) || (!remainder && strcmp(name, "/") != 0 && strcmp(name, "//") != 0))
+    if (!ltype_is_integer(e->type) ||
+        (!remainder && strcmp(name, "/") != 0 && strcmp(name, "//") != 0))
         goto out;
-    if (e->type.id != LT_INTEGER && e->type.id != LT_BIGINT) /* The narrow ones have other limits than their loop. */
+    /* The narrow ones have other limits than their loop. */
+    if (e->type.id != LT_INTEGER && e->type.id != LT_BIGINT)
         goto out;
     TRY(node_new(c, N_DIVIDE, e, e->type, 2, &n));
     n->args[0] = args[0];
@@ -359,7 +369,8 @@ out:
 }
 
 /* Comparisons by kernels. */
-static kdk_status try_compare(struct compiler *c, const struct expr *e, struct node **args, struct node **out)
+static kdk_status try_compare(struct compiler *c, const struct expr *e, struct node **args,
+                              struct node **out)
 {
     kdk_status status = KDK_OK;
     enum fn_comparison kind = fn_comparison_kind(e->fn);
@@ -388,12 +399,14 @@ static kdk_status try_compare(struct compiler *c, const struct expr *e, struct n
 out:
     return status;
 }
-static_assert((int)CMP_EQ == (int)KC_EQ && (int)CMP_NE == (int)KC_NE && (int)CMP_LT == (int)KC_LT &&
-                  (int)CMP_LE == (int)KC_LE && (int)CMP_GT == (int)KC_GT && (int)CMP_GE == (int)KC_GE,
+static_assert((int)CMP_EQ == (int)KC_EQ && (int)CMP_NE == (int)KC_NE &&
+                  (int)CMP_LT == (int)KC_LT && (int)CMP_LE == (int)KC_LE &&
+                  (int)CMP_GT == (int)KC_GT && (int)CMP_GE == (int)KC_GE,
               "comparisons and their kernels are numbered alike");
 
 /* LIKE with a constant pattern. */
-static kdk_status try_like(struct compiler *c, const struct expr *e, struct node **args, struct node **out)
+static kdk_status try_like(struct compiler *c, const struct expr *e, struct node **args,
+                           struct node **out)
 {
     kdk_status status = KDK_OK;
     struct err *err = c->err;
@@ -426,24 +439,31 @@ out:
     return status;
 }
 
-static kdk_status try_extract(struct compiler *c, const struct expr *e, struct node **args, struct node **out)
+static kdk_status try_extract(struct compiler *c, const struct expr *e, struct node **args,
+                              struct node **out)
 {
     kdk_status status = KDK_OK;
     struct node *n;
-    if (e->fn != FN_EXTRACT_DATE || !constant(args[0]) || e->type.scale != 0 || !finite_date(args[1]))
+    if (e->fn != FN_EXTRACT_DATE || !constant(args[0]) || e->type.scale != 0 ||
+        !finite_date(args[1]))
         goto out;
     struct datum name = constant_value(args[0]);
     if (name.null)
         goto out;
     enum date_field field = date_field_of(str_data(&name.s), name.s.len);
-    if (field == DF_NONE || date_field_is_time(field) || field == DF_EPOCH || field == DF_JULIAN)
+    if (field == DF_NONE || date_field_is_time(field) || field == DF_EPOCH ||
+        field == DF_JULIAN)
         goto out;
     TRY(node_new(c, N_EXTRACT, e, e->type, 1, &n));
     n->args[0] = args[1];
     n->field = field;
     n->width = W_32;
-    n->lo = field == DF_YEAR || field == DF_ISOYEAR ? calendar_civil((int64_t)args[1]->lo).year - 2 : -10000;
-    n->hi = field == DF_YEAR || field == DF_ISOYEAR ? calendar_civil((int64_t)args[1]->hi).year + 1 : 600000;
+    n->lo = field == DF_YEAR || field == DF_ISOYEAR
+                ? calendar_civil((int64_t)args[1]->lo).year - 2
+                : -10000;
+    n->hi = field == DF_YEAR || field == DF_ISOYEAR
+                ? calendar_civil((int64_t)args[1]->hi).year + 1
+                : 600000;
     n->cost = 8;
     TRY(finish(c, n));
     *out = n;
@@ -458,14 +478,17 @@ static bool is_integral(struct ltype t)
     return ltype_is_integer(t) || t.id == LT_NUMERIC;
 }
 
-static kdk_status try_cast(struct compiler *c, const struct expr *e, struct node *arg, struct node **out)
+static kdk_status try_cast(struct compiler *c, const struct expr *e, struct node *arg,
+                           struct node **out)
 {
     kdk_status status = KDK_OK;
     struct node *n;
     struct ltype from = arg->type, to = e->type;
-    int from_scale = from.id == LT_NUMERIC ? from.scale : 0, to_scale = to.id == LT_NUMERIC ? to.scale : 0;
+    int from_scale = from.id == LT_NUMERIC ? from.scale : 0,
+        to_scale = to.id == LT_NUMERIC ? to.scale : 0;
 
-    if ((from.id == LT_NUMERIC && !from.precision) || (to.id == LT_NUMERIC && !to.precision))
+    if ((from.id == LT_NUMERIC && !from.precision) ||
+        (to.id == LT_NUMERIC && !to.precision))
         goto out;
     if (is_integral(from) && is_integral(to) && to_scale >= from_scale) {
         TRY(try_scale(c, e, arg, (int128)num_pow10[to_scale - from_scale], to, out));
@@ -479,9 +502,12 @@ static kdk_status try_cast(struct compiler *c, const struct expr *e, struct node
     } else if (from.id == LT_DATE && to.id == LT_TIMESTAMP && finite_date(arg)) {
         TRY(try_scale(c, e, arg, US_PER_DAY, to, out));
         goto out;
-    } else if (from.id == LT_TEXT && to.id == LT_TEXT && !cast_can_fail(from, to) && (from.fixed || !to.fixed)) { /* What becomes CHAR(n) loses its blanks. */
+    } else if (from.id == LT_TEXT && to.id == LT_TEXT && !cast_can_fail(from, to) &&
+               (from.fixed || !to.fixed)) {
+        /* What becomes CHAR(n) loses its blanks. */
         TRY(node_new(c, N_ALIAS, e, to, 1, &n));
-    } else if ((ltype_is_integer(from) && ltype_is_float(to)) || (from.id == LT_REAL && to.id == LT_DOUBLE)) {
+    } else if ((ltype_is_integer(from) && ltype_is_float(to)) ||
+               (from.id == LT_REAL && to.id == LT_DOUBLE)) {
         TRY(node_new(c, N_CONVERT, e, to, 1, &n));
         n->width = (uint8_t)ltype_width(to);
     } else if (from.id == LT_NUMERIC && to.id == LT_DOUBLE) {
@@ -498,7 +524,8 @@ out:
 
 /* --------------------------------------------------------------------- IN lists ---- */
 
-static int compare_values(const struct ltype *type, const struct datum *a, const struct datum *b)
+static int compare_values(const struct ltype *type, const struct datum *a,
+                          const struct datum *b)
 {
     return value_compare(*type, a, *type, b);
 }
@@ -527,7 +554,8 @@ static void sort_values(struct ltype type, struct datum *v, uint32_t count)
     }
 }
 
-static kdk_status try_in(struct compiler *c, const struct expr *e, struct node **args, struct node **out)
+static kdk_status try_in(struct compiler *c, const struct expr *e, struct node **args,
+                         struct node **out)
 {
     kdk_status status = KDK_OK;
     struct err *err = c->err;
@@ -553,7 +581,8 @@ static kdk_status try_in(struct compiler *c, const struct expr *e, struct node *
     sort_values(type, list->values, list->count);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < list->count; i++)
-        if (kept == 0 || compare_values(&type, &list->values[kept - 1], &list->values[i]) != 0)
+        if (kept == 0 ||
+            compare_values(&type, &list->values[kept - 1], &list->values[i]) != 0)
             list->values[kept++] = list->values[i];
     list->count = kept;
     n->list = list;
@@ -566,7 +595,8 @@ out:
 
 /* -------------------------------------------------------------------- everything ---- */
 
-static kdk_status compile_column(struct compiler *c, const struct expr *e, struct node **out)
+static kdk_status compile_column(struct compiler *c, const struct expr *e,
+                                 struct node **out)
 {
     kdk_status status = KDK_OK;
     struct err *err = c->err;
@@ -575,12 +605,15 @@ static kdk_status compile_column(struct compiler *c, const struct expr *e, struc
     uint32_t slot;
     int128 lo, hi;
 
-    if (!c->source || !c->source->slot || !c->source->slot(c->source->context, e->column, &slot))
-        return err_set(err, KDK_INTERNAL, "column #%u is not in this operator's input", e->column);
+    if (!c->source || !c->source->slot ||
+        !c->source->slot(c->source->context, e->column, &slot))
+        return err_set(err, KDK_INTERNAL, "column #%u is not in this operator's input",
+                       e->column);
     TRY(node_new(c, N_COLUMN, e, e->type, 0, &n));
     n->slot = slot;
     n->cost = 0;
-    if (n->bounded && c->source->bounds && c->source->bounds(c->source->context, e->column, &lo, &hi) && lo <= hi) {
+    if (n->bounded && c->source->bounds &&
+        c->source->bounds(c->source->context, e->column, &lo, &hi) && lo <= hi) {
         n->lo = MAX(n->lo, lo);
         n->hi = MIN(n->hi, hi);
     }
@@ -614,9 +647,11 @@ static void unite(struct node *n, const struct node *arm, bool *first)
     *first = false;
 }
 
-static kdk_status compile_lazy(struct compiler *c, const struct expr *e, struct node **args, struct node **out)
+static kdk_status compile_lazy(struct compiler *c, const struct expr *e, struct node **args,
+                               struct node **out)
 {
-    static const enum node_op ops[] = {[EX_AND] = N_AND, [EX_OR] = N_OR, [EX_CASE] = N_CASE, [EX_COALESCE] = N_COALESCE};
+    static const enum node_op ops[] = {
+        [EX_AND] = N_AND, [EX_OR] = N_OR, [EX_CASE] = N_CASE, [EX_COALESCE] = N_COALESCE};
     kdk_status status = KDK_OK;
     struct node *n;
     bool first = true;
@@ -645,8 +680,10 @@ static bool all_constant(struct node *const *args, uint32_t count)
     return true;
 }
 
-/* A node whose arguments are all constant is worked out now, unless that is an error: then rows decide whether it is reached. */
-static kdk_status try_constant(struct compiler *c, const struct expr *e, struct node **args, struct node **out)
+/* A node whose arguments are all constant is worked out now, unless that is an error: then
+ * rows decide whether it is reached. */
+static kdk_status try_constant(struct compiler *c, const struct expr *e, struct node **args,
+                               struct node **out)
 {
     kdk_status status = KDK_OK;
     struct err *err = c->err;
@@ -697,7 +734,8 @@ static kdk_status compile(struct compiler *c, const struct expr *e, struct node 
 
     switch (e->kind) {
     case EX_PARAM:
-        return err_set(err, KDK_UNDEFINED_PARAMETER, "there is no parameter $%u", e->param + 1);
+        return err_set(err, KDK_UNDEFINED_PARAMETER, "there is no parameter $%u",
+                       e->param + 1);
     case EX_AND:
     case EX_OR:
     case EX_CASE:
@@ -709,10 +747,10 @@ static kdk_status compile(struct compiler *c, const struct expr *e, struct node 
     case EX_IS_NOT_NULL:
     case EX_IS_TRUE:
         TRY(node_new(c,
-                     e->kind == EX_NOT         ? N_NOT
-                     : e->kind == EX_IS_NULL   ? N_IS_NULL
-                     : e->kind == EX_IS_TRUE   ? N_IS_TRUE
-                                               : N_IS_NOT_NULL,
+                     e->kind == EX_NOT       ? N_NOT
+                     : e->kind == EX_IS_NULL ? N_IS_NULL
+                     : e->kind == EX_IS_TRUE ? N_IS_TRUE
+                                             : N_IS_NOT_NULL,
                      e, e->type, 1, &n));
         n->args[0] = args[0];
         TRY(finish(c, n));
@@ -747,7 +785,8 @@ static kdk_status compile(struct compiler *c, const struct expr *e, struct node 
         if (e->arg_count)
             memcpy(n->args, args, e->arg_count * sizeof *args);
         n->can_fail = e->can_fail || (e->kind == EX_CALL && fn_table[e->fn].can_fail) ||
-                      (e->kind == EX_CAST && !e->cast_try && cast_can_fail(e->args[0]->type, e->type));
+                      (e->kind == EX_CAST && !e->cast_try &&
+                       cast_can_fail(e->args[0]->type, e->type));
         n->cost = e->kind == EX_CALL ? fn_table[e->fn].cost + 20u : 30u;
         TRY(finish(c, n));
     }
@@ -756,7 +795,8 @@ out:
     return status;
 }
 
-kdk_status eval_compile(struct eval *ev, const struct expr *e, const struct eval_source *source, struct node **out,
+kdk_status eval_compile(struct eval *ev, const struct expr *e,
+                        const struct eval_source *source, struct node **out,
                         struct err *err)
 {
     struct compiler c = {.ev = ev, .source = source, .arena = ev->arena, .err = err};

@@ -22,10 +22,12 @@ static inline enum cast_context cast_context_of(const struct expr *e)
     return e->cast_explicit || e->type.id != LT_TEXT ? CAST_EXPLICIT : CAST_ASSIGNMENT;
 }
 
-/* Applies one node to the values of its arguments: EX_CALL, EX_CAST, EX_NOT, EX_IS_*, EX_IN; a NULL argument of a strict function included. The lazy ones (AND, OR,
- * CASE, COALESCE) are the evaluators' own. */
-kdk_status eval_apply(const struct expr *e, const struct datum *args, const struct eval_env *env, struct arena *arena,
-                      struct datum *out, struct err *err) KDK_MUST_CHECK;
+/* Applies one node to the values of its arguments: EX_CALL, EX_CAST, EX_NOT, EX_IS_*,
+ * EX_IN; a NULL argument of a strict function included. The lazy ones (AND, OR, CASE,
+ * COALESCE) are the evaluators' own. */
+kdk_status eval_apply(const struct expr *e, const struct datum *args,
+                      const struct eval_env *env, struct arena *arena, struct datum *out,
+                      struct err *err) KDK_MUST_CHECK;
 /* Is this an error of the data, which TRY_CAST turns into NULL? */
 bool eval_data_error(kdk_status status);
 

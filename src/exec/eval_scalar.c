@@ -1,4 +1,5 @@
-/* eval_scalar.c - the interpreter: one expression on one row, and constant folding with it. */
+/* eval_scalar.c - the interpreter: one expression on one row, and constant folding with
+ * it. */
 #include "exec/eval_int.h"
 
 /* Arguments of a call that fit the stack. */
@@ -9,11 +10,13 @@ bool eval_data_error(kdk_status status)
     return status != KDK_OK && strncmp(status_sqlstate(status), "22", 2) == 0;
 }
 
-static kdk_status apply_call(const struct expr *e, const struct datum *args, const struct eval_env *env,
-                             struct arena *arena, struct datum *out, struct err *err)
+static kdk_status apply_call(const struct expr *e, const struct datum *args,
+                             const struct eval_env *env, struct arena *arena,
+                             struct datum *out, struct err *err)
 {
     const struct fn *fn = &fn_table[e->fn];
-    struct fn_call call = {.expr = e, .arena = arena, .env = env, .err = err, .status = KDK_OK};
+    struct fn_call call = {
+        .expr = e, .arena = arena, .env = env, .err = err, .status = KDK_OK};
 
     if (fn->strict)
         for (uint32_t i = 0; i < e->arg_count; i++)
@@ -22,7 +25,8 @@ static kdk_status apply_call(const struct expr *e, const struct datum *args, con
                 return KDK_OK;
             }
     if (!fn_bodies[e->fn])
-        return err_set(err, KDK_INTERNAL, "aggregate %s outside of an aggregation", fn->name);
+        return err_set(err, KDK_INTERNAL, "aggregate %s outside of an aggregation",
+                       fn->name);
     struct datum result;
     memset(&result, 0, sizeof result);
     if (!fn_bodies[e->fn](&call, args, &result)) {
@@ -33,11 +37,11 @@ static kdk_status apply_call(const struct expr *e, const struct datum *args, con
     return KDK_OK;
 }
 
-static kdk_status apply_cast(const struct expr *e, const struct datum *arg, struct arena *arena, struct datum *out,
-                             struct err *err)
+static kdk_status apply_cast(const struct expr *e, const struct datum *arg,
+                             struct arena *arena, struct datum *out, struct err *err)
 {
-    kdk_status status =
-        eval_cast(e->args[0]->type, e->type, cast_context_of(e), arg, arena, out, e->cast_try ? NULL : err);
+    kdk_status status = eval_cast(e->args[0]->type, e->type, cast_context_of(e), arg, arena,
+                                  out, e->cast_try ? NULL : err);
     if (e->cast_try && eval_data_error(status)) {
         *out = DATUM_NULL;
         return KDK_OK;
@@ -61,8 +65,9 @@ static enum truth apply_in(const struct expr *e, const struct datum *args)
     return found;
 }
 
-kdk_status eval_apply(const struct expr *e, const struct datum *args, const struct eval_env *env, struct arena *arena,
-                      struct datum *out, struct err *err)
+kdk_status eval_apply(const struct expr *e, const struct datum *args,
+                      const struct eval_env *env, struct arena *arena, struct datum *out,
+                      struct err *err)
 {
     switch (e->kind) {
     case EX_CALL:
@@ -84,7 +89,8 @@ kdk_status eval_apply(const struct expr *e, const struct datum *args, const stru
     case EX_IS_DISTINCT: {
         bool distinct = args[0].null || args[1].null
                             ? args[0].null != args[1].null
-                            : value_compare(e->args[0]->type, &args[0], e->args[1]->type, &args[1]) != 0;
+                            : value_compare(e->args[0]->type, &args[0], e->args[1]->type,
+                                            &args[1]) != 0;
         *out = (struct datum){.i = distinct};
         return KDK_OK;
     }
@@ -101,12 +107,14 @@ kdk_status eval_apply(const struct expr *e, const struct datum *args, const stru
     case EX_SUBQUERY:
         break;
     }
-    return err_set(err, KDK_INTERNAL, "expression kind %d is not applied to values", (int)e->kind);
+    return err_set(err, KDK_INTERNAL, "expression kind %d is not applied to values",
+                   (int)e->kind);
 }
 
 /* AND stops at the first false, OR at the first true. */
-static kdk_status eval_junction(const struct expr *e, const struct eval_row *row, const struct eval_env *env,
-                                struct arena *arena, struct datum *out, struct err *err)
+static kdk_status eval_junction(const struct expr *e, const struct eval_row *row,
+                                const struct eval_env *env, struct arena *arena,
+                                struct datum *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     enum truth stop = e->kind == EX_AND ? TRUTH_FALSE : TRUTH_TRUE;
@@ -126,8 +134,9 @@ out:
     return status;
 }
 
-kdk_status eval_scalar(const struct expr *e, const struct eval_row *row, const struct eval_env *env,
-                       struct arena *arena, struct datum *out, struct err *err)
+kdk_status eval_scalar(const struct expr *e, const struct eval_row *row,
+                       const struct eval_env *env, struct arena *arena, struct datum *out,
+                       struct err *err)
 {
     kdk_status status = KDK_OK;
     switch (e->kind) {
@@ -141,7 +150,8 @@ kdk_status eval_scalar(const struct expr *e, const struct eval_row *row, const s
         return KDK_OK;
     case EX_PARAM:
         if (!env || e->param >= env->param_count)
-            return err_set(err, KDK_UNDEFINED_PARAMETER, "there is no parameter $%u", e->param + 1);
+            return err_set(err, KDK_UNDEFINED_PARAMETER, "there is no parameter $%u",
+                           e->param + 1);
         *out = env->params[e->param];
         return KDK_OK;
     case EX_AND:
@@ -188,7 +198,8 @@ out:
 
 /* ----------------------------------------------------------------- folding ---- */
 
-static struct expr *constant(const struct expr *like, struct datum value, struct arena *arena)
+static struct expr *constant(const struct expr *like, struct datum value,
+                             struct arena *arena)
 {
     struct expr *c = ARENA_NEW(arena, struct expr);
     if (c) {
@@ -243,7 +254,8 @@ static void update_flags(struct expr *e)
     e->is_volatile = is_volatile;
 }
 
-/* AND, OR: constants decide or vanish. CASE: arms that cannot be reached vanish. COALESCE: likewise. True: *expr is something else now. */
+/* AND, OR: constants decide or vanish. CASE: arms that cannot be reached vanish. COALESCE:
+ * likewise. True: *expr is something else now. */
 static void simplify(struct expr **expr)
 {
     struct expr *e = *expr;
@@ -316,14 +328,16 @@ static void simplify(struct expr **expr)
     }
 }
 
-kdk_status eval_fold(struct expr **expr, const struct eval_env *env, struct arena *arena, struct err *err)
+kdk_status eval_fold(struct expr **expr, const struct eval_env *env, struct arena *arena,
+                     struct err *err)
 {
     kdk_status status = KDK_OK;
     struct expr *e = *expr;
 
     for (uint32_t i = 0; i < e->arg_count; i++)
         TRY(eval_fold(&e->args[i], env, arena, err));
-    if (e->kind == EX_CONST || e->kind == EX_COLUMN || e->kind == EX_PARAM || e->kind == EX_SUBQUERY)
+    if (e->kind == EX_CONST || e->kind == EX_COLUMN || e->kind == EX_PARAM ||
+        e->kind == EX_SUBQUERY)
         goto out;
     update_flags(e);
     simplify(expr);
@@ -332,13 +346,15 @@ kdk_status eval_fold(struct expr **expr, const struct eval_env *env, struct aren
     if (e->kind == EX_CALL && fn_table[e->fn].kind == FN_SCALAR && fn_table[e->fn].strict)
         for (uint32_t i = 0; i < e->arg_count; i++)
             if (is_constant(e->args[i]) && e->args[i]->value.null) {
-                /* NULL whatever the others are; they are not evaluated, as in PostgreSQL. */
+                /* NULL whatever the others are; they are not evaluated, as in
+                 * PostgreSQL. */
                 TRY_MEM(*expr = constant(e, DATUM_NULL, arena));
                 goto out;
             }
     if (!all_constant(e))
         goto out;
-    if (e->kind == EX_CALL && (fn_table[e->fn].volatility != FN_IMMUTABLE || fn_table[e->fn].kind != FN_SCALAR))
+    if (e->kind == EX_CALL &&
+        (fn_table[e->fn].volatility != FN_IMMUTABLE || fn_table[e->fn].kind != FN_SCALAR))
         goto out;
 
     struct datum value, copy;

@@ -1,4 +1,5 @@
-/* eval_test.c - vectors against the interpreter: random expressions over random batches give the same values, or the same error. */
+/* eval_test.c - vectors against the interpreter: random expressions over random batches
+ * give the same values, or the same error. */
 #include "exec/eval_test.h"
 
 #include "check.h"
@@ -54,8 +55,18 @@ static const struct eval_env env = {.now_us = 1700000000123456};
 
 static struct datum random_value(struct world *w, uint32_t column)
 {
-    static const char *const texts[] = {"", "a", "abc", "b%", "a_c", "Hello World, how are you", "héllo wörld", "12", "3.5",
-                                        "2020-02-29", "special requests of packages", "zz"};
+    static const char *const texts[] = {"",
+                                        "a",
+                                        "abc",
+                                        "b%",
+                                        "a_c",
+                                        "Hello World, how are you",
+                                        "héllo wörld",
+                                        "12",
+                                        "3.5",
+                                        "2020-02-29",
+                                        "special requests of packages",
+                                        "zz"};
     struct datum d;
     memset(&d, 0, sizeof d);
     struct ltype t = column_types[column];
@@ -67,13 +78,15 @@ static struct datum random_value(struct world *w, uint32_t column)
         d.i = test_integer(&w->random, 16);
         break;
     case LT_INTEGER:
-        d.i = column == COLUMNS - 1 ? (int64_t)below(w, 41) - 20 : test_integer(&w->random, 32);
+        d.i = column == COLUMNS - 1 ? (int64_t)below(w, 41) - 20
+                                    : test_integer(&w->random, 32);
         break;
     case LT_BIGINT:
         d.i = test_integer(&w->random, 64);
         break;
     case LT_NUMERIC:
-        d.w = t.precision == 38 ? test_wide(&w->random) : test_integer(&w->random, below(w, 2) ? 8 : 49);
+        d.w = t.precision == 38 ? test_wide(&w->random)
+                                : test_integer(&w->random, below(w, 2) ? 8 : 49);
         break;
     case LT_REAL:
     case LT_DOUBLE:
@@ -100,7 +113,8 @@ static struct datum random_value(struct world *w, uint32_t column)
 static void make_batch(struct world *w)
 {
     struct err err = {0};
-    uint32_t count = below(w, 4) == 0 ? BATCH_ROWS : 1 + below(w, 70 < BATCH_ROWS ? 70 : BATCH_ROWS);
+    uint32_t count =
+        below(w, 4) == 0 ? BATCH_ROWS : 1 + below(w, 70 < BATCH_ROWS ? 70 : BATCH_ROWS);
     for (uint32_t c = 0; c < COLUMNS; c++) {
         struct ltype t = column_types[c];
         struct vec *v = &w->columns[c];
@@ -137,11 +151,15 @@ static void make_batch(struct world *w)
         if (c == 4 && form < 4)
             vec_reset(v, W_64);
         for (uint32_t row = 0; row < count; row++) {
-            struct datum d = null_in && below(w, null_in) == 0 ? DATUM_NULL : random_value(w, c);
+            struct datum d =
+                null_in && below(w, null_in) == 0 ? DATUM_NULL : random_value(w, c);
             vec_put(v, row, &d, count);
         }
     }
-    w->batch = (struct batch){.count = count, .column_count = COLUMNS, .columns = w->columns, .sel_room = w->rows};
+    w->batch = (struct batch){.count = count,
+                              .column_count = COLUMNS,
+                              .columns = w->columns,
+                              .sel_room = w->rows};
     w->batch.sel = (struct sel){NULL, count};
     if (below(w, 2)) {
         uint32_t n = 0, one_in = 1 + below(w, 6);
@@ -152,33 +170,126 @@ static void make_batch(struct world *w)
     }
 }
 
-/* Expression text of a kind of type: 'b'oolean, 'i'nteger, 'n'umeric, 'f'loat, 't'ext, 'd'ate. */
+/* Expression text of a kind of type: 'b'oolean, 'i'nteger, 'n'umeric, 'f'loat, 't'ext,
+ * 'd'ate. */
 static void make_expr(struct world *w, char kind, uint32_t depth, struct buf *out)
 {
-    /* Each rule: its kind, then text in which lower-case letters after @ are parts of their kind. */
+    /* Each rule: its kind, then text in which lower-case letters after @ are parts of their
+     * kind. */
     static const char *const rules[] = {
-        "b(= @i @i)", "b(< @i @i)", "b(>= @n @n)", "b(<> @n @i)", "b(> @f @f)", "b(= @t @t)", "b(<= @t @t)", "b(< @d @d)", "b(and @b @b)",
-        "b(or @b @b @b)", "b(not @b)", "b(isnull @i)", "b(isnotnull @t)", "b(istrue @b)", "b(distinct @i @i)", "b(distinct @n @n)",
-        "b(in @i 1 2 3 @c)", "b(in @t 'a' 'abc' null)", "b(in @n 1.5 2 0)", "b(in @d '2020-01-01' '1999-12-31')", "b(~~ @t 'a%')",
-        "b(~~ @t '%l%o%')", "b(~~ @t '_b_')", "b(~~* @t 'HELLO%')", "b(~~ @t @t)", "b(case @b @b @b)", "b(coalesce @b @b)",
-        "b(starts_with @t @t)", "b(= @f @n)", "b(= @t 'abc')", "b(< 5 @i)", "b(in @i 1 2 3 4 5 6 7 8 9 10)",
-        "i(+ @i @i)", "i(- @i @i)", "i(* @i @i)", "i(/ @i @i)", "i(% @i @i)", "i(- @i)", "i(abs @i)", "i(case @b @i @b @i @i)",
-        "i(coalesce @i @i)", "i(length @t)", "i(cast @i int4)", "i(cast @n int8)", "i(cast @f int4)", "i(- @d @d)", "i(try @i int2)",
-        "i(cast @b int4)", "i(greatest @i @i)", "i(& @i 255)", "i(+ @c @c)", "i(* @c @c)", "i(cast @i int8)", "i(case @b @c null)",
-        "n(+ @n @n)", "n(- @n @n)", "n(* @n @n)", "n(/ @n @n)", "n(- @n)", "n(+ @n @i)", "n(- 1 @n)", "n(* @m (- 1 @m))", "n(round @n 1)",
-        "n(cast @i numeric(20,3))", "n(cast @n numeric(12,1))", "n(case @b @n @i)", "n(coalesce @n @n)", "n(extract 'year' @d)",
-        "n(extract 'week' @d)", "n(try @t numeric(10,2))", "n(% @n @n)", "n(cast @f numeric(20,2))",
-        "f(+ @f @f)", "f(* @f @f)", "f(/ @f @f)", "f(- @f @f)", "f(cast @i float8)", "f(cast @n float8)", "f(cast @f float4)", "f(sqrt @f)",
-        "f(case @b @f @f)", "f(coalesce @f @f)", "f(- @f)",
-        "t(|| @t @t)", "t(upper @t)", "t(substr @t 2 3)", "t(substr @t @c)", "t(replace @t 'l' 'LLLLLLLLLLLLLLLLL')", "t(case @b @t @t)",
-        "t(coalesce @t @t)", "t(cast @i text)", "t(cast @n text)", "t(cast @t varchar(2))", "t(lpad @t 20 'xy')", "t(reverse @t)", "t(md5 @t)",
-        "t(cast @d text)", "t(concat @t @i @t)",
-        "d(+ @d @c)", "d(- @d 30)", "d(cast #10 date)", "d(case @b @d @d)", "d(coalesce @d @d)", "d(try @t date)",
+        "b(= @i @i)",
+        "b(< @i @i)",
+        "b(>= @n @n)",
+        "b(<> @n @i)",
+        "b(> @f @f)",
+        "b(= @t @t)",
+        "b(<= @t @t)",
+        "b(< @d @d)",
+        "b(and @b @b)",
+        "b(or @b @b @b)",
+        "b(not @b)",
+        "b(isnull @i)",
+        "b(isnotnull @t)",
+        "b(istrue @b)",
+        "b(distinct @i @i)",
+        "b(distinct @n @n)",
+        "b(in @i 1 2 3 @c)",
+        "b(in @t 'a' 'abc' null)",
+        "b(in @n 1.5 2 0)",
+        "b(in @d '2020-01-01' '1999-12-31')",
+        "b(~~ @t 'a%')",
+        "b(~~ @t '%l%o%')",
+        "b(~~ @t '_b_')",
+        "b(~~* @t 'HELLO%')",
+        "b(~~ @t @t)",
+        "b(case @b @b @b)",
+        "b(coalesce @b @b)",
+        "b(starts_with @t @t)",
+        "b(= @f @n)",
+        "b(= @t 'abc')",
+        "b(< 5 @i)",
+        "b(in @i 1 2 3 4 5 6 7 8 9 10)",
+        "i(+ @i @i)",
+        "i(- @i @i)",
+        "i(* @i @i)",
+        "i(/ @i @i)",
+        "i(% @i @i)",
+        "i(- @i)",
+        "i(abs @i)",
+        "i(case @b @i @b @i @i)",
+        "i(coalesce @i @i)",
+        "i(length @t)",
+        "i(cast @i int4)",
+        "i(cast @n int8)",
+        "i(cast @f int4)",
+        "i(- @d @d)",
+        "i(try @i int2)",
+        "i(cast @b int4)",
+        "i(greatest @i @i)",
+        "i(& @i 255)",
+        "i(+ @c @c)",
+        "i(* @c @c)",
+        "i(cast @i int8)",
+        "i(case @b @c null)",
+        "n(+ @n @n)",
+        "n(- @n @n)",
+        "n(* @n @n)",
+        "n(/ @n @n)",
+        "n(- @n)",
+        "n(+ @n @i)",
+        "n(- 1 @n)",
+        "n(* @m (- 1 @m))",
+        "n(round @n 1)",
+        "n(cast @i numeric(20,3))",
+        "n(cast @n numeric(12,1))",
+        "n(case @b @n @i)",
+        "n(coalesce @n @n)",
+        "n(extract 'year' @d)",
+        "n(extract 'week' @d)",
+        "n(try @t numeric(10,2))",
+        "n(% @n @n)",
+        "n(cast @f numeric(20,2))",
+        "f(+ @f @f)",
+        "f(* @f @f)",
+        "f(/ @f @f)",
+        "f(- @f @f)",
+        "f(cast @i float8)",
+        "f(cast @n float8)",
+        "f(cast @f float4)",
+        "f(sqrt @f)",
+        "f(case @b @f @f)",
+        "f(coalesce @f @f)",
+        "f(- @f)",
+        "t(|| @t @t)",
+        "t(upper @t)",
+        "t(substr @t 2 3)",
+        "t(substr @t @c)",
+        "t(replace @t 'l' 'LLLLLLLLLLLLLLLLL')",
+        "t(case @b @t @t)",
+        "t(coalesce @t @t)",
+        "t(cast @i text)",
+        "t(cast @n text)",
+        "t(cast @t varchar(2))",
+        "t(lpad @t 20 'xy')",
+        "t(reverse @t)",
+        "t(md5 @t)",
+        "t(cast @d text)",
+        "t(concat @t @i @t)",
+        "d(+ @d @c)",
+        "d(- @d 30)",
+        "d(cast #10 date)",
+        "d(case @b @d @d)",
+        "d(coalesce @d @d)",
+        "d(try @t date)",
     };
-    static const char *const leaves[] = {"b#0", "btrue", "bnull::bool", "i#1", "i#2", "i#3", "i#11", "i7", "i-1", "inull::int4", "n#4", "n#5",
-                                         "n#4", "n1.5", "n0.001", "f#6", "f#7", "f'2.5'::float8", "t#8", "t#8", "t'abc'::text", "d#9", "d#9",
-                                         "d'2020-02-29'::date", "c#11", "c3", "m#4", "m0.05"};
-    const char *const *from = depth == 0 || below(w, 5) == 0 || kind == 'c' || kind == 'm' ? leaves : rules;
+    static const char *const leaves[] = {
+        "b#0",  "btrue", "bnull::bool",  "i#1",         "i#2", "i#3",
+        "i#11", "i7",    "i-1",          "inull::int4", "n#4", "n#5",
+        "n#4",  "n1.5",  "n0.001",       "f#6",         "f#7", "f'2.5'::float8",
+        "t#8",  "t#8",   "t'abc'::text", "d#9",         "d#9", "d'2020-02-29'::date",
+        "c#11", "c3",    "m#4",          "m0.05"};
+    const char *const *from =
+        depth == 0 || below(w, 5) == 0 || kind == 'c' || kind == 'm' ? leaves : rules;
     uint32_t count = from == leaves ? COUNT_OF(leaves) : COUNT_OF(rules), at;
     do
         at = below(w, count);
@@ -201,7 +312,8 @@ static struct datum column_of(void *context, colid id)
     return vec_get(&at->w->columns[id - 1], at->row);
 }
 
-static void compare_run(struct world *w, struct eval *ev, struct expr *e, const char *text, uint64_t seed)
+static void compare_run(struct world *w, struct eval *ev, struct expr *e, const char *text,
+                        uint64_t seed)
 {
     struct err err = {0}, want_err = {0};
     struct vec *result = NULL;
@@ -250,7 +362,8 @@ TEST(eval, vectors_agree_with_the_interpreter)
         make_expr(w, kinds[seed % 6], 1 + (uint32_t)(seed % 5), &text);
         struct expr *e = expr_of(text.data, column_types, &w->arena, &status, &err);
         if (e && CHECK_EQ(eval_new(e, &source, &env, &w->arena, &ev, &err), KDK_OK)) {
-            for (int i = 0; i < 3; i++) { /* The program is used again: nothing of a batch may stay. */
+            for (int i = 0; i < 3; i++) {
+                /* The program is used again: nothing of a batch may stay. */
                 make_batch(w);
                 compare_run(w, ev, e, text.data, seed);
             }
@@ -263,7 +376,8 @@ TEST(eval, vectors_agree_with_the_interpreter)
     }
 }
 
-/* A filter keeps the rows for which the interpreter says true, whatever the order in which it takes the conditions. */
+/* A filter keeps the rows for which the interpreter says true, whatever the order in which
+ * it takes the conditions. */
 TEST(eval, filters_keep_what_is_true)
 {
     for (uint64_t seed = 1; seed <= 6000; seed++) {
@@ -283,7 +397,9 @@ TEST(eval, filters_keep_what_is_true)
             buf_deinit(&text);
         }
         struct eval_conds *filter;
-        if (good && CHECK_EQ(eval_conds_new(conds, count, &source, &env, &w->arena, &filter, &err), KDK_OK)) {
+        if (good &&
+            CHECK_EQ(eval_conds_new(conds, count, &source, &env, &w->arena, &filter, &err),
+                     KDK_OK)) {
             make_batch(w);
             bool keep[BATCH_ROWS] = {false};
             uint32_t kept = 0;
@@ -312,10 +428,12 @@ TEST(eval, filters_keep_what_is_true)
     }
 }
 
-/* Each allocation fails in turn: a clean status, and no leak in what the arena does not own. */
+/* Each allocation fails in turn: a clean status, and no leak in what the arena does not
+ * own. */
 TEST(eval, survives_running_out_of_memory)
 {
-    static const char text[] = "(case (~~ #8 'a%') (|| (upper #8) (cast (+ #2 1) text)) (replace #8 'l' 'a much longer text'))";
+    static const char text[] = "(case (~~ #8 'a%') (|| (upper #8) (cast (+ #2 1) text)) "
+                               "(replace #8 'l' 'a much longer text'))";
     for (uint64_t skip = 0;; skip++) {
         struct world *w = mem_zalloc(sizeof *w);
         struct err err = {0};
@@ -340,24 +458,29 @@ TEST(eval, survives_running_out_of_memory)
 
 /* ------------------------------------------------------------------ aggregates ---- */
 
-static kdk_status agg_of(const char *name, struct ltype type, struct agg *agg, struct err *err)
+static kdk_status agg_of(const char *name, struct ltype type, struct agg *agg,
+                         struct err *err)
 {
     kdk_status status = KDK_OK;
     struct ltype args[2] = {type, LTYPE(TEXT)}, cast_to[2];
     uint32_t id, count = strcmp(name, "string_agg") == 0 ? 2 : 1;
     TRY(fn_resolve(name, false, args, count, &id, cast_to, err));
-    TRY(agg_init(agg, id, cast_to, count, fn_result(id, cast_to, count, FN_DIGITS_UNKNOWN), err));
+    TRY(agg_init(agg, id, cast_to, count, fn_result(id, cast_to, count, FN_DIGITS_UNKNOWN),
+                 err));
     if (cast_to[0].id != type.id)
         status = KDK_UNSUPPORTED;
 out:
     return status;
 }
 
-/* Batches, groups, rows and combined states answer alike. Values are small, so that float sums are exact in any order. */
+/* Batches, groups, rows and combined states answer alike. Values are small, so that float
+ * sums are exact in any order. */
 TEST(agg, all_ways_give_one_answer)
 {
-    static const char *const names[] = {"count", "sum",      "avg",        "min",       "max",      "bool_and",
-                                        "bool_or", "any_value", "string_agg", "stddev_pop", "var_samp", "bit_and", "bit_or",    "bit_xor"};
+    static const char *const names[] = {"count",      "sum",        "avg",      "min",
+                                        "max",        "bool_and",   "bool_or",  "any_value",
+                                        "string_agg", "stddev_pop", "var_samp", "bit_and",
+                                        "bit_or",     "bit_xor"};
     for (uint64_t seed = 1; seed <= 300; seed++) {
         struct world *w = mem_zalloc(sizeof *w);
         w->random.state = seed * 0x9e3779b97f4a7c15ull + 2;
@@ -369,7 +492,8 @@ TEST(agg, all_ways_give_one_answer)
                 kdk_status status = agg_of(names[i], column_types[c], &agg, &err);
                 if (status != KDK_OK)
                     continue;
-                _Alignas(16) uint8_t whole[96] = {0}, by_row[96] = {0}, halves[2][96] = {{0}}, grouped[3][96] = {{0}};
+                _Alignas(16) uint8_t whole[96] = {0}, by_row[96] = {0},
+                                     halves[2][96] = {{0}}, grouped[3][96] = {{0}};
                 void *groups[BATCH_ROWS];
                 struct sel sel = w->batch.sel, part[2];
                 uint16_t rows[BATCH_ROWS];
@@ -378,7 +502,8 @@ TEST(agg, all_ways_give_one_answer)
                 struct buf text[4] = {{0}};
                 if (!CHECK(agg.state_bytes <= sizeof whole))
                     continue;
-                CHECK_EQ(vec_constant(&separator, LTYPE(TEXT), &comma, &w->arena, &err), KDK_OK);
+                CHECK_EQ(vec_constant(&separator, LTYPE(TEXT), &comma, &w->arena, &err),
+                         KDK_OK);
                 kdk_status got[4];
                 for (uint32_t k = 0; k < sel.count; k++)
                     rows[k] = (uint16_t)SEL_ROW(&sel, k);
@@ -396,7 +521,8 @@ TEST(agg, all_ways_give_one_answer)
                     got[2] = agg_update(&agg, halves[1], args, &part[1], &w->arena, &err);
                 if (got[2] == KDK_OK)
                     got[2] = agg_combine(&agg, halves[0], halves[1], &w->arena, &err);
-                for (uint32_t k = 0; k < sel.count; k++) /* In runs, so that combining keeps the order. */
+                /* In runs, so that combining keeps the order. */
+                for (uint32_t k = 0; k < sel.count; k++)
                     groups[k] = grouped[k * 3 / sel.count];
                 got[3] = agg_update_groups(&agg, groups, 0, args, &sel, &w->arena, &err);
                 for (int g = 1; g < 3 && got[3] == KDK_OK; g++)
@@ -409,8 +535,10 @@ TEST(agg, all_ways_give_one_answer)
                     if (got[k] == KDK_OK && agg.result.id == LT_DOUBLE && !out[k].null)
                         out[k].f = (double)(float)out[k].f; /* But for rounding. */
                     outcome(got[k], &err, agg.result, &out[k], &text[k]);
-                    if (got[0] == KDK_OK && got[k] == KDK_OK && !CHECK_STR(text[k].data, text[0].data))
-                        check_true(false, names[i], ltype_id_name(column_types[c].id), (int)seed);
+                    if (got[0] == KDK_OK && got[k] == KDK_OK &&
+                        !CHECK_STR(text[k].data, text[0].data))
+                        check_true(false, names[i], ltype_id_name(column_types[c].id),
+                                   (int)seed);
                 }
                 for (int k = 0; k < 4; k++)
                     buf_deinit(&text[k]);
@@ -421,7 +549,8 @@ TEST(agg, all_ways_give_one_answer)
     }
 }
 
-static void check_agg(const char *name, struct ltype type, const char *const *values, uint32_t count, const char *want)
+static void check_agg(const char *name, struct ltype type, const char *const *values,
+                      uint32_t count, const char *want)
 {
     struct agg agg;
     struct err err = {0};
@@ -434,7 +563,9 @@ static void check_agg(const char *name, struct ltype type, const char *const *va
     for (uint32_t i = 0; i < count && status == KDK_OK; i++) {
         struct datum args[2] = {DATUM_NULL, {.s = str_of("-", 1)}};
         if (values[i])
-            CHECK_EQ(datum_parse(type, values[i], strlen(values[i]), &arena, &args[0], &err), KDK_OK);
+            CHECK_EQ(
+                datum_parse(type, values[i], strlen(values[i]), &arena, &args[0], &err),
+                KDK_OK);
         status = agg_update_row(&agg, state, args, &arena, &err);
     }
     if (status == KDK_OK)

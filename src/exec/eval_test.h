@@ -1,8 +1,11 @@
-/* eval_test.h - expressions for tests, from a prefix notation, typed by the rules of catalog/fn.h.
+/* eval_test.h - expressions for tests, from a prefix notation, typed by the rules of
+ * catalog/fn.h.
  *
  *   42  -7  1.5  true  false  null  'text'  'text'::type      literals: integer or bigint, numeric, boolean, untyped, typed
  *   #3                                                         column 3
- *   (name x ...)                                               function or operator; also and or not isnull isnotnull istrue distinct case
+ *   (name x ...)                                               function or operator; also
+ *                                                              and or not isnull isnotnull
+ *                                                              istrue distinct case
  *                                                              coalesce in
  *   (cast x type)  (try x type)                                conversions
  */
@@ -29,7 +32,8 @@ static inline struct expr *read_fail(struct reader *r, kdk_status status)
     return NULL;
 }
 
-static inline struct expr *node_of(struct reader *r, enum expr_kind kind, struct ltype type, uint32_t arg_count)
+static inline struct expr *node_of(struct reader *r, enum expr_kind kind, struct ltype type,
+                                   uint32_t arg_count)
 {
     struct expr *e = ARENA_NEW(r->arena, struct expr);
     e->kind = kind;
@@ -70,7 +74,8 @@ static inline struct ltype read_type(struct reader *r)
     read_space(r);
     for (size_t i = 0; i < COUNT_OF(types); i++) {
         size_t n = strlen(types[i].name);
-        if (strncmp(r->at, types[i].name, n) == 0 && !strchr("0123456789abcdefghijklmnopqrstuvwxyz", r->at[n] ? r->at[n] : '.')) {
+        if (strncmp(r->at, types[i].name, n) == 0 &&
+            !strchr("0123456789abcdefghijklmnopqrstuvwxyz", r->at[n] ? r->at[n] : '.')) {
             t = types[i].type;
             r->at += n;
             break;
@@ -92,16 +97,19 @@ static inline struct ltype read_type(struct reader *r)
     return t;
 }
 
-static inline struct expr *convert_to(struct reader *r, struct expr *e, struct ltype to, bool explicit_cast)
+static inline struct expr *convert_to(struct reader *r, struct expr *e, struct ltype to,
+                                      bool explicit_cast)
 {
     if (!e)
         return NULL;
     if (e->type.id == LT_UNKNOWN && e->kind == EX_CONST) {
-        struct expr *c = node_of(r, EX_CONST, cast_type(e->type, to, e->value.null ? NULL : &e->value.s), 0);
+        struct expr *c = node_of(
+            r, EX_CONST, cast_type(e->type, to, e->value.null ? NULL : &e->value.s), 0);
         c->value = DATUM_NULL;
         if (!e->value.null) {
-            kdk_status status =
-                eval_cast(LTYPE(TEXT), c->type, explicit_cast ? CAST_EXPLICIT : CAST_ASSIGNMENT, &e->value, r->arena, &c->value, r->err);
+            kdk_status status = eval_cast(LTYPE(TEXT), c->type,
+                                          explicit_cast ? CAST_EXPLICIT : CAST_ASSIGNMENT,
+                                          &e->value, r->arena, &c->value, r->err);
             if (status != KDK_OK)
                 return read_fail(r, status);
         }
@@ -172,7 +180,8 @@ static inline struct expr *read_literal(struct reader *r)
 }
 
 /* All arguments from `first` on, every `step`th and the last, to their common type. */
-static inline void unify(struct reader *r, struct expr *e, const char *what, uint32_t first, uint32_t step)
+static inline void unify(struct reader *r, struct expr *e, const char *what, uint32_t first,
+                         uint32_t step)
 {
     struct ltype types[64], common;
     uint32_t n = 0;
@@ -192,7 +201,8 @@ static inline void unify(struct reader *r, struct expr *e, const char *what, uin
     e->type = common;
 }
 
-static inline struct expr *read_call(struct reader *r, const char *name, struct expr **args, uint32_t count)
+static inline struct expr *read_call(struct reader *r, const char *name, struct expr **args,
+                                     uint32_t count)
 {
     struct ltype types[64], cast_to[64];
     const struct datum *constants[64];
@@ -214,8 +224,10 @@ static inline struct expr *read_call(struct reader *r, const char *name, struct 
         e->can_fail |= e->args[i]->can_fail;
         e->is_volatile |= e->args[i]->is_volatile;
     }
-    e->type = fn_result(id, types, count, fn_result_digits(id, constants, MIN(count, (uint32_t)FN_ARGS_MAX)));
-    e->can_fail |= fn_call_can_fail(id, types, constants, MIN(count, (uint32_t)FN_ARGS_MAX));
+    e->type = fn_result(id, types, count,
+                        fn_result_digits(id, constants, MIN(count, (uint32_t)FN_ARGS_MAX)));
+    e->can_fail |=
+        fn_call_can_fail(id, types, constants, MIN(count, (uint32_t)FN_ARGS_MAX));
     e->is_volatile |= fn_table[id].volatility == FN_VOLATILE;
     return e;
 }
@@ -225,8 +237,16 @@ static inline struct expr *read_list(struct reader *r)
     static const struct {
         const char *name;
         enum expr_kind kind;
-    } kinds[] = {{"and", EX_AND},         {"or", EX_OR},         {"not", EX_NOT},   {"isnull", EX_IS_NULL}, {"isnotnull", EX_IS_NOT_NULL},
-                 {"istrue", EX_IS_TRUE},  {"distinct", EX_IS_DISTINCT}, {"case", EX_CASE}, {"coalesce", EX_COALESCE}, {"in", EX_IN}};
+    } kinds[] = {{"and", EX_AND},
+                 {"or", EX_OR},
+                 {"not", EX_NOT},
+                 {"isnull", EX_IS_NULL},
+                 {"isnotnull", EX_IS_NOT_NULL},
+                 {"istrue", EX_IS_TRUE},
+                 {"distinct", EX_IS_DISTINCT},
+                 {"case", EX_CASE},
+                 {"coalesce", EX_COALESCE},
+                 {"in", EX_IN}};
     char name[40];
     size_t n = 0;
     struct expr *args[64];
@@ -296,17 +316,19 @@ static inline struct expr *read_expr(struct reader *r)
 }
 
 /* NULL on a binder's error: then `status` is set. */
-static inline struct expr *expr_of(const char *text, const struct ltype *columns, struct arena *arena, kdk_status *status,
-                                   struct err *err)
+static inline struct expr *expr_of(const char *text, const struct ltype *columns,
+                                   struct arena *arena, kdk_status *status, struct err *err)
 {
-    struct reader r = {.at = arena_strdup(arena, text), .arena = arena, .err = err, .columns = columns};
+    struct reader r = {
+        .at = arena_strdup(arena, text), .arena = arena, .err = err, .columns = columns};
     struct expr *e = read_expr(&r);
     *status = r.status;
     return r.status == KDK_OK ? e : NULL;
 }
 
 /* The value as text, "NULL", or "!SQLSTATE message". */
-static inline void outcome(kdk_status status, const struct err *err, struct ltype type, const struct datum *value, struct buf *out)
+static inline void outcome(kdk_status status, const struct err *err, struct ltype type,
+                           const struct datum *value, struct buf *out)
 {
     buf_clear(out);
     if (status != KDK_OK)

@@ -1,15 +1,17 @@
 /* eval_vec.c - running compiled expressions over batches.
  *
- * A node's result is right for the rows of the selection it was given, at their own row numbers; elsewhere it is readable, no more. When any
- * node meets an error, its message does not matter: the scalar interpreter goes over the selected rows in order, and words the first one (E1). So nodes are
- * free to work one after the other over all rows.
+ * A node's result is right for the rows of the selection it was given, at their own row
+ * numbers; elsewhere it is readable, no more. When any node meets an error, its message
+ * does not matter: the scalar interpreter goes over the selected rows in order, and words
+ * the first one (E1). So nodes are free to work one after the other over all rows.
  */
 #include <stdatomic.h>
 
 #include "exec/eval_node.h"
 #include "exec/fn_num.h"
 
-static kdk_status run(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out);
+static kdk_status run(struct eval *ev, struct node *n, const struct sel *sel,
+                      struct vec **out);
 
 /* ------------------------------------------------------------------- text pool ---- */
 
@@ -51,7 +53,8 @@ static kdk_status pool_restart(struct eval *ev)
     return pool_grow(ev, 1);
 }
 
-/* After a body ran: if it went to the heap, its result moves to a chunk and the heap is let go, since nobody will ever free a program. */
+/* After a body ran: if it went to the heap, its result moves to a chunk and the heap is let
+ * go, since nobody will ever free a program. */
 static kdk_status pool_settle(struct eval *ev, struct ltype type, struct datum *value)
 {
     kdk_status status = KDK_OK;
@@ -89,7 +92,8 @@ static void sel_bits(const struct sel *sel, uint32_t count, uint64_t *bits)
 }
 
 /* Which selected rows of a boolean vector are true, which are not NULL. */
-static void truth_bits(const struct vec *v, const struct sel *sel, uint32_t count, uint64_t *is_true, uint64_t *valid)
+static void truth_bits(const struct vec *v, const struct sel *sel, uint32_t count,
+                       uint64_t *is_true, uint64_t *valid)
 {
     uint64_t in[BATCH_WORDS];
     size_t words = bits_words(count);
@@ -121,8 +125,8 @@ static void truth_bits(const struct vec *v, const struct sel *sel, uint32_t coun
 }
 
 /* The node's boolean result. Rows outside of `valid` are NULL, or not selected. */
-static void give_bits(struct eval *ev, struct node *n, const struct sel *sel, const uint64_t *is_true,
-                      const uint64_t *valid, struct vec **out)
+static void give_bits(struct eval *ev, struct node *n, const struct sel *sel,
+                      const uint64_t *is_true, const uint64_t *valid, struct vec **out)
 {
     size_t words = bits_words(ev->count);
     uint64_t in[BATCH_WORDS], missing = 0;
@@ -150,12 +154,14 @@ static struct sel list_rows(struct eval *ev, struct node *n, const uint64_t *bit
     return (struct sel){n->rows, count};
 }
 
-static kdk_status run_junction(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+static kdk_status run_junction(struct eval *ev, struct node *n, const struct sel *sel,
+                               struct vec **out)
 {
     kdk_status status = KDK_OK;
     bool is_and = n->op == N_AND;
     size_t words = bits_words(ev->count);
-    uint64_t all_true[BATCH_WORDS], all_false[BATCH_WORDS], open[BATCH_WORDS], t[BATCH_WORDS], valid[BATCH_WORDS];
+    uint64_t all_true[BATCH_WORDS], all_false[BATCH_WORDS], open[BATCH_WORDS],
+        t[BATCH_WORDS], valid[BATCH_WORDS];
 
     /* AND: true while all are true, false once one is false. OR: the mirror image. */
     sel_bits(sel, ev->count, open); /* Rows that are not decided. */
@@ -170,7 +176,8 @@ static kdk_status run_junction(struct eval *ev, struct node *n, const struct sel
             uint32_t left = kernel_bits_count(open, ev->count);
             if (left == 0)
                 break;
-            if (left < sel->count && (n->args[i]->can_fail || n->args[i]->e->is_volatile || left * 8 < sel->count))
+            if (left < sel->count && (n->args[i]->can_fail || n->args[i]->e->is_volatile ||
+                                      left * 8 < sel->count))
                 now = list_rows(ev, n, open);
         }
         TRY(run(ev, n->args[i], &now, &v));
@@ -195,7 +202,8 @@ out:
     return status;
 }
 
-static kdk_status run_truth_test(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+static kdk_status run_truth_test(struct eval *ev, struct node *n, const struct sel *sel,
+                                 struct vec **out)
 {
     kdk_status status = KDK_OK;
     struct vec *v;
@@ -211,7 +219,8 @@ out:
     return status;
 }
 
-static kdk_status run_null_test(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+static kdk_status run_null_test(struct eval *ev, struct node *n, const struct sel *sel,
+                                struct vec **out)
 {
     kdk_status status = KDK_OK;
     struct vec *v;
@@ -219,7 +228,7 @@ static kdk_status run_null_test(struct eval *ev, struct node *n, const struct se
     TRY(run(ev, n->args[0], sel, &v));
     sel_bits(sel, ev->count, in);
     for (size_t w = 0; w < bits_words(ev->count); w++) {
-        uint64_t valid = !v->validity              ? UINT64_MAX
+        uint64_t valid = !v->validity             ? UINT64_MAX
                          : v->form == VF_CONSTANT ? (vec_valid(v, 0) ? UINT64_MAX : 0)
                                                   : v->validity[w];
         t[w] = in[w] & (n->op == N_IS_NULL ? ~valid : valid);
@@ -293,8 +302,8 @@ static struct ltype tmp_type(const struct vec *v, enum vwidth width)
     return is_integer_width(width) ? LTYPE_NUM(NUM_DIGITS_MAX, 0) : v->type;
 }
 
-static kdk_status narrow_rows(struct eval *ev, const struct vec *v, enum vwidth width, const struct sel *sel,
-                              struct vec *into)
+static kdk_status narrow_rows(struct eval *ev, const struct vec *v, enum vwidth width,
+                              const struct sel *sel, struct vec *into)
 {
     kdk_status status = KDK_OK;
     struct err *err = ev->err;
@@ -304,16 +313,19 @@ static kdk_status narrow_rows(struct eval *ev, const struct vec *v, enum vwidth 
         struct datum d = vec_get(v, row);
         int128 value = d.null ? 0 : v->type.id == LT_NUMERIC ? d.w : d.i;
         TRY_ASSERT(vwidth_for(value, value) <= width);
-        put_integer((uint8_t *)into->data + (size_t)row * vwidth_bytes(width), width, value);
+        put_integer((uint8_t *)into->data + (size_t)row * vwidth_bytes(width), width,
+                    value);
     }
 out:
     return status;
 }
 
-/* `v`, which is argument i of n, at `width`. With may_be_constant one value may stand for all. A value that does not fit although an interval says so is a
- * broken promise of whoever gave the bounds. */
-static kdk_status operand(struct eval *ev, struct node *n, uint32_t i, struct vec *v, enum vwidth width,
-                          const struct sel *sel, bool may_be_constant, struct operand *o)
+/* `v`, which is argument i of n, at `width`. With may_be_constant one value may stand for
+ * all. A value that does not fit although an interval says so is a broken promise of
+ * whoever gave the bounds. */
+static kdk_status operand(struct eval *ev, struct node *n, uint32_t i, struct vec *v,
+                          enum vwidth width, const struct sel *sel, bool may_be_constant,
+                          struct operand *o)
 {
     kdk_status status = KDK_OK;
     struct err *err = ev->err;
@@ -333,13 +345,15 @@ static kdk_status operand(struct eval *ev, struct node *n, uint32_t i, struct ve
     }
     if (v->form != VF_FLAT) {
         TRY(need_tmp(ev, n, i, tmp_type(v, width)));
-        if (v->width > (uint8_t)width) { /* A flat copy cannot narrow: rare enough to go row by row. */
+        if (v->width > (uint8_t)width) {
+            /* A flat copy cannot narrow: rare enough to go row by row. */
             TRY(narrow_rows(ev, v, width, sel, &n->tmp[i]));
             o->validity = v->form == VF_CONSTANT ? NULL : v->validity;
             o->data = n->tmp[i].data;
             goto out;
         }
-        vec_flatten(v, sel, ev->count, is_integer_width(width) ? width : (enum vwidth)v->width, &n->tmp[i]);
+        vec_flatten(v, sel, ev->count,
+                    is_integer_width(width) ? width : (enum vwidth)v->width, &n->tmp[i]);
         if (v->form == VF_CONSTANT)
             n->tmp[i].validity = NULL;
         v = &n->tmp[i];
@@ -352,7 +366,8 @@ static kdk_status operand(struct eval *ev, struct node *n, uint32_t i, struct ve
         TRY_ASSERT(cast != NULL);
         TRY(need_tmp(ev, n, i, tmp_type(v, width)));
         TRY_ASSERT(v != &n->tmp[i]);
-        cast(v->data, n->tmp[i].room, sel->rows, sel->count, v->width > (uint8_t)width ? failed : NULL);
+        cast(v->data, n->tmp[i].room, sel->rows, sel->count,
+             v->width > (uint8_t)width ? failed : NULL);
         if (v->width > (uint8_t)width)
             TRY_ASSERT(kernel_first_failed(failed, v->validity, ev->count) == UINT32_MAX);
         o->data = n->tmp[i].room;
@@ -361,15 +376,19 @@ out:
     return status;
 }
 
-/* A kernel over all rows beats one over a list while the list is long. It may run over rows that nobody asked for where that cannot be noticed: the arguments are
- * flat numbers, which are readable everywhere, and need no narrowing. Bits that it makes there are to be masked. */
-static const struct sel *whole_batch(const struct eval *ev, const struct sel *sel, const struct vec *a, const struct vec *b,
+/* A kernel over all rows beats one over a list while the list is long. It may run over rows
+ * that nobody asked for where that cannot be noticed: the arguments are flat numbers, which
+ * are readable everywhere, and need no narrowing. Bits that it makes there are to be
+ * masked. */
+static const struct sel *whole_batch(const struct eval *ev, const struct sel *sel,
+                                     const struct vec *a, const struct vec *b,
                                      enum vwidth width, struct sel *all)
 {
     if (!sel->rows || sel->count * 2 < ev->count || width > W_64)
         return sel;
-    if ((a->form != VF_FLAT && a->form != VF_CONSTANT) || (b->form != VF_FLAT && b->form != VF_CONSTANT) ||
-        a->width > (uint8_t)width || b->width > (uint8_t)width)
+    if ((a->form != VF_FLAT && a->form != VF_CONSTANT) ||
+        (b->form != VF_FLAT && b->form != VF_CONSTANT) || a->width > (uint8_t)width ||
+        b->width > (uint8_t)width)
         return sel;
     *all = (struct sel){NULL, ev->count};
     return all;
@@ -383,19 +402,23 @@ static void mask_bits(const struct eval *ev, uint64_t *bits, const struct sel *s
 }
 
 /* All rows NULL. */
-static kdk_status give_null(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+static kdk_status give_null(struct eval *ev, struct node *n, const struct sel *sel,
+                            struct vec **out)
 {
     (void)sel;
     vec_reset(&n->reg, ltype_width(n->type));
     n->reg.validity = n->reg.room_validity;
     memset(n->reg.validity, 0, bits_words(ev->count) * 8);
-    memset(n->reg.data, 0, n->reg.width == W_BIT ? BATCH_ROWS / 8 : BATCH_ROWS * vwidth_bytes((enum vwidth)n->reg.width));
+    memset(n->reg.data, 0,
+           n->reg.width == W_BIT ? BATCH_ROWS / 8
+                                 : BATCH_ROWS * vwidth_bytes((enum vwidth)n->reg.width));
     *out = &n->reg;
     return KDK_OK;
 }
 
 /* The result is valid where both are. */
-static void give_validity(struct eval *ev, struct node *n, const uint64_t *a, const uint64_t *b)
+static void give_validity(struct eval *ev, struct node *n, const uint64_t *a,
+                          const uint64_t *b)
 {
     n->reg.validity = NULL;
     if (!a && !b)
@@ -423,7 +446,8 @@ static kdk_status failed_row(struct eval *ev)
     return err_set(ev->err, KDK_OUT_OF_RANGE, "value out of range");
 }
 
-static kdk_status run_arith(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+static kdk_status run_arith(struct eval *ev, struct node *n, const struct sel *sel,
+                            struct vec **out)
 {
     kdk_status status = KDK_OK;
     struct vec *va, *vb;
@@ -442,8 +466,8 @@ static kdk_status run_arith(struct eval *ev, struct node *n, const struct sel *s
     reset_reg(n, width);
     give_validity(ev, n, a.validity, b.validity);
     enum kernel_form form = a.constant ? KF_CV : b.constant ? KF_VC : KF_VV;
-    kernels()->arith[n->kernel][width][form](a.data, b.data, n->reg.data, rows->rows, rows->count,
-                                             n->checked ? failed : NULL);
+    kernels()->arith[n->kernel][width][form](a.data, b.data, n->reg.data, rows->rows,
+                                             rows->count, n->checked ? failed : NULL);
     if (n->checked && rows != sel)
         mask_bits(ev, failed, sel);
     if (n->checked && kernel_first_failed(failed, n->reg.validity, ev->count) != UINT32_MAX)
@@ -453,7 +477,8 @@ out:
     return status;
 }
 
-static kdk_status run_scale(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+static kdk_status run_scale(struct eval *ev, struct node *n, const struct sel *sel,
+                            struct vec **out)
 {
     kdk_status status = KDK_OK;
     struct vec *v;
@@ -467,7 +492,8 @@ static kdk_status run_scale(struct eval *ev, struct node *n, const struct sel *s
     put_integer(&n->small[1], width, n->factor);
     reset_reg(n, width);
     give_validity(ev, n, a.validity, NULL);
-    kernels()->arith[KA_MUL][width][KF_VC](a.data, &n->small[1], n->reg.data, sel->rows, sel->count, NULL);
+    kernels()->arith[KA_MUL][width][KF_VC](a.data, &n->small[1], n->reg.data, sel->rows,
+                                           sel->count, NULL);
     *out = &n->reg;
 out:
     return status;
@@ -482,7 +508,8 @@ static void give_alias(struct node *n, const struct vec *v, struct vec **out)
     *out = &n->alias;
 }
 
-static kdk_status run_alias(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+static kdk_status run_alias(struct eval *ev, struct node *n, const struct sel *sel,
+                            struct vec **out)
 {
     kdk_status status = KDK_OK;
     struct vec *v;
@@ -492,7 +519,8 @@ out:
     return status;
 }
 
-static kdk_status run_convert(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+static kdk_status run_convert(struct eval *ev, struct node *n, const struct sel *sel,
+                              struct vec **out)
 {
     kdk_status status = KDK_OK;
     struct vec *v;
@@ -501,7 +529,8 @@ static kdk_status run_convert(struct eval *ev, struct node *n, const struct sel 
     uint64_t failed[BATCH_WORDS] = {0};
 
     TRY(run(ev, n->args[0], sel, &v));
-    if (is_integer_width(width) && v->width <= (uint8_t)width) { /* Narrow enough already. */
+    if (is_integer_width(width) && v->width <= (uint8_t)width) {
+        /* Narrow enough already. */
         give_alias(n, v, out);
         goto out;
     }
@@ -510,7 +539,8 @@ static kdk_status run_convert(struct eval *ev, struct node *n, const struct sel 
         return give_null(ev, n, sel, out);
     reset_reg(n, width);
     give_validity(ev, n, a.validity, NULL);
-    kernels()->cast[v->width][width](a.data, n->reg.data, sel->rows, sel->count, n->checked ? failed : NULL);
+    kernels()->cast[v->width][width](a.data, n->reg.data, sel->rows, sel->count,
+                                     n->checked ? failed : NULL);
     if (n->checked && kernel_first_failed(failed, n->reg.validity, ev->count) != UINT32_MAX)
         return failed_row(ev);
     *out = &n->reg;
@@ -518,7 +548,8 @@ out:
     return status;
 }
 
-static kdk_status run_decimal_to_double(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+static kdk_status run_decimal_to_double(struct eval *ev, struct node *n,
+                                        const struct sel *sel, struct vec **out)
 {
     kdk_status status = KDK_OK;
     struct vec *v;
@@ -534,7 +565,9 @@ static kdk_status run_decimal_to_double(struct eval *ev, struct node *n, const s
     double *z = n->reg.data;
     for (uint32_t k = 0; k < sel->count; k++) {
         uint32_t row = SEL_ROW(sel, k);
-        z[row] = num_to_double(width == W_64 ? ((const int64_t *)a.data)[row] : ((const int128 *)a.data)[row], scale);
+        z[row] = num_to_double(width == W_64 ? ((const int64_t *)a.data)[row]
+                                             : ((const int128 *)a.data)[row],
+                               scale);
     }
     *out = &n->reg;
 out:
@@ -559,7 +592,8 @@ static kdk_status memo_grow(struct eval *ev, struct node *n, uint32_t count)
     TRY_MEM(fresh.is_true = ARENA_ARRAY(ev->arena, uint64_t, words));
     TRY_MEM(fresh.is_null = ARENA_ARRAY(ev->arena, uint64_t, words));
     if (n->type.id != LT_BOOLEAN)
-        TRY_MEM(fresh.values = arena_alloc_aligned(ev->arena, size_mul(fresh.cap, sizeof *fresh.values), 16));
+        TRY_MEM(fresh.values = arena_alloc_aligned(
+                    ev->arena, size_mul(fresh.cap, sizeof *fresh.values), 16));
     if (old_words) {
         memcpy(fresh.known, m->known, old_words * 8);
         memcpy(fresh.is_true, m->is_true, old_words * 8);
@@ -572,9 +606,10 @@ out:
     return status;
 }
 
-/* The node's scalar meaning for one value of its argument number `which`, the others being constant. */
-static kdk_status apply_one(struct eval *ev, struct node *n, uint32_t which, const struct datum *value,
-                            struct datum *out)
+/* The node's scalar meaning for one value of its argument number `which`, the others being
+ * constant. */
+static kdk_status apply_one(struct eval *ev, struct node *n, uint32_t which,
+                            const struct datum *value, struct datum *out)
 {
     kdk_status status = KDK_OK;
     struct datum args[FN_ARGS_MAX];
@@ -589,7 +624,8 @@ static kdk_status apply_one(struct eval *ev, struct node *n, uint32_t which, con
             return KDK_OK;
         }
         for (uint32_t i = 0; i < n->list->count; i++)
-            if (value_compare(n->args[0]->type, value, n->args[0]->type, &n->list->values[i]) == 0) {
+            if (value_compare(n->args[0]->type, value, n->args[0]->type,
+                              &n->list->values[i]) == 0) {
                 *out = (struct datum){.i = 1};
                 return KDK_OK;
             }
@@ -604,9 +640,10 @@ out:
     return status;
 }
 
-/* Works out the node once for each code that occurs. *done is false when there is nothing to gain. */
-static kdk_status run_by_code(struct eval *ev, struct node *n, uint32_t which, const struct vec *v,
-                              const struct sel *sel, struct vec **out)
+/* Works out the node once for each code that occurs. *done is false when there is nothing
+ * to gain. */
+static kdk_status run_by_code(struct eval *ev, struct node *n, uint32_t which,
+                              const struct vec *v, const struct sel *sel, struct vec **out)
 {
     kdk_status status = KDK_OK;
     struct err *err = ev->err;
@@ -667,7 +704,8 @@ out:
     return status;
 }
 
-/* The one argument that is a dictionary while all others are constants, or UINT32_MAX. NULL must give NULL. */
+/* The one argument that is a dictionary while all others are constants, or UINT32_MAX. NULL
+ * must give NULL. */
 static uint32_t dictionary_argument(const struct node *n, struct vec *const *vecs)
 {
     uint32_t which = UINT32_MAX;
@@ -692,7 +730,8 @@ static uint32_t dictionary_argument(const struct node *n, struct vec *const *vec
 
 /* ------------------------------------------------------------------- comparisons ---- */
 
-static kdk_status run_compare(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+static kdk_status run_compare(struct eval *ev, struct node *n, const struct sel *sel,
+                              struct vec **out)
 {
     kdk_status status = KDK_OK;
     struct err *err = ev->err;
@@ -706,18 +745,21 @@ static kdk_status run_compare(struct eval *ev, struct node *n, const struct sel 
     uint32_t which = dictionary_argument(n, v);
     if (which != UINT32_MAX)
         return run_by_code(ev, n, which, v[which], sel, out);
-    if (v[0]->form == VF_DICT && v[1]->form == VF_DICT && v[0]->dict_id != 0 && v[0]->dict_id == v[1]->dict_id &&
-        (op == KC_EQ || op == KC_NE)) {
-        kernels()->cmp_vv[op][W_32](v[0]->data, v[1]->data, sel->rows, sel->count, ev->count, bits);
+    if (v[0]->form == VF_DICT && v[1]->form == VF_DICT && v[0]->dict_id != 0 &&
+        v[0]->dict_id == v[1]->dict_id && (op == KC_EQ || op == KC_NE)) {
+        kernels()->cmp_vv[op][W_32](v[0]->data, v[1]->data, sel->rows, sel->count,
+                                    ev->count, bits);
         a = (struct operand){.validity = v[0]->validity};
         b = (struct operand){.validity = v[1]->validity};
     } else {
         enum vwidth width = (enum vwidth)MAX(v[0]->width, v[1]->width);
         TRY_ASSERT(is_integer_width(width) || v[0]->width == v[1]->width);
-        /* A constant takes the width of the column if its value fits: it need not be widened for it. */
+        /* A constant takes the width of the column if its value fits: it need not be
+         * widened for it. */
         if (is_integer_width(width)) {
             for (int i = 0; i < 2; i++)
-                if (v[i]->form == VF_CONSTANT && v[!i]->form != VF_CONSTANT && vec_valid(v[i], 0)) {
+                if (v[i]->form == VF_CONSTANT && v[!i]->form != VF_CONSTANT &&
+                    vec_valid(v[i], 0)) {
                     int128 value = get_integer(v[i]);
                     width = MAX((enum vwidth)v[!i]->width, vwidth_for(value, value));
                 }
@@ -729,11 +771,14 @@ static kdk_status run_compare(struct eval *ev, struct node *n, const struct sel 
         if (a.null || b.null)
             return give_null(ev, n, sel, out);
         if (a.constant)
-            kernels()->cmp_vc[kernel_cmp_flip(op)][width](b.data, a.data, rows->rows, rows->count, ev->count, bits);
+            kernels()->cmp_vc[kernel_cmp_flip(op)][width](b.data, a.data, rows->rows,
+                                                          rows->count, ev->count, bits);
         else if (b.constant)
-            kernels()->cmp_vc[op][width](a.data, b.data, rows->rows, rows->count, ev->count, bits);
+            kernels()->cmp_vc[op][width](a.data, b.data, rows->rows, rows->count, ev->count,
+                                         bits);
         else
-            kernels()->cmp_vv[op][width](a.data, b.data, rows->rows, rows->count, ev->count, bits);
+            kernels()->cmp_vv[op][width](a.data, b.data, rows->rows, rows->count, ev->count,
+                                         bits);
         if (rows != sel)
             mask_bits(ev, bits, sel);
     }
@@ -743,7 +788,8 @@ static kdk_status run_compare(struct eval *ev, struct node *n, const struct sel 
     }
     sel_bits(sel, ev->count, valid);
     for (size_t w = 0; w < bits_words(ev->count); w++) {
-        valid[w] &= (a.validity ? a.validity[w] : UINT64_MAX) & (b.validity ? b.validity[w] : UINT64_MAX);
+        valid[w] &= (a.validity ? a.validity[w] : UINT64_MAX) &
+                    (b.validity ? b.validity[w] : UINT64_MAX);
         bits[w] &= valid[w];
     }
     give_bits(ev, n, sel, bits, valid, out);
@@ -767,7 +813,8 @@ static bool in_sorted(struct ltype type, const struct in_list *list, const struc
     return false;
 }
 
-static kdk_status run_in(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+static kdk_status run_in(struct eval *ev, struct node *n, const struct sel *sel,
+                         struct vec **out)
 {
     kdk_status status = KDK_OK;
     struct vec *v;
@@ -778,19 +825,23 @@ static kdk_status run_in(struct eval *ev, struct node *n, const struct sel *sel,
     if (v->form == VF_FLAT && n->list->count <= 8 && v->width == W_STR) {
         uint64_t one[BATCH_WORDS];
         for (uint32_t i = 0; i < n->list->count; i++) {
-            kernels()->cmp_vc[KC_EQ][W_STR](v->data, &n->list->values[i].s, sel->rows, sel->count, ev->count, one);
+            kernels()->cmp_vc[KC_EQ][W_STR](v->data, &n->list->values[i].s, sel->rows,
+                                            sel->count, ev->count, one);
             kernel_bits_or(t, t, one, ev->count);
         }
-    } else if (v->form == VF_FLAT && n->list->count <= 8 && is_integer_width((enum vwidth)v->width)) {
+    } else if (v->form == VF_FLAT && n->list->count <= 8 &&
+               is_integer_width((enum vwidth)v->width)) {
         /* A few comparisons. Values that the width cannot hold are not there. */
         enum vwidth width = (enum vwidth)v->width;
         uint64_t one[BATCH_WORDS];
         for (uint32_t i = 0; i < n->list->count; i++) {
-            int128 value = v->type.id == LT_NUMERIC ? n->list->values[i].w : n->list->values[i].i;
+            int128 value =
+                v->type.id == LT_NUMERIC ? n->list->values[i].w : n->list->values[i].i;
             if (vwidth_for(value, value) > width)
                 continue;
             put_integer(&n->small[0], width, value);
-            kernels()->cmp_vc[KC_EQ][width](v->data, &n->small[0], sel->rows, sel->count, ev->count, one);
+            kernels()->cmp_vc[KC_EQ][width](v->data, &n->small[0], sel->rows, sel->count,
+                                            ev->count, one);
             kernel_bits_or(t, t, one, ev->count);
         }
     } else {
@@ -803,7 +854,7 @@ static kdk_status run_in(struct eval *ev, struct node *n, const struct sel *sel,
     }
     sel_bits(sel, ev->count, valid);
     for (size_t w = 0; w < bits_words(ev->count); w++) {
-        uint64_t there = !v->validity              ? UINT64_MAX
+        uint64_t there = !v->validity             ? UINT64_MAX
                          : v->form == VF_CONSTANT ? (vec_valid(v, 0) ? UINT64_MAX : 0)
                                                   : v->validity[w];
         t[w] &= there;
@@ -814,7 +865,8 @@ out:
     return status;
 }
 
-static kdk_status run_like(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+static kdk_status run_like(struct eval *ev, struct node *n, const struct sel *sel,
+                           struct vec **out)
 {
     kdk_status status = KDK_OK;
     struct vec *v;
@@ -848,7 +900,8 @@ out:
 /* Days of a table from day to field: 30 years fit, and 80 KB. */
 enum { EXTRACT_TABLE_DAYS = 20000 };
 
-static kdk_status run_extract(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+static kdk_status run_extract(struct eval *ev, struct node *n, const struct sel *sel,
+                              struct vec **out)
 {
     kdk_status status = KDK_OK;
     struct vec *v;
@@ -884,25 +937,26 @@ out:
 }
 
 /* Integer division: args[0] / or % args[1]. */
-#define DIVIDE_ROWS(T, LEAST)                                                            \
-    do {                                                                                 \
-        const T *x = a.data, *y = b.data;                                                \
-        T *z = n->reg.data;                                                              \
-        for (uint32_t k = 0; k < sel->count; k++) {                                      \
-            uint32_t row = SEL_ROW(sel, k);                                              \
-            T d = y[b.constant ? 0 : row], v = x[row];                                   \
-            if (KDK_UNLIKELY(d == 0 || (d == -1 && v == (LEAST)))) {            \
-                bool valid = !n->reg.validity || bit_get(n->reg.validity, row);          \
-                if (valid && (d == 0 || !n->remainder))                                  \
-                    return failed_row(ev);                                               \
-                z[row] = 0;                                                              \
-            } else {                                                                     \
-                z[row] = (T)(n->remainder ? v % d : v / d);                              \
-            }                                                                            \
-        }                                                                                \
+#define DIVIDE_ROWS(T, LEAST)                                                              \
+    do {                                                                                   \
+        const T *x = a.data, *y = b.data;                                                  \
+        T *z = n->reg.data;                                                                \
+        for (uint32_t k = 0; k < sel->count; k++) {                                        \
+            uint32_t row = SEL_ROW(sel, k);                                                \
+            T d = y[b.constant ? 0 : row], v = x[row];                                     \
+            if (KDK_UNLIKELY(d == 0 || (d == -1 && v == (LEAST)))) {                       \
+                bool valid = !n->reg.validity || bit_get(n->reg.validity, row);            \
+                if (valid && (d == 0 || !n->remainder))                                    \
+                    return failed_row(ev);                                                 \
+                z[row] = 0;                                                                \
+            } else {                                                                       \
+                z[row] = (T)(n->remainder ? v % d : v / d);                                \
+            }                                                                              \
+        }                                                                                  \
     } while (0)
 
-static kdk_status run_divide(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+static kdk_status run_divide(struct eval *ev, struct node *n, const struct sel *sel,
+                             struct vec **out)
 {
     kdk_status status = KDK_OK;
     struct vec *va, *vb;
@@ -927,20 +981,21 @@ out:
 
 /* ------------------------------------------------------------------ CASE, COALESCE ---- */
 
-#define COPY_ROWS(T)                                                    \
-    do {                                                                \
-        const T *x = from;                                              \
-        T *z = into->data;                                              \
-        if (constant)                                                   \
-            for (uint32_t k = 0; k < sel->count; k++)                   \
-                z[SEL_ROW(sel, k)] = x[0];                              \
-        else                                                            \
-            for (uint32_t k = 0; k < sel->count; k++)                   \
-                z[SEL_ROW(sel, k)] = x[SEL_ROW(sel, k)];                \
+#define COPY_ROWS(T)                                                                       \
+    do {                                                                                   \
+        const T *x = from;                                                                 \
+        T *z = into->data;                                                                 \
+        if (constant)                                                                      \
+            for (uint32_t k = 0; k < sel->count; k++)                                      \
+                z[SEL_ROW(sel, k)] = x[0];                                                 \
+        else                                                                               \
+            for (uint32_t k = 0; k < sel->count; k++)                                      \
+                z[SEL_ROW(sel, k)] = x[SEL_ROW(sel, k)];                                   \
     } while (0)
 
 /* The selected rows of `v` into the node's register. */
-static kdk_status copy_rows(struct eval *ev, struct node *n, struct vec *v, const struct sel *sel)
+static kdk_status copy_rows(struct eval *ev, struct node *n, struct vec *v,
+                            const struct sel *sel)
 {
     kdk_status status = KDK_OK;
     struct vec *into = &n->reg;
@@ -994,7 +1049,8 @@ out:
     return status;
 }
 
-static kdk_status run_case(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+static kdk_status run_case(struct eval *ev, struct node *n, const struct sel *sel,
+                           struct vec **out)
 {
     kdk_status status = KDK_OK;
     uint64_t open[BATCH_WORDS], t[BATCH_WORDS], valid[BATCH_WORDS];
@@ -1027,7 +1083,8 @@ out:
     return status;
 }
 
-static kdk_status run_coalesce(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+static kdk_status run_coalesce(struct eval *ev, struct node *n, const struct sel *sel,
+                               struct vec **out)
 {
     kdk_status status = KDK_OK;
     uint64_t open[BATCH_WORDS];
@@ -1080,7 +1137,8 @@ static inline void fetch(const struct vec *v, uint32_t row, struct datum *out)
     *out = vec_get(v, row);
 }
 
-static kdk_status run_generic(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+static kdk_status run_generic(struct eval *ev, struct node *n, const struct sel *sel,
+                              struct vec **out)
 {
     kdk_status status = KDK_OK;
     struct err *err = ev->err;
@@ -1089,7 +1147,8 @@ static kdk_status run_generic(struct eval *ev, struct node *n, const struct sel 
 
     if (n->arg_count > FN_ARGS_MAX) {
         TRY_MEM(vecs = arena_alloc(ev->arena, size_mul(n->arg_count, sizeof *vecs)));
-        TRY_MEM(args = arena_alloc_aligned(ev->arena, size_mul(n->arg_count, sizeof *args), 16));
+        TRY_MEM(args = arena_alloc_aligned(ev->arena, size_mul(n->arg_count, sizeof *args),
+                                           16));
     }
     for (uint32_t i = 0; i < n->arg_count; i++)
         TRY(run(ev, n->args[i], sel, &vecs[i]));
@@ -1099,7 +1158,11 @@ static kdk_status run_generic(struct eval *ev, struct node *n, const struct sel 
 
     vec_reset(&n->reg, ltype_width(n->type));
     const struct fn *fn = n->e->kind == EX_CALL ? &fn_table[n->e->fn] : NULL;
-    struct fn_call call = {.expr = n->e, .arena = &ev->pool.arena, .env = ev->env, .err = err, .status = KDK_OK};
+    struct fn_call call = {.expr = n->e,
+                           .arena = &ev->pool.arena,
+                           .env = ev->env,
+                           .err = err,
+                           .status = KDK_OK};
     for (uint32_t i = 0; i < n->arg_count; i++)
         if (vecs[i]->form == VF_CONSTANT)
             args[i] = vec_get(vecs[i], 0);
@@ -1136,7 +1199,8 @@ out:
     return status;
 }
 
-static kdk_status run(struct eval *ev, struct node *n, const struct sel *sel, struct vec **out)
+static kdk_status run(struct eval *ev, struct node *n, const struct sel *sel,
+                      struct vec **out)
 {
     switch (n->op) {
     case N_CONST:
@@ -1146,7 +1210,8 @@ static kdk_status run(struct eval *ev, struct node *n, const struct sel *sel, st
         struct vec *v = &ev->batch->columns[n->slot];
         *out = v;
         /* With all rows of the batch: another node may ask for others than this one. */
-        return v->form == VF_LAZY ? v->load(v, &ev->batch->sel, ev->count, ev->err) : KDK_OK;
+        return v->form == VF_LAZY ? v->load(v, &ev->batch->sel, ev->count, ev->err)
+                                  : KDK_OK;
     }
     case N_ALIAS:
         return run_alias(ev, n, sel, out);
@@ -1189,8 +1254,9 @@ static kdk_status run(struct eval *ev, struct node *n, const struct sel *sel, st
 
 /* ------------------------------------------------------------------------- public ---- */
 
-kdk_status eval_new(const struct expr *expr, const struct eval_source *source, const struct eval_env *env,
-                    struct arena *arena, struct eval **out, struct err *err)
+kdk_status eval_new(const struct expr *expr, const struct eval_source *source,
+                    const struct eval_env *env, struct arena *arena, struct eval **out,
+                    struct err *err)
 {
     kdk_status status = KDK_OK;
     struct eval *ev = ARENA_NEW(arena, struct eval);
@@ -1243,7 +1309,8 @@ static kdk_status word_error(struct eval *ev, kdk_status found)
         arena_reset(&scratch);
         status = eval_scalar(ev->expr, &row, ev->env, &scratch, &ignored, ev->err);
     }
-    if (status == KDK_OK) { /* The vector body saw what the scalar one does not: report what it said. */
+    if (status == KDK_OK) {
+        /* The vector body saw what the scalar one does not: report what it said. */
         status = found;
         if (ev->err)
             *ev->err = first;
@@ -1259,7 +1326,8 @@ kdk_status eval_run(struct eval *ev, struct batch *batch, struct vec **out, stru
     ev->batch = batch;
     ev->count = batch->count;
     ev->err = err;
-    if (ev->env && ev->env->cancel && atomic_load_explicit(ev->env->cancel, memory_order_relaxed))
+    if (ev->env && ev->env->cancel &&
+        atomic_load_explicit(ev->env->cancel, memory_order_relaxed))
         return err_set(err, KDK_INTERRUPTED, "canceling statement due to user request");
     TRY(pool_restart(ev));
     status = run(ev, ev->root, &batch->sel, out);
@@ -1311,17 +1379,20 @@ static void list_conds(const struct expr *e, const struct expr **list, uint32_t 
         list_conds(e->args[i], list, n);
 }
 
-/* Those that cannot fail first, the cheaper the earlier; then those that can, as they were written. */
+/* Those that cannot fail first, the cheaper the earlier; then those that can, as they were
+ * written. */
 static bool goes_before(const struct eval *a, const struct eval *b)
 {
-    bool a_last = a->root->can_fail || a->expr->is_volatile, b_last = b->root->can_fail || b->expr->is_volatile;
+    bool a_last = a->root->can_fail || a->expr->is_volatile,
+         b_last = b->root->can_fail || b->expr->is_volatile;
     if (a_last || b_last)
         return !a_last && b_last;
     return a->root->cost < b->root->cost;
 }
 
-kdk_status eval_conds_new(struct expr *const *conds, uint32_t count, const struct eval_source *source,
-                          const struct eval_env *env, struct arena *arena, struct eval_conds **out, struct err *err)
+kdk_status eval_conds_new(struct expr *const *conds, uint32_t count,
+                          const struct eval_source *source, const struct eval_env *env,
+                          struct arena *arena, struct eval_conds **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct eval_conds *c = ARENA_NEW(arena, struct eval_conds);

@@ -6,7 +6,8 @@
 
 /* ------------------------------------------------------------------ schemas ---- */
 
-kdk_status xschema_init(struct xschema *schema, struct exec *exec, uint32_t room, struct err *err)
+kdk_status xschema_init(struct xschema *schema, struct exec *exec, uint32_t room,
+                        struct err *err)
 {
     kdk_status status = KDK_OK;
     schema->count = 0;
@@ -49,7 +50,8 @@ static bool source_bounds(void *context, colid id, int128 *lo, int128 *hi)
 
 struct eval_source xschema_source(const struct xschema *schema)
 {
-    return (struct eval_source){.slot = source_slot, .bounds = source_bounds, .context = (void *)(uintptr_t)schema};
+    return (struct eval_source){
+        .slot = source_slot, .bounds = source_bounds, .context = (void *)(uintptr_t)schema};
 }
 
 void expr_columns(const struct expr *expr, uint64_t *bits)
@@ -77,7 +79,8 @@ uint64_t *colids_new(struct exec *exec, const uint64_t *from)
     return bits;
 }
 
-kdk_status batch_shell(struct batch *batch, uint32_t column_count, struct arena *arena, struct err *err)
+kdk_status batch_shell(struct batch *batch, uint32_t column_count, struct arena *arena,
+                       struct err *err)
 {
     kdk_status status = KDK_OK;
     memset(batch, 0, sizeof *batch);
@@ -90,7 +93,8 @@ out:
 
 /* ---------------------------------------------------------------- operators ---- */
 
-void xop_register(struct exec *exec, struct xop *op, const struct xop_ops *ops, const struct rel *rel, struct xop *child)
+void xop_register(struct exec *exec, struct xop *op, const struct xop_ops *ops,
+                  const struct rel *rel, struct xop *child)
 {
     op->ops = ops;
     op->rel = rel;
@@ -105,7 +109,8 @@ void xsink_register(struct exec *exec, struct xsink *sink)
     exec->all_sinks = sink;
 }
 
-kdk_status pipeline_add(struct exec *exec, struct xop *top, struct xsink *sink, bool serial, struct err *err)
+kdk_status pipeline_add(struct exec *exec, struct xop *top, struct xsink *sink, bool serial,
+                        struct err *err)
 {
     struct pipeline *p = ARENA_NEW(&exec->arena, struct pipeline);
     if (!p)
@@ -121,12 +126,14 @@ kdk_status pipeline_add(struct exec *exec, struct xop *top, struct xsink *sink, 
 kdk_status exec_interrupted(struct exec *exec, struct err *err)
 {
     if (exec->env.eval.cancel &&
-        atomic_load_explicit((_Atomic uint32_t *)(uintptr_t)exec->env.eval.cancel, memory_order_relaxed))
+        atomic_load_explicit((_Atomic uint32_t *)(uintptr_t)exec->env.eval.cancel,
+                             memory_order_relaxed))
         return err_set(err, KDK_INTERRUPTED, "canceling statement due to user request");
     return KDK_OK;
 }
 
-kdk_status xop_next(struct xop *op, struct xworker *worker, struct batch **out, struct err *err)
+kdk_status xop_next(struct xop *op, struct xworker *worker, struct batch **out,
+                    struct err *err)
 {
     kdk_status status = KDK_OK;
     uint64_t start = worker->exec->env.analyze ? os_now_ns(worker->exec->env.os) : 0;
@@ -142,12 +149,14 @@ out:
     if (worker->exec->env.analyze) {
         if (status == KDK_OK && *out)
             atomic_fetch_add_explicit(&op->rows, (*out)->sel.count, memory_order_relaxed);
-        atomic_fetch_add_explicit(&op->ns, os_now_ns(worker->exec->env.os) - start, memory_order_relaxed);
+        atomic_fetch_add_explicit(&op->ns, os_now_ns(worker->exec->env.os) - start,
+                                  memory_order_relaxed);
     }
     return status;
 }
 
-kdk_status compile(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
+kdk_status compile(struct exec *exec, struct rel *rel, const uint64_t *needed,
+                   struct xop **out, struct err *err)
 {
     switch (rel->kind) {
     case REL_SCAN:
@@ -173,8 +182,9 @@ kdk_status compile(struct exec *exec, struct rel *rel, const uint64_t *needed, s
     case REL_LIMIT:
         return compile_limit(exec, rel, needed, out, err);
     case REL_SETOP:
-        return rel->setop == SETOP_UNION && rel->all ? compile_union_all(exec, rel, needed, out, err)
-                                                     : compile_setop(exec, rel, needed, out, err);
+        return rel->setop == SETOP_UNION && rel->all
+                   ? compile_union_all(exec, rel, needed, out, err)
+                   : compile_setop(exec, rel, needed, out, err);
     case REL_CTE:
         return compile_cte(exec, rel, needed, out, err);
     case REL_CTE_REF:
@@ -195,7 +205,8 @@ struct result {
     uint32_t *slots;
 };
 
-static kdk_status result_local(struct xop *op, struct xworker *worker, void **local, struct err *err)
+static kdk_status result_local(struct xop *op, struct xworker *worker, void **local,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     struct batch *batch;
@@ -206,7 +217,8 @@ out:
     return status;
 }
 
-static kdk_status result_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
+static kdk_status result_next(struct xop *op, struct xworker *worker, void *local,
+                              struct batch **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct result *result = (struct result *)op;
@@ -228,9 +240,11 @@ out:
     return status;
 }
 
-static const struct xop_ops result_ops = {.name = "Result", .local_new = result_local, .next = result_next};
+static const struct xop_ops result_ops = {
+    .name = "Result", .local_new = result_local, .next = result_next};
 
-/* All rows of the root before the first is handed on: what is above a change still reads the tables as of the statement's start. */
+/* All rows of the root before the first is handed on: what is above a change still reads
+ * the tables as of the statement's start. */
 static kdk_status collect_root(struct exec *exec, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -250,7 +264,8 @@ out:
     return status;
 }
 
-kdk_status exec_open(const struct bound_stmt *stmt, const struct exec_env *env, struct exec **out, struct err *err)
+kdk_status exec_open(const struct bound_stmt *stmt, const struct exec_env *env,
+                     struct exec **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct exec *exec = NULL;
@@ -281,7 +296,8 @@ kdk_status exec_open(const struct bound_stmt *stmt, const struct exec_env *env, 
     if (exec->statement_open)
         TRY(collect_root(exec, err));
     for (uint32_t i = 0; i < stmt->column_count; i++) {
-        TRY_ASSERT(xschema_find(&exec->root->schema, stmt->columns[i].id, &result->slots[i]));
+        TRY_ASSERT(
+            xschema_find(&exec->root->schema, stmt->columns[i].id, &result->slots[i]));
         xschema_add(&result->op.schema, stmt->columns[i].id, stmt->columns[i].type);
     }
     xop_register(exec, &result->op, &result_ops, NULL, exec->root);
@@ -296,11 +312,13 @@ out:
 static void pipeline_time(const struct exec *exec, const struct pipeline *p, uint64_t start)
 {
     if (exec->env.analyze && p->sink->op)
-        atomic_fetch_add_explicit(&p->sink->op->ns, os_now_ns(exec->env.os) - start, memory_order_relaxed);
+        atomic_fetch_add_explicit(&p->sink->op->ns, os_now_ns(exec->env.os) - start,
+                                  memory_order_relaxed);
 }
 
 /* Runs one pipeline up to the end of its input. */
-static kdk_status pipeline_run_serial(struct exec *exec, struct pipeline *p, struct err *err)
+static kdk_status pipeline_run_serial(struct exec *exec, struct pipeline *p,
+                                      struct err *err)
 {
     kdk_status status = KDK_OK;
     struct xworker *worker = &exec->workers[0];
@@ -320,7 +338,8 @@ out:
     return status;
 }
 
-/* A pipeline on all workers: as many tasks as threads, each with the state of one struct xworker, whichever thread runs it. */
+/* A pipeline on all workers: as many tasks as threads, each with the state of one struct
+ * xworker, whichever thread runs it. */
 struct pipeline_task {
     struct task task;
     struct exec *exec;
@@ -365,11 +384,13 @@ static kdk_status pipeline_run(struct exec *exec, struct pipeline *p, struct err
     exec->workers[0].at_home = true;
     if (p->serial || exec->worker_count == 1 || !exec->env.sched)
         return pipeline_run_serial(exec, p, err);
-    task_group_init(&group, exec->env.sched, TASK_NORMAL, exec->worker_count, exec->env.eval.cancel);
+    task_group_init(&group, exec->env.sched, TASK_NORMAL, exec->worker_count,
+                    exec->env.eval.cancel);
     group.tick = exec->env.tick;
     group.tick_context = exec->env.tick_context;
     for (uint32_t i = 0; i < exec->worker_count; i++) {
-        tasks[i] = (struct pipeline_task){.exec = exec, .pipeline = p, .worker = &exec->workers[i]};
+        tasks[i] = (struct pipeline_task){
+            .exec = exec, .pipeline = p, .worker = &exec->workers[i]};
         tasks[i].task.run = pipeline_task_run;
         tasks[i].task.context = &tasks[i];
     }
@@ -400,13 +421,16 @@ static enum task_result part_task_run(struct task *task, uint32_t thread)
     kdk_status status;
 
     t->worker->at_home = thread == 0;
-    status = task_group_cancelled(task->group) ? KDK_OK : t->part(t->context, t->worker, t->number, t->parts, &err);
+    status = task_group_cancelled(task->group)
+                 ? KDK_OK
+                 : t->part(t->context, t->worker, t->number, t->parts, &err);
     if (status != KDK_OK)
         task_group_fail(task->group, status, &err);
     return TASK_DONE;
 }
 
-kdk_status exec_parallel(struct exec *exec, uint32_t parts, exec_part_fn part, void *context, struct err *err)
+kdk_status exec_parallel(struct exec *exec, uint32_t parts, exec_part_fn part,
+                         void *context, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct part_task tasks[WORKERS_MAX];
@@ -422,7 +446,11 @@ kdk_status exec_parallel(struct exec *exec, uint32_t parts, exec_part_fn part, v
     group.tick = exec->env.tick;
     group.tick_context = exec->env.tick_context;
     for (uint32_t i = 0; i < parts; i++) {
-        tasks[i] = (struct part_task){.part = part, .context = context, .worker = &exec->workers[i], .number = i, .parts = parts};
+        tasks[i] = (struct part_task){.part = part,
+                                      .context = context,
+                                      .worker = &exec->workers[i],
+                                      .number = i,
+                                      .parts = parts};
         tasks[i].task.run = part_task_run;
         tasks[i].task.context = &tasks[i];
     }
@@ -463,12 +491,14 @@ uint64_t exec_affected(const struct exec *exec)
     return exec->affected;
 }
 
-void exec_progress(const struct exec *exec, uint64_t *done, uint64_t *total, const char **unit)
+void exec_progress(const struct exec *exec, uint64_t *done, uint64_t *total,
+                   const char **unit)
 {
     uint64_t wrote = atomic_load_explicit(&exec->progress_done, memory_order_relaxed);
     uint64_t read = atomic_load_explicit(&exec->progress_read, memory_order_relaxed);
     *done = MAX(wrote, read);
-    *total = *done > exec->progress_total ? 0 : exec->progress_total; /* What is read again and again has no known end. */
+    /* What is read again and again has no known end. */
+    *total = *done > exec->progress_total ? 0 : exec->progress_total;
     *unit = exec->progress_unit ? exec->progress_unit : "rows";
     if (exec->progress_scan && exec->env.files)
         exec->env.files->progress(exec->progress_scan, done, total);

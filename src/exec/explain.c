@@ -28,7 +28,6 @@ static const char *join_word(enum join_kind kind)
     return "";
 }
 
-
 /* Where a column is made, by what name or as what expression. */
 struct made {
     const char *name;
@@ -42,8 +41,8 @@ static bool column_made(const struct rel *rel, colid id, struct made *out)
             continue;
         *out = (struct made){rel->cols[i].name, rel->cols[i].expr};
         /* Names that the binder and plan give to what has none. */
-        bool own = out->name && strcmp(out->name, "?column?") != 0 && strcmp(out->name, "order") != 0 &&
-                   strcmp(out->name, "group") != 0;
+        bool own = out->name && strcmp(out->name, "?column?") != 0 &&
+                   strcmp(out->name, "order") != 0 && strcmp(out->name, "group") != 0;
         if (own)
             out->expr = NULL;
         else
@@ -70,7 +69,8 @@ static bool column_made(const struct rel *rel, colid id, struct made *out)
     return false;
 }
 
-static void list_print(struct buf *out, const struct rel *root, struct expr *const *list, uint32_t count, const char *between);
+static void list_print(struct buf *out, const struct rel *root, struct expr *const *list,
+                       uint32_t count, const char *between);
 
 /* Failing to add sticks in the buffer and is reported at the end. */
 #define ADD(...) (void)!(buf_printf(out, __VA_ARGS__) == KDK_OK)
@@ -84,7 +84,8 @@ static void expr_print(struct buf *out, const struct rel *root, const struct exp
         if (e->value.null) {
             ADD("NULL");
         } else {
-            bool quote = ltype_is_string(e->type) || e->type.id == LT_DATE || e->type.id == LT_TIMESTAMP;
+            bool quote = ltype_is_string(e->type) || e->type.id == LT_DATE ||
+                         e->type.id == LT_TIMESTAMP;
             ADD("%s", quote ? "'" : "");
             (void)!(datum_print(e->type, &e->value, out) == KDK_OK);
             ADD("%s", quote ? "'" : "");
@@ -138,7 +139,9 @@ static void expr_print(struct buf *out, const struct rel *root, const struct exp
     case EX_IS_TRUE:
         ADD("(");
         expr_print(out, root, e->args[0]);
-        ADD(" %s)", e->kind == EX_IS_NULL ? "IS NULL" : e->kind == EX_IS_TRUE ? "IS TRUE" : "IS NOT NULL");
+        ADD(" %s)", e->kind == EX_IS_NULL   ? "IS NULL"
+                    : e->kind == EX_IS_TRUE ? "IS TRUE"
+                                            : "IS NOT NULL");
         break;
     case EX_IS_DISTINCT:
         ADD("(");
@@ -175,7 +178,8 @@ static void expr_print(struct buf *out, const struct rel *root, const struct exp
     }
 }
 
-static void list_print(struct buf *out, const struct rel *root, struct expr *const *list, uint32_t count, const char *between)
+static void list_print(struct buf *out, const struct rel *root, struct expr *const *list,
+                       uint32_t count, const char *between)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (i)
@@ -189,8 +193,10 @@ static void line(struct buf *out, uint32_t indent)
     ADD("%*s", (int)indent, "");
 }
 
-/* What of an index is read: values of its first columns, and a range of the one behind them. */
-static void index_conds_print(struct buf *out, const struct rel *root, const struct rel *scan)
+/* What of an index is read: values of its first columns, and a range of the one behind
+ * them. */
+static void index_conds_print(struct buf *out, const struct rel *root,
+                              const struct rel *scan)
 {
     const struct cindex *index = scan->phys.index;
     const char *between = "(";
@@ -204,7 +210,8 @@ static void index_conds_print(struct buf *out, const struct rel *root, const str
         if (!ends[i])
             continue;
         const bool open = i ? scan->phys.upper_open : scan->phys.lower_open;
-        ADD("%s%s %s ", between, scan->table->columns[index->columns[scan->phys.eq_count]].name,
+        ADD("%s%s %s ", between,
+            scan->table->columns[index->columns[scan->phys.eq_count]].name,
             i ? (open ? "<" : "<=") : (open ? ">" : ">="));
         expr_print(out, root, ends[i]);
         ADD(")");
@@ -212,8 +219,9 @@ static void index_conds_print(struct buf *out, const struct rel *root, const str
     }
 }
 
-static void rel_print(struct buf *out, const struct rel *root, const struct rel *rel, const struct exec *exec,
-                      const struct explain_options *options, uint32_t indent, bool child)
+static void rel_print(struct buf *out, const struct rel *root, const struct rel *rel,
+                      const struct exec *exec, const struct explain_options *options,
+                      uint32_t indent, bool child)
 {
     const char *title = NULL;
     const struct xop *op = NULL;
@@ -245,14 +253,16 @@ static void rel_print(struct buf *out, const struct rel *root, const struct rel 
         title = "Project";
         break;
     case REL_JOIN:
-        ADD("%s%s%s Join", rel->phys.method == JM_HASH ? "Hash" : "Nested Loop", rel->phys.build_left ? " Right" : "",
-            join_word(rel->join));
+        ADD("%s%s%s Join", rel->phys.method == JM_HASH ? "Hash" : "Nested Loop",
+            rel->phys.build_left ? " Right" : "", join_word(rel->join));
         break;
     case REL_AGG:
         title = rel->col_count ? "HashAggregate" : "Aggregate";
         break;
     case REL_DISTINCT:
-        title = rel->limit || rel->count_offset ? "Limit By Key" : rel->key_count ? "Unique" : "HashAggregate";
+        title = rel->limit || rel->count_offset ? "Limit By Key"
+                : rel->key_count                ? "Unique"
+                                                : "HashAggregate";
         break;
     case REL_SORT:
         title = rel->limit ? "Top-N Sort" : "Sort";
@@ -272,7 +282,11 @@ static void rel_print(struct buf *out, const struct rel *root, const struct rel 
     case REL_INSERT:
     case REL_UPDATE:
     case REL_DELETE:
-        ADD("%s on %s", rel->kind == REL_INSERT ? "Insert" : rel->kind == REL_UPDATE ? "Update" : "Delete", rel->table->name);
+        ADD("%s on %s",
+            rel->kind == REL_INSERT   ? "Insert"
+            : rel->kind == REL_UPDATE ? "Update"
+                                      : "Delete",
+            rel->table->name);
         break;
     case REL_COPY_TO:
         title = "Copy";
@@ -292,12 +306,16 @@ static void rel_print(struct buf *out, const struct rel *root, const struct rel 
         ADD("%s", op ? ")" : "");
     }
     ADD("\n");
-    for (const struct keyfilter_use *use = exec ? exec->filters : NULL; use; use = use->next) {
+    for (const struct keyfilter_use *use = exec ? exec->filters : NULL; use;
+         use = use->next) {
         if (use->scan != rel)
             continue;
         line(out, indent);
         ADD("Rows Removed by Keys of ");
-        expr_print(out, root, &(struct expr){.kind = EX_COLUMN, .type = use->filter->type, .column = use->column});
+        expr_print(out, root,
+                   &(struct expr){.kind = EX_COLUMN,
+                                  .type = use->filter->type,
+                                  .column = use->column});
         ADD(": %llu\n", (unsigned long long)atomic_load(&use->dropped));
     }
     if (rel->kind == REL_SCAN && rel->phys.index) {
@@ -312,7 +330,8 @@ static void rel_print(struct buf *out, const struct rel *root, const struct rel 
         for (uint32_t i = 0; i < rel->phys.equi_count; i++) {
             ADD(i ? " AND (" : "(");
             expr_print(out, root, rel->phys.left_keys[i]);
-            ADD(rel->phys.null_safe && rel->phys.null_safe[i] ? " IS NOT DISTINCT FROM " : " = ");
+            ADD(rel->phys.null_safe && rel->phys.null_safe[i] ? " IS NOT DISTINCT FROM "
+                                                              : " = ");
             expr_print(out, root, rel->phys.right_keys[i]);
             ADD(")");
         }
@@ -353,8 +372,9 @@ static void rel_print(struct buf *out, const struct rel *root, const struct rel 
             rel_print(out, root, rel->in[i], exec, options, indent, true);
 }
 
-kdk_status exec_explain(const struct bound_stmt *stmt, const struct exec *exec, const struct explain_options *options,
-                        struct buf *out, struct err *err)
+kdk_status exec_explain(const struct bound_stmt *stmt, const struct exec *exec,
+                        const struct explain_options *options, struct buf *out,
+                        struct err *err)
 {
     rel_print(out, stmt->root, stmt->root, exec, options, 0, false);
     return buf_status(out, err);

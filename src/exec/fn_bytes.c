@@ -1,4 +1,5 @@
-/* fn_bytes.c - functions of bytea: parts, bits, and the texts that bytes are written as. Positions are 1-based bytes, bits count from 0. */
+/* fn_bytes.c - functions of bytea: parts, bits, and the texts that bytes are written as.
+ * Positions are 1-based bytes, bits count from 0. */
 #include "base/utf8.h"
 #include "exec/fn_body.h"
 
@@ -26,14 +27,16 @@ FN_BODY(SUBSTR_BYTEA_3)
 
 FN_BODY(STRPOS_BYTEA)
 {
-    const char *s = str_data(&args[0].s), *at = memmem(s, args[0].s.len, str_data(&args[1].s), args[1].s.len);
+    const char *s = str_data(&args[0].s),
+               *at = memmem(s, args[0].s.len, str_data(&args[1].s), args[1].s.len);
     out->i = at ? at - s + 1 : 0;
     return true;
 }
 
 static bool trim(const struct datum *args, bool left, bool right, struct datum *out)
 {
-    const char *s = str_data(&args[0].s), *end = s + args[0].s.len, *set = str_data(&args[1].s);
+    const char *s = str_data(&args[0].s), *end = s + args[0].s.len,
+               *set = str_data(&args[1].s);
     while (left && s < end && memchr(set, *s, args[1].s.len))
         s++;
     while (right && s < end && memchr(set, end[-1], args[1].s.len))
@@ -54,14 +57,16 @@ FN_BODY(RTRIM_BYTEA)
     return trim(args, false, true, out);
 }
 
-static bool overlay(struct fn_call *call, const struct datum *args, int64_t length, struct datum *out)
+static bool overlay(struct fn_call *call, const struct datum *args, int64_t length,
+                    struct datum *out)
 {
     int64_t start = args[2].i, len = args[0].s.len;
     if (start <= 0)
         return fn_fail(call, KDK_SUBSTRING, "negative substring length not allowed");
     if (start + length > INT32_MAX)
         return fn_fail_range(call, LT_INTEGER);
-    size_t before = (size_t)MIN(start - 1, len), after = (size_t)MIN(MAX(start - 1 + length, 0), len), tail = (size_t)len - after;
+    size_t before = (size_t)MIN(start - 1, len),
+           after = (size_t)MIN(MAX(start - 1 + length, 0), len), tail = (size_t)len - after;
     char *to = fn_text_room(call, before + args[1].s.len + tail, out);
     if (!to)
         return false;
@@ -85,7 +90,8 @@ FN_BODY(OVERLAY_BYTEA_4)
 static bool index_good(struct fn_call *call, int64_t index, int64_t count)
 {
     return (index >= 0 && index < count) ||
-           fn_fail(call, KDK_ARRAY_SUBSCRIPT, "index %lld out of valid range, 0..%lld", (long long)index, (long long)count - 1);
+           fn_fail(call, KDK_ARRAY_SUBSCRIPT, "index %lld out of valid range, 0..%lld",
+                   (long long)index, (long long)count - 1);
 }
 
 FN_BODY(GET_BYTE)
@@ -150,29 +156,34 @@ static bool encoding_of(struct fn_call *call, const struct datum *name, enum enc
     static const char *const names[] = {"hex", "base64", "escape"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         size_t k = 0;
-        while (k < name->s.len && names[i][k] && (str_data(&name->s)[k] | 32) == names[i][k])
+        while (k < name->s.len && names[i][k] &&
+               (str_data(&name->s)[k] | 32) == names[i][k])
             k++;
         if (k == name->s.len && !names[i][k]) {
             *out = (enum encoding)i;
             return true;
         }
     }
-    return fn_fail(call, KDK_BAD_PARAMETER, "unrecognized encoding: \"%.*s\"", (int)MIN(name->s.len, 100u), str_data(&name->s));
+    return fn_fail(call, KDK_BAD_PARAMETER, "unrecognized encoding: \"%.*s\"",
+                   (int)MIN(name->s.len, 100u), str_data(&name->s));
 }
 
-static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 static void base64_put(const unsigned char *s, size_t bytes, char *to)
 {
     size_t line = 0;
     for (size_t i = 0; i < bytes; i += 3) {
         size_t left = bytes - i;
-        uint32_t word = (uint32_t)s[i] << 16 | (left > 1 ? (uint32_t)s[i + 1] << 8 : 0) | (left > 2 ? s[i + 2] : 0u);
+        uint32_t word = (uint32_t)s[i] << 16 | (left > 1 ? (uint32_t)s[i + 1] << 8 : 0) |
+                        (left > 2 ? s[i + 2] : 0u);
         *to++ = base64_digits[word >> 18];
         *to++ = base64_digits[word >> 12 & 63];
         *to++ = left > 1 ? base64_digits[word >> 6 & 63] : '=';
         *to++ = left > 2 ? base64_digits[word & 63] : '=';
-        if ((line += 4) == 76 && left >= 3) { /* RFC 2045's lines, as in PostgreSQL: behind the last one, too. */
+        if ((line += 4) == 76 && left >= 3) {
+            /* RFC 2045's lines, as in PostgreSQL: behind the last one, too. */
             *to++ = '\n';
             line = 0;
         }
@@ -220,20 +231,24 @@ FN_BODY(ENCODE)
 
 static int hex_of(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+    return c >= '0' && c <= '9'                 ? c - '0'
+           : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                : -1;
 }
 static bool blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
-static bool bad_symbol(struct fn_call *call, const char *what, const char *at, const char *end)
+static bool bad_symbol(struct fn_call *call, const char *what, const char *at,
+                       const char *end)
 {
     size_t bytes = MIN(utf8_length((unsigned char)*at), (size_t)(end - at));
     return fn_fail(call, KDK_BAD_PARAMETER, "invalid %s: \"%.*s\"", what, (int)bytes, at);
 }
 
 /* Bytes of a text in hexadecimal into `to`; false: failed. */
-static bool hex_take(struct fn_call *call, const char *s, const char *end, char *to, size_t *n)
+static bool hex_take(struct fn_call *call, const char *s, const char *end, char *to,
+                     size_t *n)
 {
     while (s < end) {
         if (blank(*s)) {
@@ -244,7 +259,8 @@ static bool hex_take(struct fn_call *call, const char *s, const char *end, char 
         if (high < 0)
             return bad_symbol(call, "hexadecimal digit", s, end);
         if (++s == end)
-            return fn_fail(call, KDK_BAD_PARAMETER, "invalid hexadecimal data: odd number of digits");
+            return fn_fail(call, KDK_BAD_PARAMETER,
+                           "invalid hexadecimal data: odd number of digits");
         low = hex_of(*s);
         if (low < 0)
             return bad_symbol(call, "hexadecimal digit", s, end);
@@ -254,7 +270,8 @@ static bool hex_take(struct fn_call *call, const char *s, const char *end, char 
     return true;
 }
 
-static bool base64_take(struct fn_call *call, const char *s, const char *end, char *to, size_t *n)
+static bool base64_take(struct fn_call *call, const char *s, const char *end, char *to,
+                        size_t *n)
 {
     uint32_t word = 0, digits = 0, pads = 0;
     for (; s < end; s++) {
@@ -264,7 +281,8 @@ static bool base64_take(struct fn_call *call, const char *s, const char *end, ch
             continue;
         if (*s == '=') {
             if (!pads && digits != 2 && digits != 3)
-                return fn_fail(call, KDK_BAD_PARAMETER, "unexpected \"=\" while decoding base64 sequence");
+                return fn_fail(call, KDK_BAD_PARAMETER,
+                               "unexpected \"=\" while decoding base64 sequence");
             pads = pads ? pads : 4 - digits;
         } else {
             digit = *s ? memchr(base64_digits, *s, 64) : NULL;
@@ -284,13 +302,15 @@ static bool base64_take(struct fn_call *call, const char *s, const char *end, ch
     }
     if (digits) {
         fn_fail(call, KDK_BAD_PARAMETER, "invalid base64 end sequence");
-        err_hint(call->err, "Input data is missing padding, is truncated, or is otherwise corrupted.");
+        err_hint(call->err,
+                 "Input data is missing padding, is truncated, or is otherwise corrupted.");
         return false;
     }
     return true;
 }
 
-static bool escape_take(struct fn_call *call, const char *s, const char *end, char *to, size_t *n)
+static bool escape_take(struct fn_call *call, const char *s, const char *end, char *to,
+                        size_t *n)
 {
     while (s < end) {
         if (*s != '\\') {
@@ -298,7 +318,8 @@ static bool escape_take(struct fn_call *call, const char *s, const char *end, ch
         } else if (end - s > 1 && s[1] == '\\') {
             to[(*n)++] = '\\';
             s += 2;
-        } else if (end - s > 3 && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
+        } else if (end - s > 3 && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' &&
+                   s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
             to[(*n)++] = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
             s += 4;
         } else {
@@ -315,7 +336,8 @@ FN_BODY(DECODE)
     size_t n = 0;
     if (!encoding_of(call, &args[1], &encoding))
         return false;
-    char *room = arena_alloc(call->arena, args[0].s.len + 4u); /* Nothing is longer than its text, but for base64 without its padding. */
+    /* Nothing is longer than its text, but for base64 without its padding. */
+    char *room = arena_alloc(call->arena, args[0].s.len + 4u);
     if (!room)
         return fn_fail_nomem(call);
     bool ok = encoding == ENCODING_HEX      ? hex_take(call, s, end, room, &n)

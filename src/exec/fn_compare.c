@@ -11,7 +11,8 @@ static struct str without_spaces(const struct datum *v)
     return str_of(p, len);
 }
 
-int value_compare(struct ltype a_type, const struct datum *a, struct ltype b_type, const struct datum *b)
+int value_compare(struct ltype a_type, const struct datum *a, struct ltype b_type,
+                  const struct datum *b)
 {
     ASSERT(a_type.id == b_type.id);
     if (a_type.id == LT_NUMERIC)
@@ -25,30 +26,31 @@ int value_compare(struct ltype a_type, const struct datum *a, struct ltype b_typ
     return datum_compare(a_type, a, b);
 }
 
-#define COMPARE_INT(ID, OP)            \
-    FN_BODY(ID)                        \
-    {                                  \
-        out->i = args[0].i OP args[1].i; \
-        return true;                   \
+#define COMPARE_INT(ID, OP)                                                                \
+    FN_BODY(ID)                                                                            \
+    {                                                                                      \
+        out->i = args[0].i OP args[1].i;                                                   \
+        return true;                                                                       \
     }
-#define COMPARE_VALUE(ID, OP)                                                                       \
-    FN_BODY(ID)                                                                                     \
-    {                                                                                               \
-        out->i = value_compare(fn_arg_type(call, 0), &args[0], fn_arg_type(call, 1), &args[1]) OP 0; \
-        return true;                                                                                \
+#define COMPARE_VALUE(ID, OP)                                                              \
+    FN_BODY(ID)                                                                            \
+    {                                                                                      \
+        out->i = value_compare(fn_arg_type(call, 0), &args[0], fn_arg_type(call, 1),       \
+                               &args[1]) OP 0;                                             \
+        return true;                                                                       \
     }
-#define COMPARE_ALL(NAME, OP)     \
-    COMPARE_INT(NAME##_BOOL, OP)  \
-    COMPARE_INT(NAME##_I1, OP)    \
-    COMPARE_INT(NAME##_I2, OP)    \
-    COMPARE_INT(NAME##_I4, OP)    \
-    COMPARE_INT(NAME##_I8, OP)    \
-    COMPARE_VALUE(NAME##_NUM, OP) \
-    COMPARE_VALUE(NAME##_F4, OP)  \
-    COMPARE_VALUE(NAME##_F8, OP)  \
-    COMPARE_VALUE(NAME##_TEXT, OP) \
-    COMPARE_VALUE(NAME##_BYTEA, OP) \
-    COMPARE_INT(NAME##_DATE, OP)  \
+#define COMPARE_ALL(NAME, OP)                                                              \
+    COMPARE_INT(NAME##_BOOL, OP)                                                           \
+    COMPARE_INT(NAME##_I1, OP)                                                             \
+    COMPARE_INT(NAME##_I2, OP)                                                             \
+    COMPARE_INT(NAME##_I4, OP)                                                             \
+    COMPARE_INT(NAME##_I8, OP)                                                             \
+    COMPARE_VALUE(NAME##_NUM, OP)                                                          \
+    COMPARE_VALUE(NAME##_F4, OP)                                                           \
+    COMPARE_VALUE(NAME##_F8, OP)                                                           \
+    COMPARE_VALUE(NAME##_TEXT, OP)                                                         \
+    COMPARE_VALUE(NAME##_BYTEA, OP)                                                        \
+    COMPARE_INT(NAME##_DATE, OP)                                                           \
     COMPARE_INT(NAME##_TS, OP)
 COMPARE_ALL(EQ, ==)
 COMPARE_ALL(NE, !=)
@@ -58,7 +60,8 @@ COMPARE_ALL(GT, >)
 COMPARE_ALL(GE, >=)
 
 /* NULLs are passed over; NULL when there is nothing else. */
-static bool extreme(struct fn_call *call, const struct datum *args, bool greatest, struct datum *out)
+static bool extreme(struct fn_call *call, const struct datum *args, bool greatest,
+                    struct datum *out)
 {
     const struct datum *best = NULL;
     for (uint32_t i = 0; i < call->expr->arg_count; i++) {

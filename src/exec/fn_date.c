@@ -1,4 +1,5 @@
-/* fn_date.c - dates and timestamps: arithmetic, fields, truncation. Years are astronomical inside (0 is 1 BC), see vec/calendar.h. */
+/* fn_date.c - dates and timestamps: arithmetic, fields, truncation. Years are astronomical
+ * inside (0 is 1 BC), see vec/calendar.h. */
 #include <math.h>
 
 #include "catalog/fn_field.h"
@@ -68,18 +69,20 @@ FN_BODY(ISFINITE_TS)
 static bool make_date(struct fn_call *call, const struct datum *args, int64_t *days)
 {
     int64_t written = args[0].i, year = written < 0 ? written + 1 : written;
-    bool good = written != 0 && args[1].i >= 1 && args[1].i <= 12 && args[2].i >= 1 && args[2].i <= 31;
+    bool good = written != 0 && args[1].i >= 1 && args[1].i <= 12 && args[2].i >= 1 &&
+                args[2].i <= 31;
     if (good) {
         *days = calendar_days(year, (uint32_t)args[1].i, (uint32_t)args[2].i);
         struct civil back = calendar_civil(*days);
         good = back.month == args[1].i && back.day == args[2].i;
     }
     if (!good)
-        return fn_fail(call, KDK_DATETIME_RANGE, "date field value out of range: %lld-%02lld-%02lld",
+        return fn_fail(call, KDK_DATETIME_RANGE,
+                       "date field value out of range: %lld-%02lld-%02lld",
                        (long long)written, (long long)args[1].i, (long long)args[2].i);
     if (*days < DATE_MIN || *days > DATE_MAX)
-        return fn_fail(call, KDK_DATETIME_RANGE, "date out of range: %lld-%02lld-%02lld", (long long)written,
-                       (long long)args[1].i, (long long)args[2].i);
+        return fn_fail(call, KDK_DATETIME_RANGE, "date out of range: %lld-%02lld-%02lld",
+                       (long long)written, (long long)args[1].i, (long long)args[2].i);
     return true;
 }
 FN_BODY(MAKE_DATE)
@@ -99,7 +102,8 @@ FN_BODY(MAKE_TIMESTAMP)
     bool good = hour >= 0 && minute >= 0 && minute <= 59 && second >= 0 && second <= 60 &&
                 (hour < 24 || (hour == 24 && minute == 0 && second == 0));
     if (!good)
-        return fn_fail(call, KDK_DATETIME_RANGE, "time field value out of range: %lld:%02lld:%02g", (long long)hour,
+        return fn_fail(call, KDK_DATETIME_RANGE,
+                       "time field value out of range: %lld:%02lld:%02g", (long long)hour,
                        (long long)minute, second);
     int64_t us = (hour * 60 + minute) * US_PER_MINUTE + (int64_t)rint(second * 1e6), at;
     days += us / US_PER_DAY; /* 24:00:00 */
@@ -111,7 +115,8 @@ FN_BODY(MAKE_TIMESTAMP)
 
 /* ------------------------------------------------------------------ fields ---- */
 
-static bool no_field(struct fn_call *call, const struct str *name, enum date_field field, const char *type)
+static bool no_field(struct fn_call *call, const struct str *name, enum date_field field,
+                     const char *type)
 {
     char low[65];
     size_t n = MIN(name->len, sizeof low - 1);
@@ -120,13 +125,17 @@ static bool no_field(struct fn_call *call, const struct str *name, enum date_fie
         low[i] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
     }
     low[n] = '\0';
-    static const char *const zones[] = {"timezone", "timezone_h", "timezone_hour", "timezone_m", "timezone_minute"};
+    static const char *const zones[] = {"timezone", "timezone_h", "timezone_hour",
+                                        "timezone_m", "timezone_minute"};
     for (size_t i = 0; i < COUNT_OF(zones); i++)
         if (strcmp(low, zones[i]) == 0)
-            return fn_fail(call, KDK_UNSUPPORTED, "unit \"%s\" not supported for type %s", low, type);
+            return fn_fail(call, KDK_UNSUPPORTED, "unit \"%s\" not supported for type %s",
+                           low, type);
     if (field == DF_NONE)
-        return fn_fail(call, KDK_BAD_PARAMETER, "unit \"%s\" not recognized for type %s", low, type);
-    return fn_fail(call, KDK_UNSUPPORTED, "unit \"%s\" not supported for type %s", low, type);
+        return fn_fail(call, KDK_BAD_PARAMETER, "unit \"%s\" not recognized for type %s",
+                       low, type);
+    return fn_fail(call, KDK_UNSUPPORTED, "unit \"%s\" not supported for type %s", low,
+                   type);
 }
 
 /* Year 0 is shown as -1: 1 BC. */
@@ -203,8 +212,8 @@ int128 fn_date_field(enum date_field field, int64_t days, int64_t us)
     return v * 1000000;
 }
 
-static bool split(struct fn_call *call, const struct datum *args, enum date_field *field, int64_t *days, int64_t *us,
-                  bool *finite)
+static bool split(struct fn_call *call, const struct datum *args, enum date_field *field,
+                  int64_t *days, int64_t *us, bool *finite)
 {
     struct ltype type = fn_arg_type(call, 1);
     *field = date_field_of(str_data(&args[0].s), args[0].s.len);
@@ -232,20 +241,25 @@ static bool extract(struct fn_call *call, const struct datum *args, struct datum
         return false;
     if (fn_arg_type(call, 1).id == LT_DATE && date_field_is_time(field))
         return no_field(call, &args[0].s, field, "date");
-    if (!finite && date_field_grows(field)) /* PostgreSQL's numeric has an infinity; ours does not. */
+    /* PostgreSQL's numeric has an infinity; ours does not. */
+    if (!finite && date_field_grows(field))
         return fn_fail(call, KDK_UNSUPPORTED, "infinity is not supported in type numeric");
     if (!finite) {
         *out = DATUM_NULL; /* It goes round and round. */
         return true;
     }
-    if (field == DF_JULIAN) { /* Midnight begins the day here, and its part has as many digits as there is room for. */
+    if (field == DF_JULIAN) {
+        /* Midnight begins the day here, and its part has as many digits as there is room
+         * for. */
         int128 part;
         int scale = call->expr->type.scale;
-        return (num_div(us, US_PER_DAY, scale, &part) && num_rescale(days - DATE_MIN, 0, scale, &out->w) &&
+        return (num_div(us, US_PER_DAY, scale, &part) &&
+                num_rescale(days - DATE_MIN, 0, scale, &out->w) &&
                 !__builtin_add_overflow(out->w, part, &out->w) && num_fits(out->w)) ||
                fn_fail(call, KDK_OUT_OF_RANGE, "value overflows numeric format");
     }
-    return num_rescale(fn_date_field(field, days, us), 6, call->expr->type.scale, &out->w) ||
+    return num_rescale(fn_date_field(field, days, us), 6, call->expr->type.scale,
+                       &out->w) ||
            fn_fail(call, KDK_OUT_OF_RANGE, "value overflows numeric format");
 }
 FN_BODY(EXTRACT_DATE)
@@ -295,14 +309,16 @@ static bool date_trunc(struct fn_call *call, const struct datum *args, struct da
     enum date_field field;
     int64_t days, us;
     bool finite;
-    if (fn_arg_type(call, 1).id == LT_TIMESTAMP && !timestamp_finite(args[1].i)) { /* Whatever the unit is called. */
+    if (fn_arg_type(call, 1).id == LT_TIMESTAMP && !timestamp_finite(args[1].i)) {
+        /* Whatever the unit is called. */
         out->i = args[1].i;
         return true;
     }
     if (!split(call, args, &field, &days, &us, &finite))
         return false;
     if (!date_field_truncates(field))
-        return no_field(call, &args[0].s, field == DF_JULIAN ? DF_NONE : field, "timestamp without time zone");
+        return no_field(call, &args[0].s, field == DF_JULIAN ? DF_NONE : field,
+                        "timestamp without time zone");
     if (!finite) {
         out->i = args[1].i < 0 ? INT64_MIN : INT64_MAX;
         return true;

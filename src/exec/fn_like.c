@@ -18,11 +18,14 @@ bool like_escape_of(const struct str *text, struct like_escape *out)
 
 static bool at_escape(const char *p, const char *end, const struct like_escape *escape)
 {
-    return escape->len > 0 && (size_t)(end - p) >= escape->len && memcmp(p, escape->bytes, escape->len) == 0;
+    return escape->len > 0 && (size_t)(end - p) >= escape->len &&
+           memcmp(p, escape->bytes, escape->len) == 0;
 }
 
-/* Does one literal character of the pattern, at p, equal the one at s? Both are advanced. */
-static bool same_character(const char **s, const char *s_end, const char **p, const char *p_end, bool fold)
+/* Does one literal character of the pattern, at p, equal the one at s? Both are
+ * advanced. */
+static bool same_character(const char **s, const char *s_end, const char **p,
+                           const char *p_end, bool fold)
 {
     if (!fold) {
         if (**s != **p)
@@ -54,9 +57,10 @@ static const char *next_character(const char *s, const char *end)
     return s + MIN(bytes, (size_t)(end - s));
 }
 
-/* After a mismatch the last % takes one more character: earlier ones need not be tried again, because what stood between them matched as
- * far left as it could. */
-enum like_result like_match(const struct str *text, const struct str *pattern, const struct like_escape *escape, bool fold)
+/* After a mismatch the last % takes one more character: earlier ones need not be tried
+ * again, because what stood between them matched as far left as it could. */
+enum like_result like_match(const struct str *text, const struct str *pattern,
+                            const struct like_escape *escape, bool fold)
 {
     const char *s = str_data(text), *s_end = s + text->len;
     const char *p = str_data(pattern), *p_end = p + pattern->len;
@@ -71,7 +75,9 @@ enum like_result like_match(const struct str *text, const struct str *pattern, c
         bool matched = false;
         if (p < p_end) {
             if (at_escape(p, p_end, escape)) {
-                if (p + escape->len >= p_end && s < s_end) /* At the end of the text nobody looks at what is escaped, as in PostgreSQL. */
+                /* At the end of the text nobody looks at what is escaped, as in
+                 * PostgreSQL. */
+                if (p + escape->len >= p_end && s < s_end)
                     return LIKE_BAD;
                 const char *literal = p + escape->len;
                 if (s < s_end && same_character(&s, s_end, &literal, p_end, fold)) {
@@ -100,8 +106,8 @@ enum like_result like_match(const struct str *text, const struct str *pattern, c
     }
 }
 
-bool like_compile(struct like *like, const struct str *pattern, const struct like_escape *escape, bool fold,
-                  struct arena *arena)
+bool like_compile(struct like *like, const struct str *pattern,
+                  const struct like_escape *escape, bool fold, struct arena *arena)
 {
     memset(like, 0, sizeof *like);
     like->escape = *escape;
@@ -111,7 +117,8 @@ bool like_compile(struct like *like, const struct str *pattern, const struct lik
         return true;
 
     char *literal = arena_alloc(arena, pattern->len + 1u);
-    like->pieces = arena_alloc(arena, size_mul(pattern->len / 2u + 2u, sizeof *like->pieces));
+    like->pieces =
+        arena_alloc(arena, size_mul(pattern->len / 2u + 2u, sizeof *like->pieces));
     if (!literal || !like->pieces)
         return false;
     const char *p = str_data(&like->pattern), *end = p + pattern->len;
@@ -126,7 +133,8 @@ bool like_compile(struct like *like, const struct str *pattern, const struct lik
             return true;
         } else if (*p == '%') {
             if (literal > piece)
-                like->pieces[like->piece_count++] = (struct like_piece){piece, (size_t)(literal - piece)};
+                like->pieces[like->piece_count++] =
+                    (struct like_piece){piece, (size_t)(literal - piece)};
             else if (like->piece_count == 0)
                 like->open_start = true;
             piece = literal;
@@ -139,15 +147,17 @@ bool like_compile(struct like *like, const struct str *pattern, const struct lik
         like->open_end = false;
     }
     if (literal > piece)
-        like->pieces[like->piece_count++] = (struct like_piece){piece, (size_t)(literal - piece)};
+        like->pieces[like->piece_count++] =
+            (struct like_piece){piece, (size_t)(literal - piece)};
     like->simple = true;
     return true;
 }
 
 typedef uint8_t bytes16 __attribute__((vector_size(16)));
 
-/* The first `bytes` of what in s, or NULL. Sixteen places at a time: where both its first and its last byte stand, it is looked at (W. Mula, SIMD-friendly
- * algorithms for substring searching, 2016). memmem() costs more to start than the texts of a table are long. */
+/* The first `bytes` of what in s, or NULL. Sixteen places at a time: where both its first
+ * and its last byte stand, it is looked at (W. Mula, SIMD-friendly algorithms for substring
+ * searching, 2016). memmem() costs more to start than the texts of a table are long. */
 static const char *find(const char *s, size_t s_bytes, const char *what, size_t bytes)
 {
     if (bytes > s_bytes)
@@ -194,7 +204,8 @@ static bool pieces_match(const struct like *like, const char *s, size_t bytes)
     }
     if (!like->open_end) {
         end--;
-        if (bytes < end->bytes || memcmp(s + bytes - end->bytes, end->text, end->bytes) != 0)
+        if (bytes < end->bytes ||
+            memcmp(s + bytes - end->bytes, end->text, end->bytes) != 0)
             return false;
         bytes -= end->bytes;
     }
@@ -217,8 +228,8 @@ enum like_result like_run(const struct like *like, const struct str *text)
 
 /* ---------------------------------------------------------------- bodies ---- */
 
-static bool like_body(struct fn_call *call, const struct datum *args, const struct str *escape_text, bool fold,
-                      struct datum *out)
+static bool like_body(struct fn_call *call, const struct datum *args,
+                      const struct str *escape_text, bool fold, struct datum *out)
 {
     struct like_escape escape = LIKE_BACKSLASH;
     if (escape_text && !like_escape_of(escape_text, &escape)) {
@@ -228,7 +239,8 @@ static bool like_body(struct fn_call *call, const struct datum *args, const stru
     }
     enum like_result result = like_match(&args[0].s, &args[1].s, &escape, fold);
     if (result == LIKE_BAD)
-        return fn_fail(call, KDK_BAD_ESCAPE, "LIKE pattern must not end with escape character");
+        return fn_fail(call, KDK_BAD_ESCAPE,
+                       "LIKE pattern must not end with escape character");
     out->i = result == LIKE_YES;
     return true;
 }

@@ -12,98 +12,99 @@ static bool divided_by_zero(struct fn_call *call)
 
 /* ------------------------------------------------------------------ integers ---- */
 
-#define INTEGER_BODIES(S, T, U, TYPE, SHIFT_MASK)                                    \
-    static bool give_##S(struct fn_call *call, bool bad, T v, struct datum *out)     \
-    {                                                                                \
-        out->i = v;                                                                  \
-        return !bad || fn_fail_range(call, TYPE);                                    \
-    }                                                                                \
-    FN_BODY(ADD_##S)                                                                 \
-    {                                                                                \
-        T r;                                                                         \
-        bool bad = __builtin_add_overflow((T)args[0].i, (T)args[1].i, &r);           \
-        return give_##S(call, bad, r, out);                                          \
-    }                                                                                \
-    FN_BODY(SUB_##S)                                                                 \
-    {                                                                                \
-        T r;                                                                         \
-        bool bad = __builtin_sub_overflow((T)args[0].i, (T)args[1].i, &r);           \
-        return give_##S(call, bad, r, out);                                          \
-    }                                                                                \
-    FN_BODY(MUL_##S)                                                                 \
-    {                                                                                \
-        T r;                                                                         \
-        bool bad = __builtin_mul_overflow((T)args[0].i, (T)args[1].i, &r);           \
-        return give_##S(call, bad, r, out);                                          \
-    }                                                                                \
-    FN_BODY(DIV_##S)                                                                 \
-    {                                                                                \
-        T r, a = (T)args[0].i, b = (T)args[1].i;                                     \
-        if (b == 0)                                                                  \
-            return divided_by_zero(call);                                            \
-        if (b == -1) {                                                               \
-            bool bad = __builtin_sub_overflow((T)0, a, &r);                          \
-            return give_##S(call, bad, r, out);                                      \
-        }                                                                            \
-        out->i = a / b;                                                              \
-        return true;                                                                 \
-    }                                                                                \
-    FN_BODY(IDIV_##S)                                                                \
-    {                                                                                \
-        return fn_do_DIV_##S(call, args, out);                                       \
-    }                                                                                \
-    FN_BODY(MOD_##S)                                                                 \
-    {                                                                                \
-        T a = (T)args[0].i, b = (T)args[1].i;                                        \
-        if (b == 0)                                                                  \
-            return divided_by_zero(call);                                            \
-        out->i = b == -1 ? 0 : a % b;                                                \
-        return true;                                                                 \
-    }                                                                                \
-    FN_BODY(NEG_##S)                                                                 \
-    {                                                                                \
-        T r;                                                                         \
-        bool bad = __builtin_sub_overflow((T)0, (T)args[0].i, &r);                   \
-        return give_##S(call, bad, r, out);                                          \
-    }                                                                                \
-    FN_BODY(ABS_##S)                                                                 \
-    {                                                                                \
-        return args[0].i < 0 ? fn_do_NEG_##S(call, args, out) : fn_do_POS_##S(call, args, out); \
-    }                                                                                \
-    FN_BODY(POS_##S)                                                                 \
-    {                                                                                \
-        out->i = args[0].i;                                                          \
-        return true;                                                                 \
-    }                                                                                \
-    FN_BODY(BITAND_##S)                                                              \
-    {                                                                                \
-        out->i = args[0].i & args[1].i;                                              \
-        return true;                                                                 \
-    }                                                                                \
-    FN_BODY(BITOR_##S)                                                               \
-    {                                                                                \
-        out->i = args[0].i | args[1].i;                                              \
-        return true;                                                                 \
-    }                                                                                \
-    FN_BODY(BITXOR_##S)                                                              \
-    {                                                                                \
-        out->i = args[0].i ^ args[1].i;                                              \
-        return true;                                                                 \
-    }                                                                                \
-    FN_BODY(BITNOT_##S)                                                              \
-    {                                                                                \
-        out->i = ~args[0].i;                                                         \
-        return true;                                                                 \
-    }                                                                                \
-    FN_BODY(SHL_##S)                                                                 \
-    {                                                                                \
-        out->i = (T)(U)((uint64_t)args[0].i << (args[1].i & SHIFT_MASK));            \
-        return true;                                                                 \
-    }                                                                                \
-    FN_BODY(SHR_##S)                                                                 \
-    {                                                                                \
-        out->i = args[0].i >> (args[1].i & SHIFT_MASK);                              \
-        return true;                                                                 \
+#define INTEGER_BODIES(S, T, U, TYPE, SHIFT_MASK)                                          \
+    static bool give_##S(struct fn_call *call, bool bad, T v, struct datum *out)           \
+    {                                                                                      \
+        out->i = v;                                                                        \
+        return !bad || fn_fail_range(call, TYPE);                                          \
+    }                                                                                      \
+    FN_BODY(ADD_##S)                                                                       \
+    {                                                                                      \
+        T r;                                                                               \
+        bool bad = __builtin_add_overflow((T)args[0].i, (T)args[1].i, &r);                 \
+        return give_##S(call, bad, r, out);                                                \
+    }                                                                                      \
+    FN_BODY(SUB_##S)                                                                       \
+    {                                                                                      \
+        T r;                                                                               \
+        bool bad = __builtin_sub_overflow((T)args[0].i, (T)args[1].i, &r);                 \
+        return give_##S(call, bad, r, out);                                                \
+    }                                                                                      \
+    FN_BODY(MUL_##S)                                                                       \
+    {                                                                                      \
+        T r;                                                                               \
+        bool bad = __builtin_mul_overflow((T)args[0].i, (T)args[1].i, &r);                 \
+        return give_##S(call, bad, r, out);                                                \
+    }                                                                                      \
+    FN_BODY(DIV_##S)                                                                       \
+    {                                                                                      \
+        T r, a = (T)args[0].i, b = (T)args[1].i;                                           \
+        if (b == 0)                                                                        \
+            return divided_by_zero(call);                                                  \
+        if (b == -1) {                                                                     \
+            bool bad = __builtin_sub_overflow((T)0, a, &r);                                \
+            return give_##S(call, bad, r, out);                                            \
+        }                                                                                  \
+        out->i = a / b;                                                                    \
+        return true;                                                                       \
+    }                                                                                      \
+    FN_BODY(IDIV_##S)                                                                      \
+    {                                                                                      \
+        return fn_do_DIV_##S(call, args, out);                                             \
+    }                                                                                      \
+    FN_BODY(MOD_##S)                                                                       \
+    {                                                                                      \
+        T a = (T)args[0].i, b = (T)args[1].i;                                              \
+        if (b == 0)                                                                        \
+            return divided_by_zero(call);                                                  \
+        out->i = b == -1 ? 0 : a % b;                                                      \
+        return true;                                                                       \
+    }                                                                                      \
+    FN_BODY(NEG_##S)                                                                       \
+    {                                                                                      \
+        T r;                                                                               \
+        bool bad = __builtin_sub_overflow((T)0, (T)args[0].i, &r);                         \
+        return give_##S(call, bad, r, out);                                                \
+    }                                                                                      \
+    FN_BODY(ABS_##S)                                                                       \
+    {                                                                                      \
+        return args[0].i < 0 ? fn_do_NEG_##S(call, args, out)                              \
+                             : fn_do_POS_##S(call, args, out);                             \
+    }                                                                                      \
+    FN_BODY(POS_##S)                                                                       \
+    {                                                                                      \
+        out->i = args[0].i;                                                                \
+        return true;                                                                       \
+    }                                                                                      \
+    FN_BODY(BITAND_##S)                                                                    \
+    {                                                                                      \
+        out->i = args[0].i & args[1].i;                                                    \
+        return true;                                                                       \
+    }                                                                                      \
+    FN_BODY(BITOR_##S)                                                                     \
+    {                                                                                      \
+        out->i = args[0].i | args[1].i;                                                    \
+        return true;                                                                       \
+    }                                                                                      \
+    FN_BODY(BITXOR_##S)                                                                    \
+    {                                                                                      \
+        out->i = args[0].i ^ args[1].i;                                                    \
+        return true;                                                                       \
+    }                                                                                      \
+    FN_BODY(BITNOT_##S)                                                                    \
+    {                                                                                      \
+        out->i = ~args[0].i;                                                               \
+        return true;                                                                       \
+    }                                                                                      \
+    FN_BODY(SHL_##S)                                                                       \
+    {                                                                                      \
+        out->i = (T)(U)((uint64_t)args[0].i << (args[1].i & SHIFT_MASK));                  \
+        return true;                                                                       \
+    }                                                                                      \
+    FN_BODY(SHR_##S)                                                                       \
+    {                                                                                      \
+        out->i = args[0].i >> (args[1].i & SHIFT_MASK);                                    \
+        return true;                                                                       \
     }
 /* The narrow ones shift as int does. */
 INTEGER_BODIES(I1, int8_t, uint8_t, LT_TINYINT, 31)
@@ -114,7 +115,8 @@ INTEGER_BODIES(I8, int64_t, uint64_t, LT_BIGINT, 63)
 /* Euclid's algorithm on magnitudes. */
 static uint64_t gcd(int64_t a, int64_t b)
 {
-    uint64_t x = a < 0 ? 0 - (uint64_t)a : (uint64_t)a, y = b < 0 ? 0 - (uint64_t)b : (uint64_t)b;
+    uint64_t x = a < 0 ? 0 - (uint64_t)a : (uint64_t)a,
+             y = b < 0 ? 0 - (uint64_t)b : (uint64_t)b;
     while (y) {
         uint64_t r = x % y;
         x = y;
@@ -123,7 +125,8 @@ static uint64_t gcd(int64_t a, int64_t b)
     return x;
 }
 
-static bool common_divisor(struct fn_call *call, const struct datum *args, uint8_t type, int64_t most, struct datum *out)
+static bool common_divisor(struct fn_call *call, const struct datum *args, uint8_t type,
+                           int64_t most, struct datum *out)
 {
     uint64_t g = gcd(args[0].i, args[1].i);
     if (g > (uint64_t)most)
@@ -132,7 +135,8 @@ static bool common_divisor(struct fn_call *call, const struct datum *args, uint8
     return true;
 }
 
-static bool common_multiple(struct fn_call *call, const struct datum *args, uint8_t type, int64_t most, struct datum *out)
+static bool common_multiple(struct fn_call *call, const struct datum *args, uint8_t type,
+                            int64_t most, struct datum *out)
 {
     if (args[0].i == 0 || args[1].i == 0)
         return true;
@@ -173,81 +177,83 @@ static bool underflowed(struct fn_call *call)
     return fn_fail(call, KDK_OUT_OF_RANGE, "value out of range: underflow");
 }
 
-#define FLOAT_BODIES(S, T)                                                           \
-    FN_BODY(ADD_##S)                                                                 \
-    {                                                                                \
-        T r = (T)args[0].f + (T)args[1].f;                                           \
-        out->f = (double)r;                                                          \
-        return !isinf(r) || isinf(args[0].f) || isinf(args[1].f) || overflowed(call); \
-    }                                                                                \
-    FN_BODY(SUB_##S)                                                                 \
-    {                                                                                \
-        T r = (T)args[0].f - (T)args[1].f;                                           \
-        out->f = (double)r;                                                          \
-        return !isinf(r) || isinf(args[0].f) || isinf(args[1].f) || overflowed(call); \
-    }                                                                                \
-    FN_BODY(MUL_##S)                                                                 \
-    {                                                                                \
-        T r = (T)args[0].f * (T)args[1].f;                                           \
-        out->f = (double)r;                                                          \
-        if (isinf(r) && !isinf(args[0].f) && !isinf(args[1].f))                      \
-            return overflowed(call);                                                 \
-        return r != 0 || args[0].f == 0 || args[1].f == 0 || underflowed(call);      \
-    }                                                                                \
-    FN_BODY(DIV_##S)                                                                 \
-    {                                                                                \
-        if (args[1].f == 0 && !isnan(args[0].f))                                     \
-            return divided_by_zero(call);                                            \
-        T r = (T)args[0].f / (T)args[1].f;                                           \
-        out->f = (double)r;                                                          \
-        if (isinf(r) && !isinf(args[0].f))                                           \
-            return overflowed(call);                                                 \
-        return r != 0 || args[0].f == 0 || isinf(args[1].f) || underflowed(call);    \
-    }                                                                                \
-    FN_BODY(NEG_##S)                                                                 \
-    {                                                                                \
-        out->f = -args[0].f;                                                         \
-        return true;                                                                 \
-    }                                                                                \
-    FN_BODY(POS_##S)                                                                 \
-    {                                                                                \
-        out->f = args[0].f;                                                          \
-        return true;                                                                 \
-    }                                                                                \
-    FN_BODY(ABS_##S)                                                                 \
-    {                                                                                \
-        out->f = fabs(args[0].f);                                                    \
-        return true;                                                                 \
+#define FLOAT_BODIES(S, T)                                                                 \
+    FN_BODY(ADD_##S)                                                                       \
+    {                                                                                      \
+        T r = (T)args[0].f + (T)args[1].f;                                                 \
+        out->f = (double)r;                                                                \
+        return !isinf(r) || isinf(args[0].f) || isinf(args[1].f) || overflowed(call);      \
+    }                                                                                      \
+    FN_BODY(SUB_##S)                                                                       \
+    {                                                                                      \
+        T r = (T)args[0].f - (T)args[1].f;                                                 \
+        out->f = (double)r;                                                                \
+        return !isinf(r) || isinf(args[0].f) || isinf(args[1].f) || overflowed(call);      \
+    }                                                                                      \
+    FN_BODY(MUL_##S)                                                                       \
+    {                                                                                      \
+        T r = (T)args[0].f * (T)args[1].f;                                                 \
+        out->f = (double)r;                                                                \
+        if (isinf(r) && !isinf(args[0].f) && !isinf(args[1].f))                            \
+            return overflowed(call);                                                       \
+        return r != 0 || args[0].f == 0 || args[1].f == 0 || underflowed(call);            \
+    }                                                                                      \
+    FN_BODY(DIV_##S)                                                                       \
+    {                                                                                      \
+        if (args[1].f == 0 && !isnan(args[0].f))                                           \
+            return divided_by_zero(call);                                                  \
+        T r = (T)args[0].f / (T)args[1].f;                                                 \
+        out->f = (double)r;                                                                \
+        if (isinf(r) && !isinf(args[0].f))                                                 \
+            return overflowed(call);                                                       \
+        return r != 0 || args[0].f == 0 || isinf(args[1].f) || underflowed(call);          \
+    }                                                                                      \
+    FN_BODY(NEG_##S)                                                                       \
+    {                                                                                      \
+        out->f = -args[0].f;                                                               \
+        return true;                                                                       \
+    }                                                                                      \
+    FN_BODY(POS_##S)                                                                       \
+    {                                                                                      \
+        out->f = args[0].f;                                                                \
+        return true;                                                                       \
+    }                                                                                      \
+    FN_BODY(ABS_##S)                                                                       \
+    {                                                                                      \
+        out->f = fabs(args[0].f);                                                          \
+        return true;                                                                       \
     }
 FLOAT_BODIES(F4, float)
 FLOAT_BODIES(F8, double)
 
 /* The functions of one double; x is the argument. */
-#define DOUBLE_BODY(ID, CHECKS, VALUE)      \
-    FN_BODY(ID)                             \
-    {                                       \
-        double x = args[0].f;               \
-        CHECKS;                             \
-        out->f = (VALUE);                   \
-        return true;                        \
+#define DOUBLE_BODY(ID, CHECKS, VALUE)                                                     \
+    FN_BODY(ID)                                                                            \
+    {                                                                                      \
+        double x = args[0].f;                                                              \
+        CHECKS;                                                                            \
+        out->f = (VALUE);                                                                  \
+        return true;                                                                       \
     }
-#define REFUSE(COND, STATUS, TEXT)           \
-    do {                                     \
-        if (COND)                            \
-            return fn_fail(call, STATUS, TEXT); \
+#define REFUSE(COND, STATUS, TEXT)                                                         \
+    do {                                                                                   \
+        if (COND)                                                                          \
+            return fn_fail(call, STATUS, TEXT);                                            \
     } while (0)
 #define RADIANS_PER_DEGREE 0.0174532925199432957692
-#define NO_INFINITY REFUSE(isinf(x), KDK_OUT_OF_RANGE, "input is out of range")
-#define WITHIN_ONE  REFUSE(x < -1 || x > 1, KDK_OUT_OF_RANGE, "input is out of range")
-#define POSITIVE                                                                       \
-    REFUSE(x == 0, KDK_BAD_LOGARITHM, "cannot take logarithm of zero");                \
+#define NO_INFINITY        REFUSE(isinf(x), KDK_OUT_OF_RANGE, "input is out of range")
+#define WITHIN_ONE         REFUSE(x<-1 || x> 1, KDK_OUT_OF_RANGE, "input is out of range")
+#define POSITIVE                                                                           \
+    REFUSE(x == 0, KDK_BAD_LOGARITHM, "cannot take logarithm of zero");                    \
     REFUSE(x < 0, KDK_BAD_LOGARITHM, "cannot take logarithm of a negative number")
 DOUBLE_BODY(CEIL_F8, , ceil(x))
 DOUBLE_BODY(FLOOR_F8, , floor(x))
 DOUBLE_BODY(ROUND_F8, , rint(x)) /* half to even */
 DOUBLE_BODY(TRUNC_F8, , trunc(x))
 DOUBLE_BODY(SIGN_F8, , x > 0 ? 1.0 : x < 0 ? -1.0 : 0.0)
-DOUBLE_BODY(SQRT_F8, REFUSE(x < 0, KDK_BAD_POWER, "cannot take square root of a negative number"), sqrt(x))
+DOUBLE_BODY(SQRT_F8,
+            REFUSE(x < 0, KDK_BAD_POWER, "cannot take square root of a negative number"),
+            sqrt(x))
 DOUBLE_BODY(LN_F8, POSITIVE, log(x))
 DOUBLE_BODY(LOG_F8, POSITIVE, log10(x))
 DOUBLE_BODY(LOG10_F8, POSITIVE, log10(x))
@@ -258,7 +264,8 @@ DOUBLE_BODY(COT_F8, NO_INFINITY, 1.0 / tan(x))
 DOUBLE_BODY(ASIN_F8, WITHIN_ONE, asin(x))
 DOUBLE_BODY(ACOS_F8, WITHIN_ONE, acos(x))
 DOUBLE_BODY(ATAN_F8, , atan(x))
-DOUBLE_BODY(CBRT_F8, , (double)cbrtl(x)) /* cbrt() is off by a digit where cubes have whole roots. */
+DOUBLE_BODY(CBRT_F8, ,
+            (double)cbrtl(x)) /* cbrt() is off by a digit where cubes have whole roots. */
 DOUBLE_BODY(SINH_F8, , sinh(x))
 DOUBLE_BODY(COSH_F8, , cosh(x))
 DOUBLE_BODY(TANH_F8, , tanh(x))
@@ -290,7 +297,9 @@ FN_BODY(POWER_F8)
     if (x == 0 && y < 0)
         return fn_fail(call, KDK_BAD_POWER, "zero raised to a negative power is undefined");
     if (x < 0 && !isnan(y) && y != floor(y))
-        return fn_fail(call, KDK_BAD_POWER, "a negative number raised to a non-integer power yields a complex result");
+        return fn_fail(
+            call, KDK_BAD_POWER,
+            "a negative number raised to a non-integer power yields a complex result");
     out->f = pow(x, y);
     if (isinf(x) || isinf(y))
         return true;
@@ -311,13 +320,16 @@ FN_BODY(PI)
     return true;
 }
 
-/* Not for secrets: a counter through a mixer (Steele, Lea, Flood, Fast Splittable Pseudorandom Number Generators, OOPSLA 2014), shared by all threads so that no two
- * calls see one value. Relaxed: only its uniqueness matters. */
+/* Not for secrets: a counter through a mixer (Steele, Lea, Flood, Fast Splittable
+ * Pseudorandom Number Generators, OOPSLA 2014), shared by all threads so that no two calls
+ * see one value. Relaxed: only its uniqueness matters. */
 FN_BODY(RANDOM)
 {
     static _Atomic uint64_t counter;
     uint64_t n = atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed);
-    out->f = (double)(hash_u64((n + (uint64_t)call->env->now_us) * 0x9e3779b97f4a7c15ull) >> 11) * 0x1p-53;
+    out->f = (double)(hash_u64((n + (uint64_t)call->env->now_us) * 0x9e3779b97f4a7c15ull) >>
+                      11) *
+             0x1p-53;
     return true;
 }
 
@@ -337,20 +349,23 @@ static int scale_of(const struct fn_call *call, uint32_t i)
 static bool aligned(struct fn_call *call, const struct datum *args, int128 *a, int128 *b)
 {
     int scale = call->expr->type.scale;
-    return num_rescale(args[0].w, scale_of(call, 0), scale, a) && num_rescale(args[1].w, scale_of(call, 1), scale, b);
+    return num_rescale(args[0].w, scale_of(call, 0), scale, a) &&
+           num_rescale(args[1].w, scale_of(call, 1), scale, b);
 }
 
 FN_BODY(ADD_NUM)
 {
     int128 a, b;
-    if (!aligned(call, args, &a, &b) || __builtin_add_overflow(a, b, &out->w) || !num_fits(out->w))
+    if (!aligned(call, args, &a, &b) || __builtin_add_overflow(a, b, &out->w) ||
+        !num_fits(out->w))
         return num_overflow(call);
     return true;
 }
 FN_BODY(SUB_NUM)
 {
     int128 a, b;
-    if (!aligned(call, args, &a, &b) || __builtin_sub_overflow(a, b, &out->w) || !num_fits(out->w))
+    if (!aligned(call, args, &a, &b) || __builtin_sub_overflow(a, b, &out->w) ||
+        !num_fits(out->w))
         return num_overflow(call);
     return true;
 }
@@ -370,13 +385,16 @@ FN_BODY(MOD_NUM)
 {
     if (args[1].w == 0)
         return divided_by_zero(call);
-    return num_mod(args[0].w, scale_of(call, 0), args[1].w, scale_of(call, 1), &out->w) || num_overflow(call);
+    return num_mod(args[0].w, scale_of(call, 0), args[1].w, scale_of(call, 1), &out->w) ||
+           num_overflow(call);
 }
 FN_BODY(IDIV_NUM)
 {
     if (args[1].w == 0)
         return divided_by_zero(call);
-    return num_quotient(args[0].w, scale_of(call, 0), args[1].w, scale_of(call, 1), &out->w) || num_overflow(call);
+    return num_quotient(args[0].w, scale_of(call, 0), args[1].w, scale_of(call, 1),
+                        &out->w) ||
+           num_overflow(call);
 }
 FN_BODY(DIV_WHOLE_NUM)
 {
@@ -403,7 +421,8 @@ FN_BODY(SIGN_NUM)
     return true;
 }
 
-static bool to_whole(const struct fn_call *call, const struct datum *args, bool up, struct datum *out)
+static bool to_whole(const struct fn_call *call, const struct datum *args, bool up,
+                     struct datum *out)
 {
     int128 d = (int128)num_pow10[scale_of(call, 0)], w = args[0].w, q = w / d, r = w % d;
     out->w = q + (up && r > 0) - (!up && r < 0);
@@ -418,8 +437,10 @@ FN_BODY(FLOOR_NUM)
     return to_whole(call, args, false, out);
 }
 
-/* To `places` digits after the point (before it, when negative), then to the result's scale, which has no fewer unless nothing is cut. */
-static bool round_to(struct fn_call *call, int128 v, int64_t places, bool truncate, struct datum *out)
+/* To `places` digits after the point (before it, when negative), then to the result's
+ * scale, which has no fewer unless nothing is cut. */
+static bool round_to(struct fn_call *call, int128 v, int64_t places, bool truncate,
+                     struct datum *out)
 {
     int scale = scale_of(call, 0), to = call->expr->type.scale;
     int64_t drop = scale - places;
@@ -473,7 +494,8 @@ static bool logarithm_defined(struct fn_call *call, int128 v)
     if (v > 0)
         return true;
     return v == 0 ? fn_fail(call, KDK_BAD_LOGARITHM, "cannot take logarithm of zero")
-                  : fn_fail(call, KDK_BAD_LOGARITHM, "cannot take logarithm of a negative number");
+                  : fn_fail(call, KDK_BAD_LOGARITHM,
+                            "cannot take logarithm of a negative number");
 }
 
 FN_BODY(SQRT_NUM)
@@ -495,7 +517,8 @@ FN_BODY(EXP_NUM)
 }
 FN_BODY(LN_NUM)
 {
-    return logarithm_defined(call, args[0].w) && give_real(call, num_real_ln(real_arg(call, args, 0)), out);
+    return logarithm_defined(call, args[0].w) &&
+           give_real(call, num_real_ln(real_arg(call, args, 0)), out);
 }
 FN_BODY(LOG10_NUM)
 {
@@ -525,7 +548,9 @@ FN_BODY(POWER_NUM)
     if (x == 0 && y < 0)
         return fn_fail(call, KDK_BAD_POWER, "zero raised to a negative power is undefined");
     if (x < 0 && !whole)
-        return fn_fail(call, KDK_BAD_POWER, "a negative number raised to a non-integer power yields a complex result");
+        return fn_fail(
+            call, KDK_BAD_POWER,
+            "a negative number raised to a non-integer power yields a complex result");
     if (x == 0)
         return y == 0 ? give_real(call, 1, out) : true;
     bool negative = x < 0 && args[1].w / whole_scale % 2 != 0;
@@ -569,8 +594,9 @@ FN_BODY(ATANH_F8)
     return true;
 }
 
-/* In degrees, exact where the answer is a round number: the quadrant is taken off first, and sines and cosines are scaled by what the library says of 30 and
- * 60 degrees, so that sind(30) is 0.5. */
+/* In degrees, exact where the answer is a round number: the quadrant is taken off first,
+ * and sines and cosines are scaled by what the library says of 30 and 60 degrees, so that
+ * sind(30) is 0.5. */
 static double radians(double degrees)
 {
     return degrees * (M_PI / 180);
@@ -612,7 +638,8 @@ static double cosd_of(double x)
         x = 360 - x;
     return x > 90 ? -cosine_first(180 - x) : cosine_first(x);
 }
-/* The first quadrant's tangent and cotangent, scaled so that 45 degrees give 1; `sign` gets the quadrant's. */
+/* The first quadrant's tangent and cotangent, scaled so that 45 degrees give 1; `sign` gets
+ * the quadrant's. */
 static double tangent(double x, bool cotangent)
 {
     double sign = x < 0 ? -1 : 1;
@@ -626,7 +653,8 @@ static double tangent(double x, bool cotangent)
         sign = -sign;
     }
     double at_45 = sine_first(45) / cosine_first(45);
-    double v = cotangent ? cosine_first(x) / sine_first(x) * at_45 : sine_first(x) / cosine_first(x) / at_45;
+    double v = cotangent ? cosine_first(x) / sine_first(x) * at_45
+                         : sine_first(x) / cosine_first(x) / at_45;
     v = sign * v;
     return v == 0 ? 0 : v; /* No -0. */
 }
@@ -703,7 +731,8 @@ FN_BODY(WIDTH_BUCKET_F8)
     if (count <= 0)
         return fn_fail(call, KDK_BAD_BUCKETS, "count must be greater than zero");
     if (isnan(x) || isnan(low) || isnan(high))
-        return fn_fail(call, KDK_BAD_BUCKETS, "operand, lower bound, and upper bound cannot be NaN");
+        return fn_fail(call, KDK_BAD_BUCKETS,
+                       "operand, lower bound, and upper bound cannot be NaN");
     if (isinf(low) || isinf(high))
         return fn_fail(call, KDK_BAD_BUCKETS, "lower and upper bounds must be finite");
     if (low == high)
@@ -714,7 +743,9 @@ FN_BODY(WIDTH_BUCKET_F8)
     else if (down ? x <= high : x >= high)
         out->i = count + 1;
     else
-        out->i = (int64_t)((double)count * (((down ? low - x : x - low)) / (down ? low - high : high - low))) + 1;
+        out->i = (int64_t)((double)count * (((down ? low - x : x - low)) /
+                                            (down ? low - high : high - low))) +
+                 1;
     if (out->i > count && !(down ? x <= high : x >= high))
         out->i = count; /* Rounding. */
     return out->i <= INT32_MAX || fn_fail_range(call, LT_INTEGER);
@@ -734,7 +765,8 @@ FN_BODY(WIDTH_BUCKET_NUM)
     if (v[1] == v[2])
         return fn_fail(call, KDK_BAD_BUCKETS, "lower bound cannot equal upper bound");
     bool down = v[1] > v[2];
-    if (__builtin_sub_overflow(down ? v[1] : v[0], down ? v[0] : v[1], &below) || __builtin_sub_overflow(down ? v[1] : v[2], down ? v[2] : v[1], &width))
+    if (__builtin_sub_overflow(down ? v[1] : v[0], down ? v[0] : v[1], &below) ||
+        __builtin_sub_overflow(down ? v[1] : v[2], down ? v[2] : v[1], &width))
         return fn_fail(call, KDK_OUT_OF_RANGE, "value overflows numeric format");
     if (below < 0) {
         out->i = 0;
@@ -754,7 +786,8 @@ FN_BODY(FACTORIAL)
 {
     int128 v = 1;
     if (args[0].i < 0)
-        return fn_fail(call, KDK_OUT_OF_RANGE, "factorial of a negative number is undefined");
+        return fn_fail(call, KDK_OUT_OF_RANGE,
+                       "factorial of a negative number is undefined");
     for (int64_t i = 2; i <= args[0].i; i++)
         if (i > 40 || !num_mul(v, i, 0, &v))
             return fn_fail(call, KDK_OUT_OF_RANGE, "value overflows numeric format");

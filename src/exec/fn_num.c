@@ -40,9 +40,9 @@ const uint128 num_pow10[NUM_DIGITS_MAX + 1] = {
     E18 * 1000000000000000u,
     E18 * 10000000000000000u,
     E18 * 100000000000000000u,
-    E18 * E18,
-    E18 * E18 * 10u,
-    E18 * E18 * 100u,
+    E18 *E18,
+    E18 *E18 * 10u,
+    E18 *E18 * 100u,
 };
 
 struct wide {
@@ -57,10 +57,13 @@ static uint128 magnitude(int128 v)
 /* Schoolbook, in 64-bit halves. */
 static struct wide wide_mul(uint128 a, uint128 b)
 {
-    uint64_t a0 = (uint64_t)a, a1 = (uint64_t)(a >> 64), b0 = (uint64_t)b, b1 = (uint64_t)(b >> 64);
-    uint128 low = (uint128)a0 * b0, m1 = (uint128)a1 * b0, m2 = (uint128)a0 * b1, high = (uint128)a1 * b1;
+    uint64_t a0 = (uint64_t)a, a1 = (uint64_t)(a >> 64), b0 = (uint64_t)b,
+             b1 = (uint64_t)(b >> 64);
+    uint128 low = (uint128)a0 * b0, m1 = (uint128)a1 * b0, m2 = (uint128)a0 * b1,
+            high = (uint128)a1 * b1;
     uint128 mid = (low >> 64) + (uint64_t)m1 + (uint64_t)m2;
-    return (struct wide){high + (m1 >> 64) + (m2 >> 64) + (mid >> 64), mid << 64 | (uint64_t)low};
+    return (struct wide){high + (m1 >> 64) + (m2 >> 64) + (mid >> 64),
+                         mid << 64 | (uint64_t)low};
 }
 
 /* Bit by bit: rare enough. False when the quotient has more than 128 bits. d < 2^127. */
@@ -134,15 +137,18 @@ bool num_div(int128 a, int128 b, int up, int128 *out)
     if (up > first) {
         uint128 scale = num_pow10[up - first], q2, r2;
         struct wide more = wide_mul(q, scale);
-        if (more.hi != 0 || !wide_div(wide_mul(r, scale), d, &q2, &r2) || __builtin_add_overflow(more.lo, q2, &q))
+        if (more.hi != 0 || !wide_div(wide_mul(r, scale), d, &q2, &r2) ||
+            __builtin_add_overflow(more.lo, q2, &q))
             return false;
         r = r2;
     }
     return q < num_pow10[NUM_DIGITS_MAX] && give(rounded(q, r, d), negative, out);
 }
 
-/* |a| / |b| brought to one scale: *too_small when |b| became so large that a is its own remainder. */
-static bool aligned(int128 a, int a_scale, int128 b, int b_scale, struct wide *n, uint128 *d)
+/* |a| / |b| brought to one scale: *too_small when |b| became so large that a is its own
+ * remainder. */
+static bool aligned(int128 a, int a_scale, int128 b, int b_scale, struct wide *n,
+                    uint128 *d)
 {
     int scale = MAX(a_scale, b_scale);
     struct wide wide_d = wide_mul(magnitude(b), num_pow10[scale - b_scale]);
@@ -187,8 +193,9 @@ int num_compare(int128 a, int a_scale, int128 b, int b_scale)
 /* Up to 2^53 and 10^22 both sides are exact, so that the quotient is rounded once. */
 double num_to_double(int128 v, int scale)
 {
-    static const double pow10[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                   1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    static const double pow10[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                   1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                   1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     if (magnitude(v) <= (uint128)1 << 53 && scale < (int)COUNT_OF(pow10))
         return (double)v / pow10[scale];
     return (double)num_to_real(v, scale);

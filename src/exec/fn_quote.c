@@ -1,4 +1,5 @@
-/* fn_quote.c - SQL's own spelling of values and names: quote_literal(), quote_ident(), format(); and counting NULLs. */
+/* fn_quote.c - SQL's own spelling of values and names: quote_literal(), quote_ident(),
+ * format(); and counting NULLs. */
 #include "base/buf.h"
 #include "base/utf8.h"
 #include "exec/fn_body.h"
@@ -20,7 +21,8 @@ static void add_ident(struct buf *buf, const char *s, size_t bytes)
 {
     bool plain = bytes && (s[0] == '_' || (s[0] >= 'a' && s[0] <= 'z'));
     for (size_t i = 0; i < bytes; i++)
-        plain &= s[i] == '_' || (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9');
+        plain &=
+            s[i] == '_' || (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9');
     if (plain) {
         enum keyword word = keyword_find(s, bytes);
         plain = word == KW_0 || keyword_info[word].category == KEYWORD_UNRESERVED;
@@ -41,25 +43,29 @@ static void add_ident(struct buf *buf, const char *s, size_t bytes)
 static bool give(struct fn_call *call, struct buf *buf, bool ok, struct datum *out)
 {
     if (ok)
-        ok = buf->nomem ? fn_fail_nomem(call) : fn_text_copy(call, buf->data ? buf->data : "", buf->len, out);
+        ok = buf->nomem ? fn_fail_nomem(call)
+                        : fn_text_copy(call, buf->data ? buf->data : "", buf->len, out);
     buf_deinit(buf);
     return ok;
 }
 
 /* Argument i as text, appended. */
-static bool add_text(struct fn_call *call, const struct datum *args, uint32_t i, struct buf *buf)
+static bool add_text(struct fn_call *call, const struct datum *args, uint32_t i,
+                     struct buf *buf)
 {
     kdk_status status = datum_print(fn_arg_type(call, i), &args[i], buf);
     if (status == KDK_OK || status == KDK_NOMEM) /* NOMEM sticks to the buffer. */
         return true;
-    return fn_fail(call, status, "type %s is not supported", ltype_id_name(fn_arg_type(call, i).id));
+    return fn_fail(call, status, "type %s is not supported",
+                   ltype_id_name(fn_arg_type(call, i).id));
 }
 
 static bool quote(struct fn_call *call, const struct datum *args, struct datum *out)
 {
     struct buf buf = {0};
     struct datum text;
-    call->status = eval_cast(fn_arg_type(call, 0), LTYPE(TEXT), CAST_EXPLICIT, &args[0], call->arena, &text, call->err);
+    call->status = eval_cast(fn_arg_type(call, 0), LTYPE(TEXT), CAST_EXPLICIT, &args[0],
+                             call->arena, &text, call->err);
     if (call->status != KDK_OK)
         return false;
     add_literal(&buf, str_data(&text.s), text.s.len);
@@ -115,7 +121,8 @@ static bool unterminated(struct fn_call *call)
 }
 
 /* What follows a %: [n$][-][width | * | *n$] type. */
-static bool directive(struct fn_call *call, const char **at, const char *end, struct directive *d)
+static bool directive(struct fn_call *call, const char **at, const char *end,
+                      struct directive *d)
 {
     const char *s = *at, *start = s;
     int64_t n;
@@ -124,7 +131,9 @@ static bool directive(struct fn_call *call, const char **at, const char *end, st
         if (n > INT32_MAX)
             return fn_fail(call, KDK_OUT_OF_RANGE, "number is out of range");
         if (n == 0)
-            return fn_fail(call, KDK_BAD_PARAMETER, "format specifies argument 0, but arguments are numbered from 1");
+            return fn_fail(
+                call, KDK_BAD_PARAMETER,
+                "format specifies argument 0, but arguments are numbered from 1");
         d->argument = (uint32_t)n;
         s++;
     } else {
@@ -140,9 +149,12 @@ static bool directive(struct fn_call *call, const char **at, const char *end, st
             if (s == end)
                 return unterminated(call);
             if (*s != '$')
-                return fn_fail(call, KDK_BAD_PARAMETER, "width argument position must be ended by \"$\"");
+                return fn_fail(call, KDK_BAD_PARAMETER,
+                               "width argument position must be ended by \"$\"");
             if (n == 0)
-                return fn_fail(call, KDK_BAD_PARAMETER, "format specifies argument 0, but arguments are numbered from 1");
+                return fn_fail(
+                    call, KDK_BAD_PARAMETER,
+                    "format specifies argument 0, but arguments are numbered from 1");
             d->width_position = (uint32_t)MIN(n, (int64_t)INT32_MAX);
             s++;
         } else {
@@ -159,7 +171,8 @@ static bool directive(struct fn_call *call, const char **at, const char *end, st
     d->type = *s++;
     if (d->type != 's' && d->type != 'I' && d->type != 'L') {
         size_t bytes = MIN(utf8_length((unsigned char)d->type), (size_t)(end - s) + 1);
-        fn_fail(call, KDK_BAD_PARAMETER, "unrecognized format() type specifier \"%.*s\"", (int)bytes, s - 1);
+        fn_fail(call, KDK_BAD_PARAMETER, "unrecognized format() type specifier \"%.*s\"",
+                (int)bytes, s - 1);
         err_hint(call->err, "For a single \"%%\" use \"%%%%\".");
         return false;
     }
@@ -202,12 +215,16 @@ static bool format(struct fn_call *call, const struct datum *args, struct buf *b
             struct ltype type = fn_arg_type(call, which);
             if (!args[which].null) {
                 struct datum width;
-                const bool whole = type.id == LT_SMALLINT || type.id == LT_INTEGER; /* What is not goes through its text. */
+                /* What is not goes through its text. */
+                const bool whole = type.id == LT_SMALLINT || type.id == LT_INTEGER;
                 call->status = KDK_OK;
                 if (!whole)
-                    call->status = eval_cast(type, LTYPE(TEXT), CAST_EXPLICIT, &args[which], call->arena, &width, call->err);
+                    call->status = eval_cast(type, LTYPE(TEXT), CAST_EXPLICIT, &args[which],
+                                             call->arena, &width, call->err);
                 if (call->status == KDK_OK)
-                    call->status = eval_cast(whole ? type : LTYPE(TEXT), LTYPE(INTEGER), CAST_EXPLICIT, whole ? &args[which] : &width, call->arena, &width, call->err);
+                    call->status = eval_cast(whole ? type : LTYPE(TEXT), LTYPE(INTEGER),
+                                             CAST_EXPLICIT, whole ? &args[which] : &width,
+                                             call->arena, &width, call->err);
                 if (call->status != KDK_OK)
                     return false;
                 d.width = width.i;
@@ -219,7 +236,8 @@ static bool format(struct fn_call *call, const struct datum *args, struct buf *b
             return false;
         if (args[which].null) {
             if (d.type == 'I')
-                return fn_fail(call, KDK_NULL_NOT_ALLOWED, "null values cannot be formatted as an SQL identifier");
+                return fn_fail(call, KDK_NULL_NOT_ALLOWED,
+                               "null values cannot be formatted as an SQL identifier");
             if (d.type == 'L')
                 buf_add_str(&made, "NULL");
         } else {

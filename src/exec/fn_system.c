@@ -4,7 +4,8 @@
 /* The setting of that name; NULL when nobody set one. */
 static bool setting(struct fn_call *call, const char *name, struct datum *out)
 {
-    const char *value = call->env->setting ? call->env->setting(call->env->context, name) : NULL;
+    const char *value =
+        call->env->setting ? call->env->setting(call->env->context, name) : NULL;
     if (!value) {
         *out = DATUM_NULL;
         return true;

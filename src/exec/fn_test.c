@@ -1,4 +1,5 @@
-/* fn_test.c - what functions answer: PostgreSQL's answers, for the scalar bodies and, with every literal turned into a column, for vectors. */
+/* fn_test.c - what functions answer: PostgreSQL's answers, for the scalar bodies and, with
+ * every literal turned into a column, for vectors. */
 #include "check.h"
 #include "exec/eval_test.h"
 
@@ -29,8 +30,10 @@ static bool slot_of(void *context, colid id, uint32_t *slot)
     return true;
 }
 
-/* The answer for row 1 of three; rows 0 and 2 hold the same. `form` is how the columns come. */
-static void vector_outcome(struct expr *e, enum vform form, struct arena *arena, struct buf *out)
+/* The answer for row 1 of three; rows 0 and 2 hold the same. `form` is how the columns
+ * come. */
+static void vector_outcome(struct expr *e, enum vform form, struct arena *arena,
+                           struct buf *out)
 {
     struct expr *found[64];
     uint32_t count = 0;
@@ -43,7 +46,8 @@ static void vector_outcome(struct expr *e, enum vform form, struct arena *arena,
     for (uint32_t i = 0; i < count; i++) {
         struct vec *v = &columns[i];
         if (form == VF_CONSTANT) {
-            CHECK_EQ(vec_constant(v, found[i]->type, &found[i]->value, arena, &err), KDK_OK);
+            CHECK_EQ(vec_constant(v, found[i]->type, &found[i]->value, arena, &err),
+                     KDK_OK);
         } else if (form == VF_DICT && ltype_is_string(found[i]->type)) {
             CHECK_EQ(vec_init(v, found[i]->type, arena, &err), KDK_OK);
             CHECK_EQ(vec_init(&dictionaries[i], found[i]->type, arena, &err), KDK_OK);
@@ -63,7 +67,11 @@ static void vector_outcome(struct expr *e, enum vform form, struct arena *arena,
         }
         free(found[i]);
     }
-    struct batch batch = {.count = 3, .column_count = count, .columns = columns, .sel = {NULL, 3}, .sel_room = rows};
+    struct batch batch = {.count = 3,
+                          .column_count = count,
+                          .columns = columns,
+                          .sel = {NULL, 3},
+                          .sel_room = rows};
     struct eval_source source = {.slot = slot_of};
     struct eval *ev = NULL;
     kdk_status status = eval_new(e, &source, &env, arena, &ev, &err);

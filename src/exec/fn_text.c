@@ -1,4 +1,5 @@
-/* fn_text.c - functions of text and bytes. Positions and lengths are in characters, 1-based, as in SQL. */
+/* fn_text.c - functions of text and bytes. Positions and lengths are in characters,
+ * 1-based, as in SQL. */
 #include "base/buf.h"
 #include "base/utf8.h"
 #include "exec/fn_body.h"
@@ -60,7 +61,8 @@ FN_BODY(BIT_LENGTH_BYTEA)
 
 /* ---------------------------------------------------------------- joining ---- */
 
-static bool join(struct fn_call *call, const struct str *a, const struct str *b, struct datum *out)
+static bool join(struct fn_call *call, const struct str *a, const struct str *b,
+                 struct datum *out)
 {
     char *to = fn_text_room(call, (size_t)a->len + b->len, out);
     if (!to)
@@ -72,14 +74,16 @@ static bool join(struct fn_call *call, const struct str *a, const struct str *b,
 }
 
 /* The argument as text: what a cast gives. */
-static bool as_text(struct fn_call *call, const struct datum *args, uint32_t i, struct datum *out)
+static bool as_text(struct fn_call *call, const struct datum *args, uint32_t i,
+                    struct datum *out)
 {
     struct ltype type = fn_arg_type(call, i);
     if (type.id == LT_TEXT && !type.fixed) {
         *out = args[i];
         return true;
     }
-    call->status = eval_cast(type, LTYPE(TEXT), CAST_EXPLICIT, &args[i], call->arena, out, call->err);
+    call->status =
+        eval_cast(type, LTYPE(TEXT), CAST_EXPLICIT, &args[i], call->arena, out, call->err);
     return call->status == KDK_OK;
 }
 
@@ -103,8 +107,8 @@ FN_BODY(CONCAT_ANY_TEXT)
 }
 
 /* Prints all arguments from `first` on that are not NULL, `separator` between. */
-static bool concat(struct fn_call *call, const struct datum *args, uint32_t first, const struct str *separator,
-                   struct datum *out)
+static bool concat(struct fn_call *call, const struct datum *args, uint32_t first,
+                   const struct str *separator, struct datum *out)
 {
     struct buf buf = {0};
     bool ok = false, any = false;
@@ -117,7 +121,8 @@ static bool concat(struct fn_call *call, const struct datum *args, uint32_t firs
         if (datum_print(fn_arg_type(call, i), &args[i], &buf) != KDK_OK)
             break;
     }
-    ok = buf.nomem ? fn_fail_nomem(call) : fn_text_copy(call, buf.data ? buf.data : "", buf.len, out);
+    ok = buf.nomem ? fn_fail_nomem(call)
+                   : fn_text_copy(call, buf.data ? buf.data : "", buf.len, out);
     buf_deinit(&buf);
     return ok;
 }
@@ -152,13 +157,15 @@ FN_BODY(REPEAT)
 /* ------------------------------------------------------------------- case ---- */
 
 /* Maps each character. For initcap a word starts after what is no letter or digit. */
-static bool map_case(struct fn_call *call, const struct datum *v, bool upper, bool initcap, struct datum *out)
+static bool map_case(struct fn_call *call, const struct datum *v, bool upper, bool initcap,
+                     struct datum *out)
 {
     const char *from = str_data(&v->s), *end = from + v->s.len;
     bool ascii = true;
     for (const char *p = from; p < end; p++)
         ascii &= (unsigned char)*p < 0x80;
-    char *room = fn_text_room(call, v->s.len, out), *to = room; /* No mapping changes a character's length. */
+    /* No mapping changes a character's length. */
+    char *room = fn_text_room(call, v->s.len, out), *to = room;
     if (!room)
         return false;
     if (ascii && !initcap) {
@@ -240,12 +247,14 @@ FN_BODY(SUBSTR_3)
 }
 FN_BODY(LEFT)
 {
-    part(&args[0], 0, args[1].i >= 0 ? args[1].i : (int64_t)characters(&args[0]) + args[1].i, out);
+    part(&args[0], 0,
+         args[1].i >= 0 ? args[1].i : (int64_t)characters(&args[0]) + args[1].i, out);
     return true;
 }
 FN_BODY(RIGHT)
 {
-    part(&args[0], args[1].i >= 0 ? (int64_t)characters(&args[0]) - args[1].i : -args[1].i, INT64_MAX, out);
+    part(&args[0], args[1].i >= 0 ? (int64_t)characters(&args[0]) - args[1].i : -args[1].i,
+         INT64_MAX, out);
     return true;
 }
 
@@ -301,14 +310,16 @@ FN_BODY(SPLIT_PART)
 }
 
 /* Cuts characters that are in `set` off the ends. */
-static bool trim(const struct datum *v, const struct datum *set, bool left, bool right, struct datum *out)
+static bool trim(const struct datum *v, const struct datum *set, bool left, bool right,
+                 struct datum *out)
 {
     const char *s = str_data(&v->s), *end = s + v->s.len;
     const char *chars = set ? str_data(&set->s) : " ";
     size_t chars_len = set ? set->s.len : 1;
     while (left && s < end) {
         size_t n = MIN(utf8_length((unsigned char)*s), (size_t)(end - s));
-        if (!memmem(chars, chars_len, s, n)) /* A whole character never starts inside another. */
+        /* A whole character never starts inside another. */
+        if (!memmem(chars, chars_len, s, n))
             break;
         s += n;
     }
@@ -350,9 +361,11 @@ FN_BODY(RTRIM_2)
 
 /* ------------------------------------------------------------------ making ---- */
 
-enum { PAD_CHARACTERS_MAX = 268435454 }; /* PostgreSQL's: of 4 bytes each they fit into its longest text. */
+/* PostgreSQL's: of 4 bytes each they fit into its longest text. */
+enum { PAD_CHARACTERS_MAX = 268435454 };
 
-static bool pad(struct fn_call *call, const struct datum *args, const struct str *with, bool left, struct datum *out)
+static bool pad(struct fn_call *call, const struct datum *args, const struct str *with,
+                bool left, struct datum *out)
 {
     int64_t want = args[1].i > 0 ? args[1].i : 0;
     int64_t have = (int64_t)characters(&args[0]);
@@ -407,7 +420,10 @@ FN_BODY(REPLACE)
         *out = args[0];
         return true;
     }
-    char *to = fn_text_room(call, size_add(args[0].s.len - count * args[1].s.len, size_mul(count, args[2].s.len)), out);
+    char *to = fn_text_room(
+        call,
+        size_add(args[0].s.len - count * args[1].s.len, size_mul(count, args[2].s.len)),
+        out);
     if (!to)
         return false;
     for (;;) {
@@ -437,25 +453,30 @@ FN_BODY(TRANSLATE)
         if (!hit) {
             buf_add(&buf, c, n);
         } else {
-            size_t k = utf8_offset(to, args[2].s.len, utf8_count(from, (size_t)(hit - from)));
+            size_t k =
+                utf8_offset(to, args[2].s.len, utf8_count(from, (size_t)(hit - from)));
             if (k < args[2].s.len)
-                buf_add(&buf, to + k, MIN(utf8_length((unsigned char)to[k]), args[2].s.len - k));
+                buf_add(&buf, to + k,
+                        MIN(utf8_length((unsigned char)to[k]), args[2].s.len - k));
         }
         at += (uint32_t)n;
     }
-    bool ok = buf.nomem ? fn_fail_nomem(call) : fn_text_copy(call, buf.data ? buf.data : "", buf.len, out);
+    bool ok = buf.nomem ? fn_fail_nomem(call)
+                        : fn_text_copy(call, buf.data ? buf.data : "", buf.len, out);
     buf_deinit(&buf);
     return ok;
 }
 
-static bool overlay(struct fn_call *call, const struct datum *args, int64_t length, struct datum *out)
+static bool overlay(struct fn_call *call, const struct datum *args, int64_t length,
+                    struct datum *out)
 {
     int64_t start = args[2].i;
     if (start <= 0)
         return fn_fail(call, KDK_SUBSTRING, "negative substring length not allowed");
     if (start + length > INT32_MAX)
         return fn_fail_range(call, LT_INTEGER);
-    size_t before = offset_of(&args[0], start - 1), after = offset_of(&args[0], start - 1 + length);
+    size_t before = offset_of(&args[0], start - 1),
+           after = offset_of(&args[0], start - 1 + length);
     size_t tail = args[0].s.len - after;
     char *to = fn_text_room(call, before + args[1].s.len + tail, out);
     if (!to)
@@ -490,7 +511,8 @@ FN_BODY(CHR)
         return fn_fail(call, KDK_BAD_PARAMETER, "character number must be positive");
     size_t n = utf8_encode((uint32_t)args[0].i, bytes);
     if (n == 0)
-        return fn_fail(call, KDK_LIMIT, "requested character too large for encoding: %u", (unsigned)args[0].i);
+        return fn_fail(call, KDK_LIMIT, "requested character too large for encoding: %u",
+                       (unsigned)args[0].i);
     out->s = str_of(bytes, n);
     return true;
 }
@@ -519,16 +541,19 @@ FN_BODY(TO_HEX_I8)
 /* RFC 1321. Not for secrets: for checksums that others compute too. */
 static void md5_block(uint32_t state[4], const uint8_t block[64])
 {
-    static const uint8_t turns[4][4] = {{7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
+    static const uint8_t turns[4][4] = {
+        {7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
     static const uint32_t sines[64] = {
-        0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee, 0xf57c0faf, 0x4787c62a, 0xa8304613, 0xfd469501,
-        0x698098d8, 0x8b44f7af, 0xffff5bb1, 0x895cd7be, 0x6b901122, 0xfd987193, 0xa679438e, 0x49b40821,
-        0xf61e2562, 0xc040b340, 0x265e5a51, 0xe9b6c7aa, 0xd62f105d, 0x02441453, 0xd8a1e681, 0xe7d3fbc8,
-        0x21e1cde6, 0xc33707d6, 0xf4d50d87, 0x455a14ed, 0xa9e3e905, 0xfcefa3f8, 0x676f02d9, 0x8d2a4c8a,
-        0xfffa3942, 0x8771f681, 0x6d9d6122, 0xfde5380c, 0xa4beea44, 0x4bdecfa9, 0xf6bb4b60, 0xbebfbc70,
-        0x289b7ec6, 0xeaa127fa, 0xd4ef3085, 0x04881d05, 0xd9d4d039, 0xe6db99e5, 0x1fa27cf8, 0xc4ac5665,
-        0xf4292244, 0x432aff97, 0xab9423a7, 0xfc93a039, 0x655b59c3, 0x8f0ccc92, 0xffeff47d, 0x85845dd1,
-        0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391};
+        0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee, 0xf57c0faf, 0x4787c62a, 0xa8304613,
+        0xfd469501, 0x698098d8, 0x8b44f7af, 0xffff5bb1, 0x895cd7be, 0x6b901122, 0xfd987193,
+        0xa679438e, 0x49b40821, 0xf61e2562, 0xc040b340, 0x265e5a51, 0xe9b6c7aa, 0xd62f105d,
+        0x02441453, 0xd8a1e681, 0xe7d3fbc8, 0x21e1cde6, 0xc33707d6, 0xf4d50d87, 0x455a14ed,
+        0xa9e3e905, 0xfcefa3f8, 0x676f02d9, 0x8d2a4c8a, 0xfffa3942, 0x8771f681, 0x6d9d6122,
+        0xfde5380c, 0xa4beea44, 0x4bdecfa9, 0xf6bb4b60, 0xbebfbc70, 0x289b7ec6, 0xeaa127fa,
+        0xd4ef3085, 0x04881d05, 0xd9d4d039, 0xe6db99e5, 0x1fa27cf8, 0xc4ac5665, 0xf4292244,
+        0x432aff97, 0xab9423a7, 0xfc93a039, 0x655b59c3, 0x8f0ccc92, 0xffeff47d, 0x85845dd1,
+        0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb,
+        0xeb86d391};
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
     for (uint32_t i = 0; i < 64; i++) {
         uint32_t f, g;

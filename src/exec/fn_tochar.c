@@ -1,10 +1,14 @@
 /* fn_tochar.c - to_char(): numbers and moments by a template.
  *
- * The template is taken apart as PostgreSQL does (its documentation, 9.8), the longest pattern first; the patterns that are not here are refused with 0A000, so that
- * no answer is made up. Names of months and days are English, signs and separators those of the C locale.
+ * The template is taken apart as PostgreSQL does (its documentation, 9.8), the longest
+ * pattern first; the patterns that are not here are refused with 0A000, so that no answer
+ * is made up. Names of months and days are English, signs and separators those of the C
+ * locale.
  *
- * For numbers the digits stand in a row of places, one for each 9 and 0: those before the first digit are blank, or zeros from the first 0 on; a number that needs
- * more places than there are is shown as #. Where the sign goes depends on S, MI, PL, SG and PR, else it is a minus or a blank before the first digit.
+ * For numbers the digits stand in a row of places, one for each 9 and 0: those before the
+ * first digit are blank, or zeros from the first 0 on; a number that needs more places than
+ * there are is shown as #. Where the sign goes depends on S, MI, PL, SG and PR, else it is
+ * a minus or a blank before the first digit.
  */
 #include <math.h>
 #include <stdio.h>
@@ -17,14 +21,17 @@
 static bool give(struct fn_call *call, struct buf *buf, bool ok, struct datum *out)
 {
     if (ok)
-        ok = buf->nomem ? fn_fail_nomem(call) : fn_text_copy(call, buf->data ? buf->data : "", buf->len, out);
+        ok = buf->nomem ? fn_fail_nomem(call)
+                        : fn_text_copy(call, buf->data ? buf->data : "", buf->len, out);
     buf_deinit(buf);
     return ok;
 }
 
 static bool refuse(struct fn_call *call, const char *s, const char *end)
 {
-    return fn_fail(call, KDK_UNSUPPORTED, "the pattern \"%.*s\" of to_char() is not supported", (int)MIN(end - s, 8), s);
+    return fn_fail(call, KDK_UNSUPPORTED,
+                   "the pattern \"%.*s\" of to_char() is not supported",
+                   (int)MIN(end - s, 8), s);
 }
 
 static bool starts(const char *s, const char *end, const char *what)
@@ -46,7 +53,8 @@ static bool word(const char *s, const char *end, const char *upper)
     return low;
 }
 
-/* Text of the template that stands for itself: "in quotes", \" for a quote, any other character. Advances *at. */
+/* Text of the template that stands for itself: "in quotes", \" for a quote, any other
+ * character. Advances *at. */
 static void literal(const char **at, const char *end, struct buf *buf)
 {
     const char *s = *at;
@@ -68,15 +76,28 @@ static void literal(const char **at, const char *end, struct buf *buf)
 
 /* ---------------------------------------------------------------- numbers ---- */
 
-enum part_kind { PART_LITERAL, PART_9, PART_0, PART_POINT, PART_COMMA, PART_S, PART_MI, PART_PL, PART_SG, PART_PR, PART_FM };
+enum part_kind {
+    PART_LITERAL,
+    PART_9,
+    PART_0,
+    PART_POINT,
+    PART_COMMA,
+    PART_S,
+    PART_MI,
+    PART_PL,
+    PART_SG,
+    PART_PR,
+    PART_FM
+};
 
 /* What a template says, as a whole. */
 struct number_form {
-    int before, after;       /* places */
-    int zero_start, zero_end; /* from which place on zeros are shown (-1: none), and up to which */
+    int before, after; /* places */
+    /* from which place on zeros are shown (-1: none), and up to which */
+    int zero_start, zero_end;
     bool point, fill, plus, minus, brackets;
-    int sign;         /* S: 0 none, 1 before the digits, 2 behind them */
-    int sign_place;   /* places before S */
+    int sign;       /* S: 0 none, 1 before the digits, 2 behind them */
+    int sign_place; /* places before S */
 };
 
 static enum part_kind number_part(const char *s, const char *end, size_t *bytes)
@@ -84,8 +105,10 @@ static enum part_kind number_part(const char *s, const char *end, size_t *bytes)
     static const struct {
         const char *text;
         uint8_t kind;
-    } parts[] = {{"FM", PART_FM}, {"MI", PART_MI}, {"PL", PART_PL}, {"PR", PART_PR}, {"SG", PART_SG}, {"S", PART_S},
-                 {"9", PART_9},   {"0", PART_0},   {".", PART_POINT}, {"D", PART_POINT}, {",", PART_COMMA}, {"G", PART_COMMA}};
+    } parts[] = {{"FM", PART_FM},   {"MI", PART_MI},   {"PL", PART_PL},
+                 {"PR", PART_PR},   {"SG", PART_SG},   {"S", PART_S},
+                 {"9", PART_9},     {"0", PART_0},     {".", PART_POINT},
+                 {"D", PART_POINT}, {",", PART_COMMA}, {"G", PART_COMMA}};
     for (size_t i = 0; i < COUNT_OF(parts); i++)
         if (word(s, end, parts[i].text)) {
             *bytes = strlen(parts[i].text);
@@ -95,7 +118,8 @@ static enum part_kind number_part(const char *s, const char *end, size_t *bytes)
     return PART_LITERAL;
 }
 
-static bool number_form(struct fn_call *call, const char *s, const char *end, struct number_form *f)
+static bool number_form(struct fn_call *call, const char *s, const char *end,
+                        struct number_form *f)
 {
     static const char *const others[] = {"EEEE", "RN", "TH", "SP", "V", "L", "B"};
     memset(f, 0, sizeof *f);
@@ -113,7 +137,9 @@ static bool number_form(struct fn_call *call, const char *s, const char *end, st
         case PART_0:
         case PART_9:
             if (f->brackets)
-                return fn_fail(call, KDK_SYNTAX, part == PART_9 ? "\"9\" must be ahead of \"PR\"" : "\"0\" must be ahead of \"PR\"");
+                return fn_fail(call, KDK_SYNTAX,
+                               part == PART_9 ? "\"9\" must be ahead of \"PR\""
+                                              : "\"0\" must be ahead of \"PR\"");
             if (part == PART_0 && f->zero_start < 0 && !f->point)
                 f->zero_start = f->before;
             if (f->point)
@@ -137,7 +163,8 @@ static bool number_form(struct fn_call *call, const char *s, const char *end, st
             if (f->sign)
                 return fn_fail(call, KDK_SYNTAX, "cannot use \"S\" twice");
             if (f->plus || f->minus || f->brackets)
-                return fn_fail(call, KDK_SYNTAX, "cannot use \"S\" and \"PL\"/\"MI\"/\"SG\"/\"PR\" together");
+                return fn_fail(call, KDK_SYNTAX,
+                               "cannot use \"S\" and \"PL\"/\"MI\"/\"SG\"/\"PR\" together");
             f->sign = f->point ? 2 : 1;
             f->sign_place = f->before;
             break;
@@ -145,13 +172,17 @@ static bool number_form(struct fn_call *call, const char *s, const char *end, st
         case PART_PL:
         case PART_SG:
             if (f->sign)
-                return fn_fail(call, KDK_SYNTAX, "cannot use \"S\" and \"%s\" together", part == PART_MI ? "MI" : part == PART_PL ? "PL" : "SG");
+                return fn_fail(call, KDK_SYNTAX, "cannot use \"S\" and \"%s\" together",
+                               part == PART_MI   ? "MI"
+                               : part == PART_PL ? "PL"
+                                                 : "SG");
             f->minus |= part != PART_PL;
             f->plus |= part != PART_MI;
             break;
         case PART_PR:
             if (f->sign || f->plus || f->minus)
-                return fn_fail(call, KDK_SYNTAX, "cannot use \"PR\" and \"S\"/\"PL\"/\"MI\"/\"SG\" together");
+                return fn_fail(call, KDK_SYNTAX,
+                               "cannot use \"PR\" and \"S\"/\"PL\"/\"MI\"/\"SG\" together");
             f->brackets = true;
             break;
         }
@@ -164,15 +195,18 @@ static bool number_form(struct fn_call *call, const char *s, const char *end, st
 struct number_out {
     const struct number_form *form;
     struct buf *buf;
-    const char *digits, *at, *last; /* last: the last digit that FM keeps, or the point; NULL without FM */
+    /* last: the last digit that FM keeps, or the point; NULL without FM */
+    const char *digits, *at, *last;
     bool minus, sign_done, brackets, in_number;
     int sign, blanks, place, last_place;
 };
 
 static void number_sign(struct number_out *o)
 {
-    bool before_point = o->form->zero_start < 0 && o->at == o->digits && *o->digits == '0' && o->form->after > 0;
-    if (o->sign_done || (o->place < o->blanks && o->form->zero_start != o->place) || (before_point && !(o->last && *o->last == '.')))
+    bool before_point = o->form->zero_start < 0 && o->at == o->digits &&
+                        *o->digits == '0' && o->form->after > 0;
+    if (o->sign_done || (o->place < o->blanks && o->form->zero_start != o->place) ||
+        (before_point && !(o->last && *o->last == '.')))
         return;
     if (o->sign) {
         if (o->sign == 1) {
@@ -203,7 +237,8 @@ static void number_place(struct number_out *o, enum part_kind part)
         buf_add_char(o->buf, '0');
         o->in_number = true;
     } else {
-        bool before_point = f->zero_start < 0 && o->at == o->digits && *o->digits == '0' && f->after > 0;
+        bool before_point =
+            f->zero_start < 0 && o->at == o->digits && *o->digits == '0' && f->after > 0;
         if (*o->at == '.') {
             if (!o->last || *o->last != '.' || f->fill)
                 buf_add_char(o->buf, '.');
@@ -234,11 +269,16 @@ static void number_place(struct number_out *o, enum part_kind part)
 }
 
 /* `digits`: without sign, with form->after digits behind a point, if there are any. */
-static bool number_to_char(struct fn_call *call, const struct number_form *form, bool minus, char *digits, const char *s, const char *end,
-                           struct datum *out)
+static bool number_to_char(struct fn_call *call, const struct number_form *form, bool minus,
+                           char *digits, const char *s, const char *end, struct datum *out)
 {
     struct buf buf = {0};
-    struct number_out o = {.form = form, .buf = &buf, .digits = digits, .at = digits, .minus = minus, .sign = form->sign};
+    struct number_out o = {.form = form,
+                           .buf = &buf,
+                           .digits = digits,
+                           .at = digits,
+                           .minus = minus,
+                           .sign = form->sign};
     const char *point = strchr(digits, '.');
     int before = (int)(point ? point - digits : (ptrdiff_t)strlen(digits));
 
@@ -265,7 +305,8 @@ static bool number_to_char(struct fn_call *call, const struct number_form *form,
                 if (*q != '0')
                     last = q;
             if (form->zero_end > o.blanks) {
-                ptrdiff_t most = MIN((ptrdiff_t)strlen(digits) - 1, (ptrdiff_t)(form->zero_end - o.blanks));
+                ptrdiff_t most = MIN((ptrdiff_t)strlen(digits) - 1,
+                                     (ptrdiff_t)(form->zero_end - o.blanks));
                 if (last < digits + most)
                     last = digits + most;
             }
@@ -320,7 +361,8 @@ static bool number_to_char(struct fn_call *call, const struct number_form *form,
 enum { FORM_PLACES_MAX = 200 };
 
 /* A decimal integer of `scale`. */
-static bool decimal_to_char(struct fn_call *call, int128 v, int scale, const struct datum *form_text, struct datum *out)
+static bool decimal_to_char(struct fn_call *call, int128 v, int scale,
+                            const struct datum *form_text, struct datum *out)
 {
     struct number_form form;
     char digits[FORM_PLACES_MAX + 64];
@@ -330,7 +372,9 @@ static bool decimal_to_char(struct fn_call *call, int128 v, int scale, const str
     if (!number_form(call, s, end, &form))
         return false;
     if (form.before + form.after > FORM_PLACES_MAX)
-        return fn_fail(call, KDK_LIMIT, "a template of to_char() may have at most %d digits", FORM_PLACES_MAX);
+        return fn_fail(call, KDK_LIMIT,
+                       "a template of to_char() may have at most %d digits",
+                       FORM_PLACES_MAX);
     int kept = MIN(form.after, scale);
     if (!num_rescale(v, scale, kept, &rounded))
         return fn_fail(call, KDK_OUT_OF_RANGE, "value overflows numeric format");
@@ -361,9 +405,11 @@ FN_BODY(TO_CHAR_I8)
 FN_BODY(TO_CHAR_NUM)
 {
     struct ltype type = fn_arg_type(call, 0);
-    return decimal_to_char(call, args[0].w, type.precision ? type.scale : 10, &args[1], out);
+    return decimal_to_char(call, args[0].w, type.precision ? type.scale : 10, &args[1],
+                           out);
 }
-static bool float_to_char(struct fn_call *call, double f, int sure_digits, const struct datum *form_text, struct datum *out)
+static bool float_to_char(struct fn_call *call, double f, int sure_digits,
+                          const struct datum *form_text, struct datum *out)
 {
     struct number_form form;
     char digits[400];
@@ -371,9 +417,12 @@ static bool float_to_char(struct fn_call *call, double f, int sure_digits, const
     if (!number_form(call, s, end, &form))
         return false;
     if (form.before + form.after > FORM_PLACES_MAX)
-        return fn_fail(call, KDK_LIMIT, "a template of to_char() may have at most %d digits", FORM_PLACES_MAX);
+        return fn_fail(call, KDK_LIMIT,
+                       "a template of to_char() may have at most %d digits",
+                       FORM_PLACES_MAX);
     if (isnan(f) || isinf(f))
-        return refuse(call, isnan(f) ? "NaN" : "infinity", (isnan(f) ? "NaN" : "infinity") + 3);
+        return refuse(call, isnan(f) ? "NaN" : "infinity",
+                      (isnan(f) ? "NaN" : "infinity") + 3);
     int before = snprintf(digits, sizeof digits, "%.0f", fabs(f)), after = form.after;
     after = before >= sure_digits ? 0 : MIN(after, sure_digits - before);
     int n = snprintf(digits, sizeof digits, "%.*f", after, fabs(f));
@@ -394,15 +443,45 @@ FN_BODY(TO_CHAR_F8)
 
 /* ------------------------------------------------------------ dates and times ---- */
 
-static const char *const months[] = {"January", "February", "March",     "April",   "May",      "June",
-                                     "July",    "August",   "September", "October", "November", "December"};
-static const char *const weekdays[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
-static const char *const romans[] = {"I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"};
+static const char *const months[] = {"January",   "February", "March",    "April",
+                                     "May",       "June",     "July",     "August",
+                                     "September", "October",  "November", "December"};
+static const char *const weekdays[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                       "Thursday", "Friday", "Saturday"};
+static const char *const romans[] = {"I",   "II",   "III", "IV", "V",  "VI",
+                                     "VII", "VIII", "IX",  "X",  "XI", "XII"};
 
 enum moment_part {
-    M_NONE, M_YEAR_COMMA, M_YEAR, M_ISO_YEAR, M_MONTH_NUMBER, M_MONTH, M_MON, M_ROMAN, M_DAY, M_DAY_OF_YEAR, M_ISO_DAY_OF_YEAR, M_WEEKDAY, M_WEEKDAY_SHORT,
-    M_WEEKDAY_NUMBER, M_ISO_WEEKDAY, M_WEEK_OF_MONTH, M_WEEK_OF_YEAR, M_ISO_WEEK, M_HOUR12, M_HOUR24, M_MINUTE, M_SECOND, M_DIGITS, M_SECONDS_OF_DAY, M_MERIDIAN,
-    M_ERA, M_CENTURY, M_QUARTER, M_JULIAN, M_REFUSED
+    M_NONE,
+    M_YEAR_COMMA,
+    M_YEAR,
+    M_ISO_YEAR,
+    M_MONTH_NUMBER,
+    M_MONTH,
+    M_MON,
+    M_ROMAN,
+    M_DAY,
+    M_DAY_OF_YEAR,
+    M_ISO_DAY_OF_YEAR,
+    M_WEEKDAY,
+    M_WEEKDAY_SHORT,
+    M_WEEKDAY_NUMBER,
+    M_ISO_WEEKDAY,
+    M_WEEK_OF_MONTH,
+    M_WEEK_OF_YEAR,
+    M_ISO_WEEK,
+    M_HOUR12,
+    M_HOUR24,
+    M_MINUTE,
+    M_SECOND,
+    M_DIGITS,
+    M_SECONDS_OF_DAY,
+    M_MERIDIAN,
+    M_ERA,
+    M_CENTURY,
+    M_QUARTER,
+    M_JULIAN,
+    M_REFUSED
 };
 /* The longest first. `exact`: in just this case (names: the case is the output's). */
 static const struct {
@@ -410,21 +489,77 @@ static const struct {
     uint8_t part, digits;
     bool exact;
 } moment_parts[] = {
-    {"A.D.", M_ERA, 0, 1}, {"a.d.", M_ERA, 0, 1}, {"B.C.", M_ERA, 0, 1}, {"b.c.", M_ERA, 0, 1},
-    {"A.M.", M_MERIDIAN, 0, 1}, {"a.m.", M_MERIDIAN, 0, 1}, {"P.M.", M_MERIDIAN, 0, 1}, {"p.m.", M_MERIDIAN, 0, 1},
-    {"AD", M_ERA, 0, 1}, {"ad", M_ERA, 0, 1}, {"BC", M_ERA, 0, 1}, {"bc", M_ERA, 0, 1},
-    {"AM", M_MERIDIAN, 0, 1}, {"am", M_MERIDIAN, 0, 1}, {"PM", M_MERIDIAN, 0, 1}, {"pm", M_MERIDIAN, 0, 1},
-    {"CC", M_CENTURY, 2, 0}, {"DAY", M_WEEKDAY, 0, 1}, {"Day", M_WEEKDAY, 0, 1}, {"day", M_WEEKDAY, 0, 1},
-    {"DDD", M_DAY_OF_YEAR, 3, 0}, {"DD", M_DAY, 2, 0}, {"DY", M_WEEKDAY_SHORT, 0, 1}, {"Dy", M_WEEKDAY_SHORT, 0, 1}, {"dy", M_WEEKDAY_SHORT, 0, 1},
-    {"D", M_WEEKDAY_NUMBER, 1, 0}, {"FF1", M_DIGITS, 1, 0}, {"FF2", M_DIGITS, 2, 0}, {"FF3", M_DIGITS, 3, 0}, {"FF4", M_DIGITS, 4, 0},
-    {"FF5", M_DIGITS, 5, 0}, {"FF6", M_DIGITS, 6, 0}, {"FX", M_REFUSED, 0, 0}, {"HH24", M_HOUR24, 2, 0}, {"HH12", M_HOUR12, 2, 0}, {"HH", M_HOUR12, 2, 0},
-    {"IDDD", M_ISO_DAY_OF_YEAR, 3, 0}, {"ID", M_ISO_WEEKDAY, 1, 0}, {"IW", M_ISO_WEEK, 2, 0}, {"IYYY", M_ISO_YEAR, 4, 0}, {"IYY", M_ISO_YEAR, 3, 0},
-    {"IY", M_ISO_YEAR, 2, 0}, {"I", M_ISO_YEAR, 1, 0}, {"J", M_JULIAN, 1, 0}, {"MI", M_MINUTE, 2, 0}, {"MM", M_MONTH_NUMBER, 2, 0},
-    {"MONTH", M_MONTH, 0, 1}, {"Month", M_MONTH, 0, 1}, {"month", M_MONTH, 0, 1}, {"MON", M_MON, 0, 1}, {"Mon", M_MON, 0, 1}, {"mon", M_MON, 0, 1},
-    {"MS", M_DIGITS, 3, 0}, {"OF", M_REFUSED, 0, 0}, {"Q", M_QUARTER, 1, 0}, {"RM", M_ROMAN, 0, 1}, {"rm", M_ROMAN, 0, 1},
-    {"SSSSS", M_SECONDS_OF_DAY, 1, 0}, {"SSSS", M_SECONDS_OF_DAY, 1, 0}, {"SS", M_SECOND, 2, 0}, {"TZH", M_REFUSED, 0, 0}, {"TZM", M_REFUSED, 0, 0},
-    {"TZ", M_REFUSED, 0, 0}, {"US", M_DIGITS, 6, 0}, {"WW", M_WEEK_OF_YEAR, 2, 0}, {"W", M_WEEK_OF_MONTH, 1, 0}, {"Y,YYY", M_YEAR_COMMA, 0, 0},
-    {"YYYY", M_YEAR, 4, 0}, {"YYY", M_YEAR, 3, 0}, {"YY", M_YEAR, 2, 0}, {"Y", M_YEAR, 1, 0},
+    {"A.D.", M_ERA, 0, 1},
+    {"a.d.", M_ERA, 0, 1},
+    {"B.C.", M_ERA, 0, 1},
+    {"b.c.", M_ERA, 0, 1},
+    {"A.M.", M_MERIDIAN, 0, 1},
+    {"a.m.", M_MERIDIAN, 0, 1},
+    {"P.M.", M_MERIDIAN, 0, 1},
+    {"p.m.", M_MERIDIAN, 0, 1},
+    {"AD", M_ERA, 0, 1},
+    {"ad", M_ERA, 0, 1},
+    {"BC", M_ERA, 0, 1},
+    {"bc", M_ERA, 0, 1},
+    {"AM", M_MERIDIAN, 0, 1},
+    {"am", M_MERIDIAN, 0, 1},
+    {"PM", M_MERIDIAN, 0, 1},
+    {"pm", M_MERIDIAN, 0, 1},
+    {"CC", M_CENTURY, 2, 0},
+    {"DAY", M_WEEKDAY, 0, 1},
+    {"Day", M_WEEKDAY, 0, 1},
+    {"day", M_WEEKDAY, 0, 1},
+    {"DDD", M_DAY_OF_YEAR, 3, 0},
+    {"DD", M_DAY, 2, 0},
+    {"DY", M_WEEKDAY_SHORT, 0, 1},
+    {"Dy", M_WEEKDAY_SHORT, 0, 1},
+    {"dy", M_WEEKDAY_SHORT, 0, 1},
+    {"D", M_WEEKDAY_NUMBER, 1, 0},
+    {"FF1", M_DIGITS, 1, 0},
+    {"FF2", M_DIGITS, 2, 0},
+    {"FF3", M_DIGITS, 3, 0},
+    {"FF4", M_DIGITS, 4, 0},
+    {"FF5", M_DIGITS, 5, 0},
+    {"FF6", M_DIGITS, 6, 0},
+    {"FX", M_REFUSED, 0, 0},
+    {"HH24", M_HOUR24, 2, 0},
+    {"HH12", M_HOUR12, 2, 0},
+    {"HH", M_HOUR12, 2, 0},
+    {"IDDD", M_ISO_DAY_OF_YEAR, 3, 0},
+    {"ID", M_ISO_WEEKDAY, 1, 0},
+    {"IW", M_ISO_WEEK, 2, 0},
+    {"IYYY", M_ISO_YEAR, 4, 0},
+    {"IYY", M_ISO_YEAR, 3, 0},
+    {"IY", M_ISO_YEAR, 2, 0},
+    {"I", M_ISO_YEAR, 1, 0},
+    {"J", M_JULIAN, 1, 0},
+    {"MI", M_MINUTE, 2, 0},
+    {"MM", M_MONTH_NUMBER, 2, 0},
+    {"MONTH", M_MONTH, 0, 1},
+    {"Month", M_MONTH, 0, 1},
+    {"month", M_MONTH, 0, 1},
+    {"MON", M_MON, 0, 1},
+    {"Mon", M_MON, 0, 1},
+    {"mon", M_MON, 0, 1},
+    {"MS", M_DIGITS, 3, 0},
+    {"OF", M_REFUSED, 0, 0},
+    {"Q", M_QUARTER, 1, 0},
+    {"RM", M_ROMAN, 0, 1},
+    {"rm", M_ROMAN, 0, 1},
+    {"SSSSS", M_SECONDS_OF_DAY, 1, 0},
+    {"SSSS", M_SECONDS_OF_DAY, 1, 0},
+    {"SS", M_SECOND, 2, 0},
+    {"TZH", M_REFUSED, 0, 0},
+    {"TZM", M_REFUSED, 0, 0},
+    {"TZ", M_REFUSED, 0, 0},
+    {"US", M_DIGITS, 6, 0},
+    {"WW", M_WEEK_OF_YEAR, 2, 0},
+    {"W", M_WEEK_OF_MONTH, 1, 0},
+    {"Y,YYY", M_YEAR_COMMA, 0, 0},
+    {"YYYY", M_YEAR, 4, 0},
+    {"YYY", M_YEAR, 3, 0},
+    {"YY", M_YEAR, 2, 0},
+    {"Y", M_YEAR, 1, 0},
 };
 
 struct moment {
@@ -435,9 +570,11 @@ struct moment {
 };
 
 /* A name in the case of the pattern, padded to `width`. */
-static void add_name(struct buf *buf, const char *name, size_t bytes, const char *pattern, size_t width)
+static void add_name(struct buf *buf, const char *name, size_t bytes, const char *pattern,
+                     size_t width)
 {
-    bool upper = pattern[1] >= 'A' && pattern[1] <= 'Z', first = pattern[0] >= 'A' && pattern[0] <= 'Z';
+    bool upper = pattern[1] >= 'A' && pattern[1] <= 'Z',
+         first = pattern[0] >= 'A' && pattern[0] <= 'Z';
     for (size_t i = 0; i < bytes; i++) {
         char c = name[i];
         if (upper || (i == 0 && first))
@@ -453,7 +590,11 @@ static void add_name(struct buf *buf, const char *name, size_t bytes, const char
 static void add_ordinal(struct buf *buf, int64_t v, bool upper)
 {
     int64_t last = v < 0 ? -v : v;
-    const char *text = last % 100 >= 11 && last % 100 <= 13 ? "th" : last % 10 == 1 ? "st" : last % 10 == 2 ? "nd" : last % 10 == 3 ? "rd" : "th";
+    const char *text = last % 100 >= 11 && last % 100 <= 13 ? "th"
+                       : last % 10 == 1                     ? "st"
+                       : last % 10 == 2                     ? "nd"
+                       : last % 10 == 3                     ? "rd"
+                                                            : "th";
     for (; *text; text++)
         buf_add_char(buf, upper ? (char)(*text - 32) : *text);
 }
@@ -463,7 +604,8 @@ static int64_t moment_number(const struct moment *m, enum moment_part part, int 
     static const int64_t tens[] = {1, 10, 100, 1000, 10000, 100000, 1000000};
     int32_t iso_year;
     int64_t year = m->date.year > 0 ? m->date.year : 1 - m->date.year;
-    uint32_t day_of_year = calendar_yearday(m->days), week = calendar_iso_week(m->days, &iso_year);
+    uint32_t day_of_year = calendar_yearday(m->days),
+             week = calendar_iso_week(m->days, &iso_year);
     uint32_t weekday = calendar_weekday(m->days), iso_weekday = (weekday + 6) % 7 + 1;
     switch (part) {
     case M_YEAR:
@@ -522,7 +664,8 @@ static int64_t moment_number(const struct moment *m, enum moment_part part, int 
     return 0;
 }
 
-static bool moment_to_char(struct fn_call *call, const struct moment *m, const char *s, const char *end, struct buf *buf)
+static bool moment_to_char(struct fn_call *call, const struct moment *m, const char *s,
+                           const char *end, struct buf *buf)
 {
     while (s < end) {
         bool fill = false;
@@ -536,7 +679,8 @@ static bool moment_to_char(struct fn_call *call, const struct moment *m, const c
         int digits = 0;
         const char *pattern = s;
         for (size_t i = 0; i < COUNT_OF(moment_parts) && part == M_NONE; i++)
-            if (moment_parts[i].exact ? starts(s, end, moment_parts[i].text) : word(s, end, moment_parts[i].text)) {
+            if (moment_parts[i].exact ? starts(s, end, moment_parts[i].text)
+                                      : word(s, end, moment_parts[i].text)) {
                 part = (enum moment_part)moment_parts[i].part;
                 digits = moment_parts[i].digits;
                 s += strlen(moment_parts[i].text);
@@ -548,12 +692,14 @@ static bool moment_to_char(struct fn_call *call, const struct moment *m, const c
                 literal(&s, end, buf);
             continue;
         }
-        bool ordinal = starts(s, end, "TH") || starts(s, end, "th"), upper = ordinal && *s == 'T';
+        bool ordinal = starts(s, end, "TH") || starts(s, end, "th"),
+             upper = ordinal && *s == 'T';
         s += ordinal ? 2 : 0;
         int64_t year = m->date.year > 0 ? m->date.year : 1 - m->date.year, v = 0;
         switch (part) {
         case M_MONTH:
-            add_name(buf, months[m->date.month - 1], strlen(months[m->date.month - 1]), pattern, fill ? 0 : 9);
+            add_name(buf, months[m->date.month - 1], strlen(months[m->date.month - 1]),
+                     pattern, fill ? 0 : 9);
             continue;
         case M_MON:
             add_name(buf, months[m->date.month - 1], 3, pattern, 0);
@@ -561,7 +707,8 @@ static bool moment_to_char(struct fn_call *call, const struct moment *m, const c
         case M_WEEKDAY:
         case M_WEEKDAY_SHORT: {
             const char *name = weekdays[calendar_weekday(m->days)];
-            add_name(buf, name, part == M_WEEKDAY ? strlen(name) : 3, pattern, part == M_WEEKDAY && !fill ? 9 : 0);
+            add_name(buf, name, part == M_WEEKDAY ? strlen(name) : 3, pattern,
+                     part == M_WEEKDAY && !fill ? 9 : 0);
             continue;
         }
         case M_ROMAN: {
@@ -572,7 +719,9 @@ static bool moment_to_char(struct fn_call *call, const struct moment *m, const c
         case M_MERIDIAN:
         case M_ERA: {
             bool second = part == M_MERIDIAN ? m->time.hour >= 12 : m->date.year <= 0;
-            const char *letters = part == M_MERIDIAN ? (second ? "PM" : "AM") : second ? "BC" : "AD";
+            const char *letters = part == M_MERIDIAN ? (second ? "PM" : "AM")
+                                  : second           ? "BC"
+                                                     : "AD";
             int low = *pattern >= 'a' ? 32 : 0;
             buf_add_char(buf, (char)(letters[0] + low));
             if (pattern[1] == '.')
@@ -584,7 +733,8 @@ static bool moment_to_char(struct fn_call *call, const struct moment *m, const c
         }
         case M_YEAR_COMMA:
             v = year;
-            (void)buf_printf(buf, "%lld,%03lld", (long long)(year / 1000), (long long)(year % 1000));
+            (void)buf_printf(buf, "%lld,%03lld", (long long)(year / 1000),
+                             (long long)(year % 1000));
             break;
         case M_DIGITS: /* FM does not count here. */
             v = moment_number(m, part, digits);
@@ -628,7 +778,8 @@ static bool moment_to_char(struct fn_call *call, const struct moment *m, const c
     return true;
 }
 
-static bool date_to_char(struct fn_call *call, bool finite, int64_t days, int64_t us, const struct datum *form, struct datum *out)
+static bool date_to_char(struct fn_call *call, bool finite, int64_t days, int64_t us,
+                         const struct datum *form, struct datum *out)
 {
     struct buf buf = {0};
     struct moment m = {.days = days, .us = us};
@@ -638,7 +789,8 @@ static bool date_to_char(struct fn_call *call, bool finite, int64_t days, int64_
     }
     m.date = calendar_civil(days);
     timestamp_split(us, &m.time);
-    bool ok = moment_to_char(call, &m, str_data(&form->s), str_data(&form->s) + form->s.len, &buf);
+    bool ok = moment_to_char(call, &m, str_data(&form->s), str_data(&form->s) + form->s.len,
+                             &buf);
     return give(call, &buf, ok, out);
 }
 FN_BODY(TO_CHAR_DATE)

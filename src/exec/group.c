@@ -1,7 +1,9 @@
-/* group.c - what finds equal rows: GROUP BY, aggregates, DISTINCT, UNION, INTERSECT, EXCEPT.
+/* group.c - what finds equal rows: GROUP BY, aggregates, DISTINCT, UNION, INTERSECT,
+ * EXCEPT.
  *
- * The extra bytes of a group's row are the aggregate states. Each worker fills a table of its own; at the end they become one: the rows stay where they are,
- * and are linked into one directory by all workers, each in its part of it.
+ * The extra bytes of a group's row are the aggregate states. Each worker fills a table of
+ * its own; at the end they become one: the rows stay where they are, and are linked into
+ * one directory by all workers, each in its part of it.
  */
 #include "exec/agg.h"
 #include "exec/exec_int.h"
@@ -11,7 +13,7 @@
 
 #include "catalog/fn.h"
 
-#define ROW_DEAD     1ull /* In place of a link: the row's group is another row's. */
+#define ROW_DEAD 1ull /* In place of a link: the row's group is another row's. */
 
 /* ---------------------------------------------------------------- aggregate ---- */
 
@@ -46,12 +48,14 @@ struct aggregate {
     struct rowset_at at;
 };
 
-/* Groups by small numbers: when every key of a batch is a dictionary's code or a byte, and there are few combinations of them, a table of all combinations takes the
- * place of hashing. A slot is NULL until its group is found the other way. */
+/* Groups by small numbers: when every key of a batch is a dictionary's code or a byte, and
+ * there are few combinations of them, a table of all combinations takes the place of
+ * hashing. A slot is NULL until its group is found the other way. */
 enum { CODE_KEYS_MAX = 4, CODE_SLOTS_MAX = 1 << 14, SHARES_MAX = 8 };
 struct code_map {
     uint8_t **slots; /* CODE_SLOTS_MAX, or NULL: not needed yet */
-    /* As long as there are at most SHARES_MAX groups, a batch is dealt out to them: their sums then run over one state each. */
+    /* As long as there are at most SHARES_MAX groups, a batch is dealt out to them: their
+     * sums then run over one state each. */
     uint8_t *share_of; /* by slot: its group's number */
     uint8_t *groups[SHARES_MAX];
     uint32_t group_count; /* above SHARES_MAX: too many */
@@ -64,7 +68,7 @@ struct code_map {
 struct aggregate_local {
     struct groups groups;
     struct code_map codes;
-    uint32_t share_count; /* of the batch at hand; 0: it is not dealt out */
+    uint32_t share_count;          /* of the batch at hand; 0: it is not dealt out */
     struct sel shares[SHARES_MAX]; /* by group number of `codes` */
     uint16_t *share_rows;
     struct eval **keys;
@@ -79,8 +83,8 @@ struct aggregate_local {
     struct vec *order_scratch;
 };
 
-static kdk_status aggregate_local_new(struct aggregate *agg, struct xworker *worker, struct aggregate_local **out,
-                                      struct err *err)
+static kdk_status aggregate_local_new(struct aggregate *agg, struct xworker *worker,
+                                      struct aggregate_local **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arena *arena = &worker->arena;
@@ -114,9 +118,11 @@ static kdk_status aggregate_local_new(struct aggregate *agg, struct xworker *wor
             struct ltype types[AGG_ARGS_MAX + 1] = {LTYPE(BIGINT)};
             for (uint32_t a = 0; a < call->arg_count; a++)
                 types[a + 1] = call->args[a]->type;
-            TRY(rowlayout_init(&l->seen_layouts[i], types, call->arg_count + 1, 0, arena, err));
+            TRY(rowlayout_init(&l->seen_layouts[i], types, call->arg_count + 1, 0, arena,
+                               err));
             l->seen_layouts[i].memory = &agg->exec->memory;
-            TRY(groups_init(&l->seen[i], &l->seen_layouts[i], call->arg_count + 1, arena, err));
+            TRY(groups_init(&l->seen[i], &l->seen_layouts[i], call->arg_count + 1, arena,
+                            err));
         }
     }
     TRY(vec_init(&l->group_ids, LTYPE(BIGINT), arena, err));
@@ -135,7 +141,8 @@ static uint32_t code_max(const int32_t *codes, const struct sel *sel)
 }
 
 /* The rows of each group by themselves, in their order. */
-static void deal_out(struct aggregate_local *l, const uint32_t *slots, const struct sel *sel)
+static void deal_out(struct aggregate_local *l, const uint32_t *slots,
+                     const struct sel *sel)
 {
     uint32_t ends[SHARES_MAX] = {0}, from = 0;
 
@@ -152,8 +159,9 @@ static void deal_out(struct aggregate_local *l, const uint32_t *slots, const str
 }
 
 /* As groups_find(), if the keys are of that kind; *done tells. */
-static kdk_status codes_find(struct aggregate *agg, struct aggregate_local *l, struct xworker *worker, const struct sel *sel,
-                             uint32_t count, uint8_t **found, bool *done, struct err *err)
+static kdk_status codes_find(struct aggregate *agg, struct aggregate_local *l,
+                             struct xworker *worker, const struct sel *sel, uint32_t count,
+                             uint8_t **found, bool *done, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct code_map *map = &l->codes;
@@ -171,7 +179,8 @@ static kdk_status codes_find(struct aggregate *agg, struct aggregate_local *l, s
         struct code_key *had = &map->keys[i];
         if (v->form == VF_DICT && v->dict_id) {
             uint32_t need = code_max(v->data, sel) + 2;
-            now[i] = (struct code_key){v->dict_id, had->dict == v->dict_id ? MAX(need, had->room) : need};
+            now[i] = (struct code_key){
+                v->dict_id, had->dict == v->dict_id ? MAX(need, had->room) : need};
         } else if (v->form == VF_FLAT && v->width == W_8) {
             now[i] = (struct code_key){0, UINT8_MAX + 2};
         } else {
@@ -203,7 +212,9 @@ static kdk_status codes_find(struct aggregate *agg, struct aggregate_local *l, s
                 at[k] = at[k] * room + (uint32_t)codes[SEL_ROW(sel, k)] + 1;
         else
             for (uint32_t k = 0; k < sel->count; k++) {
-                uint32_t row = SEL_ROW(sel, k), code = codes ? (uint32_t)codes[row] : (uint32_t)(bytes[row] - INT8_MIN);
+                uint32_t row = SEL_ROW(sel, k),
+                         code = codes ? (uint32_t)codes[row]
+                                      : (uint32_t)(bytes[row] - INT8_MIN);
                 at[k] = at[k] * room + (vec_valid(v, row) ? code + 1 : 0);
             }
     }
@@ -215,7 +226,8 @@ static kdk_status codes_find(struct aggregate *agg, struct aggregate_local *l, s
     if (missing) {
         for (uint32_t i = 0; i < missing; i++)
             places[i] = (uint16_t)SEL_ROW(sel, list[i]);
-        TRY(groups_find(&l->groups, l->key_vecs, &(struct sel){places, missing}, count, rows, NULL, err));
+        TRY(groups_find(&l->groups, l->key_vecs, &(struct sel){places, missing}, count,
+                        rows, NULL, err));
         for (uint32_t i = 0; i < missing; i++) {
             uint32_t slot = at[list[i]];
             found[list[i]] = rows[i];
@@ -236,8 +248,9 @@ out:
 }
 
 /* Hands the rows of one batch to one call. */
-static kdk_status call_update(struct aggregate *agg, struct aggregate_local *l, struct xworker *worker, uint32_t c,
-                              struct batch *batch, uint8_t **rows, struct err *err)
+static kdk_status call_update(struct aggregate *agg, struct aggregate_local *l,
+                              struct xworker *worker, uint32_t c, struct batch *batch,
+                              uint8_t **rows, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct call *call = &agg->calls[c];
@@ -270,7 +283,8 @@ static kdk_status call_update(struct aggregate *agg, struct aggregate_local *l, 
         keys[0] = &l->group_ids;
         for (uint32_t a = 0; a < call->rel->arg_count; a++)
             keys[a + 1] = args[a];
-        TRY(groups_find(&l->seen[c], keys, &narrowed.sel, narrowed.count, kept, fresh, err));
+        TRY(groups_find(&l->seen[c], keys, &narrowed.sel, narrowed.count, kept, fresh,
+                        err));
         for (uint32_t k = 0; k < narrowed.sel.count; k++) {
             uint16_t row = (uint16_t)SEL_ROW(&narrowed.sel, k);
             narrowed.sel_room[n] = row;
@@ -290,7 +304,8 @@ static kdk_status call_update(struct aggregate *agg, struct aggregate_local *l, 
         uint32_t n = 0;
         vec_reset(&l->group_ids, W_64);
         for (uint32_t k = 0; k < narrowed.sel.count; k++)
-            ((int64_t *)l->group_ids.data)[SEL_ROW(&narrowed.sel, k)] = (int64_t)(uintptr_t)groups[k];
+            ((int64_t *)l->group_ids.data)[SEL_ROW(&narrowed.sel, k)] =
+                (int64_t)(uintptr_t)groups[k];
         fields[n++] = &l->group_ids;
         for (uint32_t a = 0; a < call->rel->arg_count; a++)
             fields[n++] = args[a];
@@ -300,30 +315,37 @@ static kdk_status call_update(struct aggregate *agg, struct aggregate_local *l, 
             fields[n++] = v;
         }
         if (!l->order_scratch)
-            TRY_MEM(l->order_scratch = ARENA_ARRAY(&worker->arena, struct vec, agg->call_count * 64));
+            TRY_MEM(l->order_scratch =
+                        ARENA_ARRAY(&worker->arena, struct vec, agg->call_count * 64));
         struct vec *scratch = l->order_scratch + (size_t)c * 64;
         for (uint32_t i = 0; i < n && !scratch[i].room; i++)
             TRY(vec_init(&scratch[i], call->order_layout.types[i], &worker->arena, err));
-        TRY(rowset_append(&call->ordered, fields, &narrowed.sel, narrowed.count, NULL, scratch, NULL, err));
+        TRY(rowset_append(&call->ordered, fields, &narrowed.sel, narrowed.count, NULL,
+                          scratch, NULL, err));
         goto out;
     }
     if (!agg->key_count) {
-        TRY(agg_update(&call->agg, groups[0] + call->offset, args, &narrowed.sel, &worker->arena, err));
+        TRY(agg_update(&call->agg, groups[0] + call->offset, args, &narrowed.sel,
+                       &worker->arena, err));
     } else if (l->share_count && groups == rows) {
         for (uint32_t i = 0; i < l->share_count; i++)
             if (l->shares[i].count)
-                TRY(agg_update(&call->agg, l->codes.groups[i] + call->offset, args, &l->shares[i], &worker->arena, err));
+                TRY(agg_update(&call->agg, l->codes.groups[i] + call->offset, args,
+                               &l->shares[i], &worker->arena, err));
     } else {
-        TRY(agg_update_groups(&call->agg, (void *const *)groups, call->offset, args, &narrowed.sel, &worker->arena, err));
+        TRY(agg_update_groups(&call->agg, (void *const *)groups, call->offset, args,
+                              &narrowed.sel, &worker->arena, err));
     }
 out:
     return status;
 }
 
-static kdk_status aggregate_consume(struct xsink *sink, struct xworker *worker, struct batch *batch, struct err *err)
+static kdk_status aggregate_consume(struct xsink *sink, struct xworker *worker,
+                                    struct batch *batch, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct aggregate *agg = (struct aggregate *)((char *)sink - offsetof(struct aggregate, sink));
+    struct aggregate *agg =
+        (struct aggregate *)((char *)sink - offsetof(struct aggregate, sink));
     uint8_t *rows[BATCH_ROWS];
     struct aggregate_local *l;
 
@@ -337,7 +359,8 @@ static kdk_status aggregate_consume(struct xsink *sink, struct xworker *worker, 
         bool done;
         TRY(codes_find(agg, l, worker, &batch->sel, batch->count, rows, &done, err));
         if (!done)
-            TRY(groups_find(&l->groups, l->key_vecs, &batch->sel, batch->count, rows, NULL, err));
+            TRY(groups_find(&l->groups, l->key_vecs, &batch->sel, batch->count, rows, NULL,
+                            err));
     } else {
         uint16_t first = (uint16_t)SEL_ROW(&batch->sel, 0);
         struct sel one = {&first, 1};
@@ -351,7 +374,8 @@ out:
     return status;
 }
 
-static kdk_status aggregate_combine(struct xsink *sink, struct xworker *worker, struct err *err)
+static kdk_status aggregate_combine(struct xsink *sink, struct xworker *worker,
+                                    struct err *err)
 {
     (void)sink;
     (void)worker;
@@ -359,14 +383,17 @@ static kdk_status aggregate_combine(struct xsink *sink, struct xworker *worker, 
     return KDK_OK;
 }
 
-/* One part of all groups: those whose slot of the directory is in this part of it. Rows of other parts are passed by; of theirs, only the hash is looked at. */
-static kdk_status aggregate_merge_part(void *context, struct xworker *worker, uint32_t part, uint32_t parts, struct err *err)
+/* One part of all groups: those whose slot of the directory is in this part of it. Rows of
+ * other parts are passed by; of theirs, only the hash is looked at. */
+static kdk_status aggregate_merge_part(void *context, struct xworker *worker, uint32_t part,
+                                       uint32_t parts, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct aggregate *agg = context;
     struct groups *g = &agg->groups;
     struct rowset_at at = {0};
-    const uint64_t slots = g->mask + 1, from = slots / parts * part, end = part + 1 == parts ? slots : from + slots / parts;
+    const uint64_t slots = g->mask + 1, from = slots / parts * part,
+                   end = part + 1 == parts ? slots : from + slots / parts;
     uint8_t *rows[256];
     uint32_t n;
 
@@ -386,8 +413,8 @@ static kdk_status aggregate_merge_part(void *context, struct xworker *worker, ui
                 continue;
             }
             for (uint32_t c = 0; c < agg->call_count; c++)
-                TRY(agg_combine(&agg->calls[c].agg, peer + agg->calls[c].offset, rows[i] + agg->calls[c].offset,
-                                &worker->arena, err));
+                TRY(agg_combine(&agg->calls[c].agg, peer + agg->calls[c].offset,
+                                rows[i] + agg->calls[c].offset, &worker->arena, err));
             put_u64(rows[i] + ROW_LINK, ROW_DEAD);
         }
     }
@@ -395,8 +422,8 @@ out:
     return status;
 }
 
-/* The workers' groups become one table: their rows stay where they are, and are linked anew; of two with one key one takes the other's states, which is
- * dead from then on. */
+/* The workers' groups become one table: their rows stay where they are, and are linked
+ * anew; of two with one key one takes the other's states, which is dead from then on. */
 static kdk_status aggregate_merge(struct aggregate *agg, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -425,15 +452,18 @@ static kdk_status aggregate_merge(struct aggregate *agg, struct err *err)
     mem_free(g->directory);
     g->directory = directory;
     g->mask = slots - 1;
-    TRY(exec_parallel(agg->exec, rows < PARALLEL_ROWS_MIN ? 1 : agg->exec->worker_count, aggregate_merge_part, agg, err));
+    TRY(exec_parallel(agg->exec, rows < PARALLEL_ROWS_MIN ? 1 : agg->exec->worker_count,
+                      aggregate_merge_part, agg, err));
 out:
     return status;
 }
 
-static kdk_status aggregate_finalize(struct xsink *sink, struct xworker *worker, struct err *err)
+static kdk_status aggregate_finalize(struct xsink *sink, struct xworker *worker,
+                                     struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct aggregate *agg = (struct aggregate *)((char *)sink - offsetof(struct aggregate, sink));
+    struct aggregate *agg =
+        (struct aggregate *)((char *)sink - offsetof(struct aggregate, sink));
 
     TRY(aggregate_merge(agg, err));
     if (!agg->merged) {
@@ -451,13 +481,16 @@ static kdk_status aggregate_finalize(struct xsink *sink, struct xworker *worker,
         uint64_t count;
         if (!call->rel->order_count)
             continue;
-        TRY(rowset_sort(&call->ordered, call->order_keys, call->rel->order_count, &worker->arena, &order, &count, err));
+        TRY(rowset_sort(&call->ordered, call->order_keys, call->rel->order_count,
+                        &worker->arena, &order, &count, err));
         for (uint64_t i = 0; i < count; i++) {
             struct datum args[AGG_ARGS_MAX];
-            uint8_t *group = (uint8_t *)(uintptr_t)row_get(&call->order_layout, order[i], 0).i;
+            uint8_t *group =
+                (uint8_t *)(uintptr_t)row_get(&call->order_layout, order[i], 0).i;
             for (uint32_t a = 0; a < call->rel->arg_count; a++)
                 args[a] = row_get(&call->order_layout, order[i], a + 1);
-            TRY(agg_update_row(&call->agg, group + call->offset, args, &worker->arena, err));
+            TRY(agg_update_row(&call->agg, group + call->offset, args, &worker->arena,
+                               err));
         }
     }
 out:
@@ -466,7 +499,8 @@ out:
 
 static void aggregate_sink_free(struct xsink *sink)
 {
-    struct aggregate *agg = (struct aggregate *)((char *)sink - offsetof(struct aggregate, sink));
+    struct aggregate *agg =
+        (struct aggregate *)((char *)sink - offsetof(struct aggregate, sink));
     for (uint32_t w = 0; w < WORKERS_MAX; w++)
         if (agg->locals[w]) {
             groups_deinit(&agg->locals[w]->groups);
@@ -479,7 +513,8 @@ static void aggregate_sink_free(struct xsink *sink)
     groups_deinit(&agg->groups);
 }
 
-static kdk_status aggregate_source_local(struct xop *op, struct xworker *worker, void **local, struct err *err)
+static kdk_status aggregate_source_local(struct xop *op, struct xworker *worker,
+                                         void **local, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct batch *batch;
@@ -490,7 +525,8 @@ out:
     return status;
 }
 
-static kdk_status aggregate_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
+static kdk_status aggregate_next(struct xop *op, struct xworker *worker, void *local,
+                                 struct batch **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct aggregate *agg = (struct aggregate *)op;
@@ -538,13 +574,15 @@ out:
     return status;
 }
 
-static const struct xop_ops aggregate_ops = {.name = "HashAggregate", .local_new = aggregate_source_local,
-                                             .next = aggregate_next};
+static const struct xop_ops aggregate_ops = {
+    .name = "HashAggregate", .local_new = aggregate_source_local, .next = aggregate_next};
 
 /* Of groups (expressions over the input) and calls, for GROUP BY and for DISTINCT. */
-static kdk_status aggregate_compile(struct exec *exec, struct rel *rel, struct relcol *groups, uint32_t group_count,
-                                    struct relagg *calls, uint32_t call_count, const uint64_t *needed, struct xop *input,
-                                    bool serial, struct xop **out, struct err *err)
+static kdk_status aggregate_compile(struct exec *exec, struct rel *rel,
+                                    struct relcol *groups, uint32_t group_count,
+                                    struct relagg *calls, uint32_t call_count,
+                                    const uint64_t *needed, struct xop *input, bool serial,
+                                    struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct aggregate *agg;
@@ -567,11 +605,13 @@ static kdk_status aggregate_compile(struct exec *exec, struct rel *rel, struct r
         struct call *call = &agg->calls[agg->call_count];
         struct ltype args[AGG_ARGS_MAX] = {{0}};
         if (calls[i].arg_count > AGG_ARGS_MAX || calls[i].order_count > 32)
-            TRY(err_set(err, KDK_TOO_MANY_ARGUMENTS, "too many arguments or sort keys in an aggregate call"));
+            TRY(err_set(err, KDK_TOO_MANY_ARGUMENTS,
+                        "too many arguments or sort keys in an aggregate call"));
         call->rel = &calls[i];
         for (uint32_t a = 0; a < calls[i].arg_count; a++)
             args[a] = calls[i].args[a]->type;
-        TRY(agg_init(&call->agg, calls[i].fn, args, calls[i].arg_count, calls[i].type, err));
+        TRY(agg_init(&call->agg, calls[i].fn, args, calls[i].arg_count, calls[i].type,
+                     err));
         call->offset = state;
         state += (uint32_t)align_up(call->agg.state_bytes, AGG_STATE_ALIGN);
         if (calls[i].order_count) {
@@ -580,9 +620,11 @@ static kdk_status aggregate_compile(struct exec *exec, struct rel *rel, struct r
             fields[n++] = LTYPE(BIGINT);
             for (uint32_t a = 0; a < calls[i].arg_count; a++)
                 fields[n++] = args[a];
-            TRY_MEM(call->order_keys = ARENA_ARRAY(&exec->arena, struct rowkey, calls[i].order_count));
+            TRY_MEM(call->order_keys =
+                        ARENA_ARRAY(&exec->arena, struct rowkey, calls[i].order_count));
             for (uint32_t o = 0; o < calls[i].order_count; o++) {
-                call->order_keys[o] = (struct rowkey){n, calls[i].order[o].descending, calls[i].order[o].nulls_first};
+                call->order_keys[o] = (struct rowkey){n, calls[i].order[o].descending,
+                                                      calls[i].order[o].nulls_first};
                 fields[n++] = calls[i].order[o].expr->type;
             }
             TRY(rowlayout_init(&call->order_layout, fields, n, 0, &exec->arena, err));
@@ -596,15 +638,19 @@ static kdk_status aggregate_compile(struct exec *exec, struct rel *rel, struct r
     agg->layout.memory = &exec->memory;
     for (uint32_t i = 0; i < agg->call_count; i++)
         agg->calls[i].offset += agg->layout.extra_offset;
-    agg->sink = (struct xsink){.consume = aggregate_consume, .combine = aggregate_combine,
-                               .finalize = aggregate_finalize, .free = aggregate_sink_free};
+    agg->sink = (struct xsink){.consume = aggregate_consume,
+                               .combine = aggregate_combine,
+                               .finalize = aggregate_finalize,
+                               .free = aggregate_sink_free};
     agg->sink.op = &agg->op;
     xsink_register(exec, &agg->sink);
     TRY(pipeline_add(exec, input, &agg->sink, serial, err));
 
     TRY(xschema_init(&agg->op.schema, exec, group_count + call_count, err));
-    TRY_MEM(agg->call_of = ARENA_ARRAY(&exec->arena, uint32_t, group_count + call_count + 1));
-    TRY_MEM(agg->key_of = ARENA_ARRAY(&exec->arena, uint32_t, group_count + call_count + 1));
+    TRY_MEM(agg->call_of =
+                ARENA_ARRAY(&exec->arena, uint32_t, group_count + call_count + 1));
+    TRY_MEM(agg->key_of =
+                ARENA_ARRAY(&exec->arena, uint32_t, group_count + call_count + 1));
     for (uint32_t i = 0; i < group_count; i++)
         if (bit_get(needed, groups[i].id)) {
             agg->call_of[agg->op.schema.count] = UINT32_MAX;
@@ -621,7 +667,8 @@ out:
     return status;
 }
 
-kdk_status compile_agg(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
+kdk_status compile_agg(struct exec *exec, struct rel *rel, const uint64_t *needed,
+                       struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct xop *input;
@@ -641,14 +688,16 @@ kdk_status compile_agg(struct exec *exec, struct rel *rel, const uint64_t *neede
     TRY(compile(exec, rel->in[0], below, &input, err));
     serial = exec->serial_now;
     exec->serial_now = outer;
-    TRY(aggregate_compile(exec, rel, rel->cols, rel->col_count, rel->aggs, rel->agg_count, needed, input, serial, out, err));
+    TRY(aggregate_compile(exec, rel, rel->cols, rel->col_count, rel->aggs, rel->agg_count,
+                          needed, input, serial, out, err));
 out:
     return status;
 }
 
 /* ----------------------------------------------------------------- distinct ---- */
 
-/* DISTINCT ON: passes the first row of each key, in input order; or, with a limit, some of each: then each group counts its rows. */
+/* DISTINCT ON: passes the first row of each key, in input order; or, with a limit, some of
+ * each: then each group counts its rows. */
 struct first_local {
     uint64_t limit, offset;
     bool counted;
@@ -658,7 +707,8 @@ struct first_local {
     struct vec **vecs;
 };
 
-static kdk_status first_local_new(struct xop *op, struct xworker *worker, void **local, struct err *err)
+static kdk_status first_local_new(struct xop *op, struct xworker *worker, void **local,
+                                  struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct rel *rel = op->rel;
@@ -672,20 +722,23 @@ static kdk_status first_local_new(struct xop *op, struct xworker *worker, void *
     TRY_MEM(l->vecs = ARENA_ARRAY(&worker->arena, struct vec *, rel->key_count));
     TRY_MEM(types = ARENA_ARRAY(&worker->arena, struct ltype, rel->key_count));
     for (uint32_t i = 0; i < rel->key_count; i++) {
-        TRY(eval_new(rel->keys[i].expr, &source, &worker->exec->env.eval, &worker->arena, &l->keys[i], err));
+        TRY(eval_new(rel->keys[i].expr, &source, &worker->exec->env.eval, &worker->arena,
+                     &l->keys[i], err));
         types[i] = rel->keys[i].expr->type;
     }
     l->counted = rel->limit || rel->count_offset;
     if (l->counted)
         TRY(limit_values(worker->exec, rel, NULL, &l->limit, &l->offset, err));
-    TRY(rowlayout_init(&l->layout, types, rel->key_count, l->counted ? 8 : 0, &worker->arena, err));
+    TRY(rowlayout_init(&l->layout, types, rel->key_count, l->counted ? 8 : 0,
+                       &worker->arena, err));
     l->layout.memory = &worker->exec->memory;
     TRY(groups_init(&l->groups, &l->layout, rel->key_count, &worker->arena, err));
 out:
     return status;
 }
 
-static kdk_status first_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
+static kdk_status first_next(struct xop *op, struct xworker *worker, void *local,
+                             struct batch **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct first_local *l = local;
@@ -727,11 +780,14 @@ static void first_local_free(void *local)
     groups_deinit(&((struct first_local *)local)->groups);
 }
 
-static const struct xop_ops first_ops = {.name = "Unique", .local_new = first_local_new, .next = first_next,
+static const struct xop_ops first_ops = {.name = "Unique",
+                                         .local_new = first_local_new,
+                                         .next = first_next,
                                          .local_free = first_local_free};
 
 /* Columns that a tree hands on, in order of colid: DISTINCT looks at all of them. */
-kdk_status compile_distinct(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
+kdk_status compile_distinct(struct exec *exec, struct rel *rel, const uint64_t *needed,
+                            struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct xop *input;
@@ -763,17 +819,23 @@ kdk_status compile_distinct(struct exec *exec, struct rel *rel, const uint64_t *
     for (uint32_t i = 0; i < input->schema.count; i++) {
         struct expr *column;
         TRY_MEM(column = ARENA_NEW(&exec->arena, struct expr));
-        *column = (struct expr){.kind = EX_COLUMN, .type = input->schema.types[i], .column = input->schema.ids[i]};
-        groups[i] = (struct relcol){.id = input->schema.ids[i], .type = input->schema.types[i], .expr = column};
+        *column = (struct expr){.kind = EX_COLUMN,
+                                .type = input->schema.types[i],
+                                .column = input->schema.ids[i]};
+        groups[i] = (struct relcol){
+            .id = input->schema.ids[i], .type = input->schema.types[i], .expr = column};
     }
     if (!input->schema.count) {
-        /* SELECT DISTINCT of nothing: one row if there is any; a constant makes it a key. */
+        /* SELECT DISTINCT of nothing: one row if there is any; a constant makes it a
+         * key. */
         struct expr *one;
         TRY_MEM(one = ARENA_NEW(&exec->arena, struct expr));
         *one = (struct expr){.kind = EX_CONST, .type = LTYPE(BOOLEAN), .value = {.i = 1}};
-        groups[0] = (struct relcol){.id = exec->colid_count - 1, .type = LTYPE(BOOLEAN), .expr = one};
+        groups[0] = (struct relcol){
+            .id = exec->colid_count - 1, .type = LTYPE(BOOLEAN), .expr = one};
     }
-    TRY(aggregate_compile(exec, rel, groups, MAX(input->schema.count, 1u), NULL, 0, needed, input, serial, out, err));
+    TRY(aggregate_compile(exec, rel, groups, MAX(input->schema.count, 1u), NULL, 0, needed,
+                          input, serial, out, err));
 out:
     return status;
 }
@@ -794,16 +856,19 @@ struct setop {
     uint64_t left;
 };
 
-static kdk_status setop_take(struct setop *setop, uint32_t side, struct xworker *worker, struct batch *batch, struct err *err)
+static kdk_status setop_take(struct setop *setop, uint32_t side, struct xworker *worker,
+                             struct batch *batch, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint8_t *rows[BATCH_ROWS];
     struct vec **keys;
 
     if (!setop->groups.layout)
-        TRY(groups_init(&setop->groups, &setop->layout, setop->layout.column_count, &worker->arena, err));
+        TRY(groups_init(&setop->groups, &setop->layout, setop->layout.column_count,
+                        &worker->arena, err));
     struct arena_mark mark = arena_mark(&worker->arena);
-    TRY_MEM(keys = ARENA_ARRAY(&worker->arena, struct vec *, setop->layout.column_count + 1));
+    TRY_MEM(keys =
+                ARENA_ARRAY(&worker->arena, struct vec *, setop->layout.column_count + 1));
     for (uint32_t i = 0; i < setop->layout.column_count; i++)
         keys[i] = &batch->columns[setop->slots[side][i]];
     TRY(groups_find(&setop->groups, keys, &batch->sel, batch->count, rows, NULL, err));
@@ -816,14 +881,18 @@ out:
     return status;
 }
 
-static kdk_status setop_consume_left(struct xsink *sink, struct xworker *worker, struct batch *batch, struct err *err)
+static kdk_status setop_consume_left(struct xsink *sink, struct xworker *worker,
+                                     struct batch *batch, struct err *err)
 {
-    return setop_take((struct setop *)((char *)sink - offsetof(struct setop, sinks[0])), 0, worker, batch, err);
+    return setop_take((struct setop *)((char *)sink - offsetof(struct setop, sinks[0])), 0,
+                      worker, batch, err);
 }
 
-static kdk_status setop_consume_right(struct xsink *sink, struct xworker *worker, struct batch *batch, struct err *err)
+static kdk_status setop_consume_right(struct xsink *sink, struct xworker *worker,
+                                      struct batch *batch, struct err *err)
 {
-    return setop_take((struct setop *)((char *)sink - offsetof(struct setop, sinks[1])), 1, worker, batch, err);
+    return setop_take((struct setop *)((char *)sink - offsetof(struct setop, sinks[1])), 1,
+                      worker, batch, err);
 }
 
 static kdk_status setop_done(struct xsink *sink, struct xworker *worker, struct err *err)
@@ -853,7 +922,8 @@ static uint64_t setop_times(const struct rel *rel, uint64_t left, uint64_t right
     return 0;
 }
 
-static kdk_status setop_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
+static kdk_status setop_next(struct xop *op, struct xworker *worker, void *local,
+                             struct batch **out, struct err *err)
 {
     struct setop *setop = (struct setop *)op;
     struct batch *batch = local;
@@ -868,8 +938,9 @@ static kdk_status setop_next(struct xop *op, struct xworker *worker, void *local
         if (!setop->left) {
             if (!rowset_next(&setop->groups.set, &setop->at, &setop->again, 1))
                 break;
-            setop->left = setop_times(op->rel, get_u64(setop->again + setop->layout.extra_offset),
-                                      get_u64(setop->again + setop->layout.extra_offset + 8));
+            setop->left =
+                setop_times(op->rel, get_u64(setop->again + setop->layout.extra_offset),
+                            get_u64(setop->again + setop->layout.extra_offset + 8));
             continue;
         }
         rows[n++] = setop->again;
@@ -884,10 +955,13 @@ static kdk_status setop_next(struct xop *op, struct xworker *worker, void *local
     return KDK_OK;
 }
 
-static const struct xop_ops setop_ops = {.name = "HashSetOp", .local_new = aggregate_source_local, .next = setop_next,
+static const struct xop_ops setop_ops = {.name = "HashSetOp",
+                                         .local_new = aggregate_source_local,
+                                         .next = setop_next,
                                          .free = setop_free};
 
-kdk_status compile_setop(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
+kdk_status compile_setop(struct exec *exec, struct rel *rel, const uint64_t *needed,
+                         struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct setop *setop;
@@ -907,11 +981,16 @@ kdk_status compile_setop(struct exec *exec, struct rel *rel, const uint64_t *nee
         for (uint32_t i = 0; i < rel->col_count; i++)
             bit_set(below, from[i]);
         TRY(compile(exec, rel->in[side], below, &setop->inputs[side], err));
-        TRY_MEM(setop->slots[side] = ARENA_ARRAY(&exec->arena, uint32_t, rel->col_count + 1));
+        TRY_MEM(setop->slots[side] =
+                    ARENA_ARRAY(&exec->arena, uint32_t, rel->col_count + 1));
         for (uint32_t i = 0; i < rel->col_count; i++)
-            TRY_ASSERT(xschema_find(&setop->inputs[side]->schema, from[i], &setop->slots[side][i]));
-        setop->sinks[side] = (struct xsink){.consume = side ? setop_consume_right : setop_consume_left,
-                                            .combine = setop_done, .finalize = setop_done, .op = &setop->op};
+            TRY_ASSERT(xschema_find(&setop->inputs[side]->schema, from[i],
+                                    &setop->slots[side][i]));
+        setop->sinks[side] =
+            (struct xsink){.consume = side ? setop_consume_right : setop_consume_left,
+                           .combine = setop_done,
+                           .finalize = setop_done,
+                           .op = &setop->op};
         TRY(pipeline_add(exec, setop->inputs[side], &setop->sinks[side], true, err));
     }
     TRY(xschema_init(&setop->op.schema, exec, rel->col_count, err));

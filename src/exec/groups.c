@@ -9,8 +9,8 @@ static uint64_t tag_of(uint64_t hash)
     return 1ull << (48 + (hash >> 60));
 }
 
-kdk_status groups_init(struct groups *g, const struct rowlayout *layout, uint32_t key_count, struct arena *arena,
-                       struct err *err)
+kdk_status groups_init(struct groups *g, const struct rowlayout *layout, uint32_t key_count,
+                       struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     memset(g, 0, sizeof *g);
@@ -70,8 +70,10 @@ out:
     return status;
 }
 
-/* Which of the n rows (places in the batch, with a stored row each) have the stored row's key? Those that do not are left, packed, in `others`: indexes. */
-static uint32_t groups_differ(const struct groups *g, const uint16_t *places, uint8_t *const *rows, uint32_t n, uint16_t *others)
+/* Which of the n rows (places in the batch, with a stored row each) have the stored row's
+ * key? Those that do not are left, packed, in `others`: indexes. */
+static uint32_t groups_differ(const struct groups *g, const uint16_t *places,
+                              uint8_t *const *rows, uint32_t n, uint16_t *others)
 {
     uint16_t same_places[BATCH_ROWS];
     uint8_t *same_rows[BATCH_ROWS];
@@ -90,7 +92,8 @@ static uint32_t groups_differ(const struct groups *g, const uint16_t *places, ui
     return left;
 }
 
-/* Of `n` numbers of selected rows those whose hash none before has come first, in order; how many. The others follow. */
+/* Of `n` numbers of selected rows those whose hash none before has come first, in order;
+ * how many. The others follow. */
 static uint32_t groups_first(const struct groups *g, uint16_t *list, uint32_t n)
 {
     enum { SLOTS = BATCH_ROWS * 2 };
@@ -117,8 +120,9 @@ static uint32_t groups_first(const struct groups *g, uint16_t *list, uint32_t n)
 }
 
 /* Finds the groups of some selected rows, by their numbers in `list`, which is used up. */
-static kdk_status groups_probe(struct groups *g, uint16_t *list, uint32_t n, const struct sel *sel, uint32_t count,
-                               uint8_t **found, bool *fresh, struct err *err)
+static kdk_status groups_probe(struct groups *g, uint16_t *list, uint32_t n,
+                               const struct sel *sel, uint32_t count, uint8_t **found,
+                               bool *fresh, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint16_t walkers[BATCH_ROWS], places[BATCH_ROWS], others[BATCH_ROWS];
@@ -131,7 +135,8 @@ static kdk_status groups_probe(struct groups *g, uint16_t *list, uint32_t n, con
         for (uint32_t i = 0; i < n; i++) {
             uint64_t hash = g->hashes[list[i]], slot = g->directory[hash & g->mask];
             walkers[i] = list[i];
-            rows[i] = slot & tag_of(hash) ? (uint8_t *)(uintptr_t)(slot & POINTER_MASK) : NULL;
+            rows[i] =
+                slot & tag_of(hash) ? (uint8_t *)(uintptr_t)(slot & POINTER_MASK) : NULL;
         }
         while (walking) {
             uint32_t candidates = 0, left;
@@ -163,8 +168,9 @@ static kdk_status groups_probe(struct groups *g, uint16_t *list, uint32_t n, con
             hashes[i] = g->hashes[list[i]];
         }
         if (made)
-            TRY(rowset_append(&g->set, g->key_count ? g->key_list : none, &(struct sel){places, made}, count, hashes,
-                              g->scratch, rows, err));
+            TRY(rowset_append(&g->set, g->key_count ? g->key_list : none,
+                              &(struct sel){places, made}, count, hashes, g->scratch, rows,
+                              err));
         for (uint32_t i = 0; i < made; i++) {
             groups_link(g, rows[i]);
             found[list[i]] = rows[i];
@@ -178,9 +184,10 @@ out:
     return status;
 }
 
-/* A row with the hash of the one before it has the same key, but for accidents, and need not look for its group. */
-kdk_status groups_find(struct groups *g, struct vec *const *keys, const struct sel *sel, uint32_t count,
-                       uint8_t **found, bool *fresh, struct err *err)
+/* A row with the hash of the one before it has the same key, but for accidents, and need
+ * not look for its group. */
+kdk_status groups_find(struct groups *g, struct vec *const *keys, const struct sel *sel,
+                       uint32_t count, uint8_t **found, bool *fresh, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint16_t list[BATCH_ROWS], places[BATCH_ROWS], others[BATCH_ROWS];
@@ -222,7 +229,8 @@ uint8_t *groups_peer(const struct groups *g, const uint8_t *row)
     uint64_t slot = g->directory[row_hash(row) & g->mask];
     if (!(slot & tag_of(row_hash(row))))
         return NULL;
-    for (uint8_t *r = (uint8_t *)(uintptr_t)(slot & POINTER_MASK); r; r = (uint8_t *)(uintptr_t)get_u64(r + ROW_LINK))
+    for (uint8_t *r = (uint8_t *)(uintptr_t)(slot & POINTER_MASK); r;
+         r = (uint8_t *)(uintptr_t)get_u64(r + ROW_LINK))
         if (row_hash(r) == row_hash(row) && rows_equal(g->layout, r, row, g->key_count))
             return r;
     return NULL;

@@ -1,4 +1,5 @@
-/* Tests of groups.h: equal keys have one row, others have others, whatever order, runs and forms they come in. */
+/* Tests of groups.h: equal keys have one row, others have others, whatever order, runs and
+ * forms they come in. */
 #include "exec/groups.h"
 
 #include <stdio.h>
@@ -23,7 +24,8 @@ static void key_of(uint32_t n, struct datum *number, struct datum *text, char ro
 {
     *number = n % 7 == 3 ? DATUM_NULL : (struct datum){.i = n % 5};
     snprintf(room, 64, n % 2 ? "%u" : "%u, and then some more", n);
-    *text = n == 10 || n == 11 || n == 14 ? DATUM_NULL : (struct datum){.s = str_of(room, strlen(room))};
+    *text = n == 10 || n == 11 || n == 14 ? DATUM_NULL
+                                          : (struct datum){.s = str_of(room, strlen(room))};
 }
 
 TEST(groups, equal_keys_share_a_row_in_whatever_runs_they_come)

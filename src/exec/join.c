@@ -1,17 +1,25 @@
 /* join.c - joins: hash and nested loop, of every kind, over one way of making pairs.
  *
- * The right side is built into a rowset (its keys first, then the columns that are wanted), for hash joins with a directory above: a slot holds the address of the first row
- * of a chain in 48 bits and, in the upper 16, a small Bloom filter of the hashes in the chain, so that most misses touch one word. The left side streams: for a
- * batch of it, pairs (left row, right row) are made up to a batch at a time; what is left of the conditions is evaluated on them, and
- * the kind of join decides what becomes of pairs, matched and unmatched rows.
+ * The right side is built into a rowset (its keys first, then the columns that are wanted),
+ * for hash joins with a directory above: a slot holds the address of the first row of a
+ * chain in 48 bits and, in the upper 16, a small Bloom filter of the hashes in the chain,
+ * so that most misses touch one word. The left side streams: for a batch of it, pairs (left
+ * row, right row) are made up to a batch at a time; what is left of the conditions is
+ * evaluated on them, and the kind of join decides what becomes of pairs, matched and
+ * unmatched rows.
  *
- * A key that is NULL matches nothing (unless the key is null-safe): such right rows are not built, but for FULL, which must show them.
+ * A key that is NULL matches nothing (unless the key is null-safe): such right rows are not
+ * built, but for FULL, which must show them.
  *
- * Built left  A SEMI or ANTI join may build its left side instead: then the right side streams and leaves a flag on the left rows that it
- *       matches, and the join is the source of those with, or without it. Below, "built" and "streamed" are the sides as they are used.
+ * Built left  A SEMI or ANTI join may build its left side instead: then the right side
+ *             streams and leaves a flag on the left rows that it
+ *       matches, and the join is the source of those with, or without it. Below, "built"
+ *       and "streamed" are the sides as they are used.
  *
- * MARK  The mark of a left row is true if some pair's conditions are true, else NULL if some pair's are NULL, else false. Keys of a hash join decide which pairs there are; with a single key and no
- *       conditions the key itself is the comparison: a NULL on either side, against a non-empty other side, is a NULL.
+ * MARK  The mark of a left row is true if some pair's conditions are true, else NULL if
+ *       some pair's are NULL, else false. Keys of a hash join decide which pairs there are;
+ *       with a single key and no conditions the key itself is the comparison: a NULL on
+ *       either side, against a non-empty other side, is a NULL.
  */
 #include "exec/exec_int.h"
 
@@ -32,8 +40,8 @@ struct join {
     bool *filtered;
     /* Built rows */
     struct rowlayout layout;
-    uint32_t field_count;      /* keys, then columns */
-    uint32_t *field_slots;     /* slots of `built` for fields past the keys */
+    uint32_t field_count;  /* keys, then columns */
+    uint32_t *field_slots; /* slots of `built` for fields past the keys */
     struct rowset set;
     struct rowset sets[WORKERS_MAX];
     uint64_t *directory;
@@ -96,7 +104,8 @@ static uint64_t tag_of(uint64_t hash)
 
 /* -------------------------------------------------------------------- build ---- */
 
-static kdk_status build_consume(struct xsink *sink, struct xworker *worker, struct batch *batch, struct err *err)
+static kdk_status build_consume(struct xsink *sink, struct xworker *worker,
+                                struct batch *batch, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct join *join = (struct join *)((char *)sink - offsetof(struct join, build));
@@ -109,10 +118,13 @@ static kdk_status build_consume(struct xsink *sink, struct xworker *worker, stru
     if (!join->scratch[w]) {
         struct eval_source source = xschema_source(&join->built->schema);
         rowset_init(&join->sets[w], &join->layout);
-        TRY_MEM(join->build_keys[w] = ARENA_ARRAY(&worker->arena, struct eval *, join->key_count + 1));
+        TRY_MEM(join->build_keys[w] =
+                    ARENA_ARRAY(&worker->arena, struct eval *, join->key_count + 1));
         for (uint32_t i = 0; i < join->key_count; i++)
-            TRY(eval_new(join->built_keys[i], &source, &join->exec->env.eval, &worker->arena, &join->build_keys[w][i], err));
-        TRY_MEM(join->columns[w] = ARENA_ARRAY(&worker->arena, const struct vec *, join->field_count + 1));
+            TRY(eval_new(join->built_keys[i], &source, &join->exec->env.eval,
+                         &worker->arena, &join->build_keys[w][i], err));
+        TRY_MEM(join->columns[w] =
+                    ARENA_ARRAY(&worker->arena, const struct vec *, join->field_count + 1));
         TRY(rowset_scratch(&join->layout, &worker->arena, &join->scratch[w], err));
     }
     for (uint32_t i = 0; i < join->key_count; i++) {
@@ -125,8 +137,8 @@ static kdk_status build_consume(struct xsink *sink, struct xworker *worker, stru
     atomic_fetch_add_explicit(&join->seen, sel.count, memory_order_relaxed);
     for (uint32_t i = 0; i < join->key_count; i++) {
         const struct vec *v = join->columns[w][i];
-        if (!v->validity || (rel->phys.null_safe && rel->phys.null_safe[i]) || rel->join == JOIN_FULL ||
-            (join->flags && rel->join == JOIN_ANTI))
+        if (!v->validity || (rel->phys.null_safe && rel->phys.null_safe[i]) ||
+            rel->join == JOIN_FULL || (join->flags && rel->join == JOIN_ANTI))
             continue;
         uint32_t n = 0;
         for (uint32_t k = 0; k < sel.count; k++) {
@@ -142,8 +154,8 @@ static kdk_status build_consume(struct xsink *sink, struct xworker *worker, stru
         goto out;
     for (uint32_t i = 0; i < join->key_count; i++)
         vec_hash(join->columns[w][i], &sel, i > 0, hashes);
-    TRY(rowset_append(&join->sets[w], join->columns[w], &sel, batch->count, join->key_count ? hashes : NULL,
-                      join->scratch[w], NULL, err));
+    TRY(rowset_append(&join->sets[w], join->columns[w], &sel, batch->count,
+                      join->key_count ? hashes : NULL, join->scratch[w], NULL, err));
 out:
     return status;
 }
@@ -158,12 +170,14 @@ static kdk_status build_combine(struct xsink *sink, struct xworker *worker, stru
 }
 
 /* Links the rows whose slot is in this part of the directory. */
-static kdk_status build_link_part(void *context, struct xworker *worker, uint32_t part, uint32_t parts, struct err *err)
+static kdk_status build_link_part(void *context, struct xworker *worker, uint32_t part,
+                                  uint32_t parts, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct join *join = context;
     struct rowset_at at = {0};
-    const uint64_t slots = join->mask + 1, from = slots / parts * part, end = part + 1 == parts ? slots : from + slots / parts;
+    const uint64_t slots = join->mask + 1, from = slots / parts * part,
+                   end = part + 1 == parts ? slots : from + slots / parts;
     uint8_t *rows[256];
     uint32_t n;
 
@@ -187,7 +201,8 @@ out:
     return status;
 }
 
-static kdk_status build_finalize(struct xsink *sink, struct xworker *worker, struct err *err)
+static kdk_status build_finalize(struct xsink *sink, struct xworker *worker,
+                                 struct err *err)
 {
     kdk_status status = KDK_OK;
     struct join *join = (struct join *)((char *)sink - offsetof(struct join, build));
@@ -202,7 +217,8 @@ static kdk_status build_finalize(struct xsink *sink, struct xworker *worker, str
         slots *= 2;
     TRY_MEM(join->directory = mem_zalloc(size_mul(slots, sizeof *join->directory)));
     join->mask = slots - 1;
-    TRY(exec_parallel(join->exec, rows < PARALLEL_ROWS_MIN ? 1 : join->exec->worker_count, build_link_part, join, err));
+    TRY(exec_parallel(join->exec, rows < PARALLEL_ROWS_MIN ? 1 : join->exec->worker_count,
+                      build_link_part, join, err));
 out:
     return status;
 }
@@ -221,13 +237,15 @@ static void build_free(struct xsink *sink)
 
 /* -------------------------------------------------------------------- pairs ---- */
 
-static kdk_status join_local(struct xop *op, struct xworker *worker, void **local, struct err *err)
+static kdk_status join_local(struct xop *op, struct xworker *worker, void **local,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     struct join *join = (struct join *)op;
     struct arena *arena = &worker->arena;
     const struct rel *rel = op->rel;
-    struct eval_source streamed = xschema_source(&join->streamed->schema), pair = xschema_source(&join->pair);
+    struct eval_source streamed = xschema_source(&join->streamed->schema),
+                       pair = xschema_source(&join->pair);
     struct eval_env *env = &worker->exec->env.eval;
     struct join_local *l;
 
@@ -285,17 +303,21 @@ static kdk_status pairs_start(struct join *join, struct join_local *l, struct er
         struct vec *v;
         TRY(eval_run(l->keys[i], in, &v, err));
         vec_hash(v, &in->sel, i > 0, l->hashes);
-        vec_flatten(v, &in->sel, in->count, ltype_width(l->key_vecs[i].type), &l->key_vecs[i]);
+        vec_flatten(v, &in->sel, in->count, ltype_width(l->key_vecs[i].type),
+                    &l->key_vecs[i]);
     }
     for (uint32_t k = 0; k < in->sel.count; k++) {
         uint32_t row = SEL_ROW(&in->sel, k);
         uint64_t hash = l->hashes[k], slot = join->directory[hash & join->mask];
         bool null = false;
         for (uint32_t i = 0; i < join->key_count; i++)
-            null |= !vec_valid(&l->key_vecs[i], row) && !(rel->phys.null_safe && rel->phys.null_safe[i]);
+            null |= !vec_valid(&l->key_vecs[i], row) &&
+                    !(rel->phys.null_safe && rel->phys.null_safe[i]);
         if (null) {
             if (!join->condition)
-                bit_set(l->unknown, row); /* MARK by its key alone. Where conditions decide, a NULL key has no pairs. */
+                /* MARK by its key alone. Where conditions decide, a NULL key has no
+                 * pairs. */
+                bit_set(l->unknown, row);
             continue;
         }
         if (!(slot & tag_of(hash)))
@@ -317,7 +339,8 @@ static bool flagged(const struct join *join, uint8_t *row)
     return atomic_load_explicit(flag_of(join, row), memory_order_relaxed);
 }
 
-/* Makes up to BATCH_ROWS pairs that agree in the keys, in l->places and l->rows; 0 when there are no more. */
+/* Makes up to BATCH_ROWS pairs that agree in the keys, in l->places and l->rows; 0 when
+ * there are no more. */
 static uint32_t pairs_next(struct join *join, struct join_local *l, bool first_match_only)
 {
     const struct rel *rel = join->op.rel;
@@ -326,7 +349,8 @@ static uint32_t pairs_next(struct join *join, struct join_local *l, bool first_m
     if (!join->hash) {
         while (n < BATCH_ROWS && l->loop_k < l->in->sel.count) {
             if (l->loop_next == l->loop_count) {
-                l->loop_count = rowset_next(&join->set, &l->loop_at, l->loop_rows, BATCH_ROWS);
+                l->loop_count =
+                    rowset_next(&join->set, &l->loop_at, l->loop_rows, BATCH_ROWS);
                 l->loop_next = 0;
                 if (!l->loop_count) {
                     l->loop_at = (struct rowset_at){0};
@@ -358,7 +382,9 @@ static uint32_t pairs_next(struct join *join, struct join_local *l, bool first_m
             l->rows[n + fresh++] = l->chain[i];
         }
         for (uint32_t i = 0; i < l->active_count; i++) {
-            uint8_t *next = i < round ? (uint8_t *)(uintptr_t)get_u64(l->chain[i] + ROW_LINK) : l->chain[i];
+            uint8_t *next = i < round
+                                ? (uint8_t *)(uintptr_t)get_u64(l->chain[i] + ROW_LINK)
+                                : l->chain[i];
             if (!next || (first_match_only && bit_get(l->matched, l->active[i])))
                 continue;
             l->active[left] = l->active[i];
@@ -366,8 +392,9 @@ static uint32_t pairs_next(struct join *join, struct join_local *l, bool first_m
         }
         l->active_count = left;
         for (uint32_t i = 0; i < join->key_count && fresh; i++)
-            fresh = rows_match(&join->layout, i, &l->key_vecs[i], rel->phys.null_safe && rel->phys.null_safe[i],
-                               l->places + n, l->rows + n, fresh);
+            fresh = rows_match(&join->layout, i, &l->key_vecs[i],
+                               rel->phys.null_safe && rel->phys.null_safe[i], l->places + n,
+                               l->rows + n, fresh);
         if (join->flags) { /* One match is enough. */
             uint32_t open = 0;
             for (uint32_t i = n; i < n + fresh; i++) {
@@ -383,7 +410,8 @@ static uint32_t pairs_next(struct join *join, struct join_local *l, bool first_m
 }
 
 /* The pairs as a batch. */
-static kdk_status pairs_batch(struct join *join, struct join_local *l, uint32_t n, struct err *err)
+static kdk_status pairs_batch(struct join *join, struct join_local *l, uint32_t n,
+                              struct err *err)
 {
     kdk_status status = KDK_OK;
     struct sel places = {l->places, n};
@@ -405,8 +433,10 @@ out:
     return status;
 }
 
-/* All left rows (that are set in `keep`, or all selected if NULL) with the right columns NULL, or with the mark. */
-static void left_rows(struct join *join, struct join_local *l, const uint64_t *keep, bool kept)
+/* All left rows (that are set in `keep`, or all selected if NULL) with the right columns
+ * NULL, or with the mark. */
+static void left_rows(struct join *join, struct join_local *l, const uint64_t *keep,
+                      bool kept)
 {
     struct batch *out = &l->result;
     uint32_t n = 0;
@@ -418,7 +448,8 @@ static void left_rows(struct join *join, struct join_local *l, const uint64_t *k
     for (uint32_t i = 0; i < join->op.schema.count; i++) {
         struct vec *v = &out->columns[i];
         uint32_t slot;
-        if (join->op.schema.ids[i] == join->op.rel->mark && join->op.rel->join == JOIN_MARK) {
+        if (join->op.schema.ids[i] == join->op.rel->mark &&
+            join->op.rel->join == JOIN_MARK) {
             *v = l->mark;
         } else if (xschema_find(&join->op.child->schema, join->op.schema.ids[i], &slot)) {
             *v = l->in->columns[slot];
@@ -427,7 +458,9 @@ static void left_rows(struct join *join, struct join_local *l, const uint64_t *k
                 if (join->pair.ids[p] == join->op.schema.ids[i])
                     *v = l->pair_room[p];
             vec_reset(v, ltype_width(v->type));
-            memset(v->data, 0, v->width == W_BIT ? bits_words(BATCH_ROWS) * 8 : (size_t)vwidth_bytes(v->width) * l->in->count);
+            memset(v->data, 0,
+                   v->width == W_BIT ? bits_words(BATCH_ROWS) * 8
+                                     : (size_t)vwidth_bytes(v->width) * l->in->count);
             vec_validity_on(v, l->in->count);
             memset(v->validity, 0, bits_words(l->in->count) * 8);
         }
@@ -438,7 +471,8 @@ static void left_rows(struct join *join, struct join_local *l, const uint64_t *k
 }
 
 /* Settles which of the n pairs hold; the selection of l->pairs names them. */
-static kdk_status pairs_decide(struct join *join, struct join_local *l, uint32_t n, struct err *err)
+static kdk_status pairs_decide(struct join *join, struct join_local *l, uint32_t n,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct rel *rel = join->op.rel;
@@ -465,7 +499,8 @@ static kdk_status pairs_decide(struct join *join, struct join_local *l, uint32_t
     for (uint32_t k = 0; k < l->pairs.sel.count; k++) {
         uint32_t i = SEL_ROW(&l->pairs.sel, k);
         if (rel->join == JOIN_SINGLE && bit_get(l->matched, l->places[i]))
-            TRY(err_set(err, KDK_CARDINALITY, "more than one row returned by a subquery used as an expression"));
+            TRY(err_set(err, KDK_CARDINALITY,
+                        "more than one row returned by a subquery used as an expression"));
         bit_set(l->matched, l->places[i]);
         if (rel->join == JOIN_FULL)
             l->rows[i][join->layout.extra_offset] = 1;
@@ -529,7 +564,9 @@ static void drain(struct join *join, struct join_local *l)
             rows_gather(&join->layout, join->pair_field[p], l->rows, kept, v);
         } else {
             vec_reset(v, ltype_width(v->type));
-            memset(v->data, 0, v->width == W_BIT ? bits_words(BATCH_ROWS) * 8 : (size_t)vwidth_bytes(v->width) * kept);
+            memset(v->data, 0,
+                   v->width == W_BIT ? bits_words(BATCH_ROWS) * 8
+                                     : (size_t)vwidth_bytes(v->width) * kept);
             vec_validity_on(v, kept);
             memset(v->validity, 0, bits_words(kept) * 8);
         }
@@ -538,7 +575,8 @@ static void drain(struct join *join, struct join_local *l)
     pairs_project(join, l);
 }
 
-static kdk_status join_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
+static kdk_status join_next(struct xop *op, struct xworker *worker, void *local,
+                            struct batch **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct join *join = (struct join *)op;
@@ -611,7 +649,8 @@ out:
 
 /* --------------------------------------------------------------- built left ---- */
 
-static kdk_status flagging_consume(struct xsink *sink, struct xworker *worker, struct batch *batch, struct err *err)
+static kdk_status flagging_consume(struct xsink *sink, struct xworker *worker,
+                                   struct batch *batch, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct join *join = (struct join *)((char *)sink - offsetof(struct join, flagging));
@@ -636,7 +675,8 @@ static kdk_status flagging_consume(struct xsink *sink, struct xworker *worker, s
         TRY(pairs_batch(join, l, n, err));
         TRY(eval_conds_filter(l->conds, &l->pairs, err));
         for (uint32_t k = 0; k < l->pairs.sel.count; k++)
-            atomic_store_explicit(flag_of(join, l->rows[SEL_ROW(&l->pairs.sel, k)]), 1, memory_order_relaxed);
+            atomic_store_explicit(flag_of(join, l->rows[SEL_ROW(&l->pairs.sel, k)]), 1,
+                                  memory_order_relaxed);
     }
 out:
     return status;
@@ -650,7 +690,8 @@ static kdk_status flagging_end(struct xsink *sink, struct xworker *worker, struc
     return KDK_OK;
 }
 
-static kdk_status flagged_local(struct xop *op, struct xworker *worker, void **local, struct err *err)
+static kdk_status flagged_local(struct xop *op, struct xworker *worker, void **local,
+                                struct err *err)
 {
     kdk_status status = KDK_OK;
     struct batch *batch;
@@ -661,7 +702,8 @@ out:
     return status;
 }
 
-static kdk_status flagged_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
+static kdk_status flagged_next(struct xop *op, struct xworker *worker, void *local,
+                               struct batch **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct join *join = (struct join *)op;
@@ -689,10 +731,13 @@ out:
     return status;
 }
 
-static const struct xop_ops flagged_ops = {.name = "Hash Join", .local_new = flagged_local, .next = flagged_next};
+static const struct xop_ops flagged_ops = {
+    .name = "Hash Join", .local_new = flagged_local, .next = flagged_next};
 
-static const struct xop_ops hash_join_ops = {.name = "Hash Join", .local_new = join_local, .next = join_next};
-static const struct xop_ops loop_join_ops = {.name = "Nested Loop", .local_new = join_local, .next = join_next};
+static const struct xop_ops hash_join_ops = {
+    .name = "Hash Join", .local_new = join_local, .next = join_next};
+static const struct xop_ops loop_join_ops = {
+    .name = "Nested Loop", .local_new = join_local, .next = join_next};
 
 /* ------------------------------------------------------------------ compile ---- */
 
@@ -710,15 +755,17 @@ static kdk_status pass_keys(struct join *join, const struct rel *streamed, struc
         join->filters[i].type = join->built_keys[i]->type;
         join->filters[i].null_safe = rel->phys.null_safe && rel->phys.null_safe[i];
         if (key->kind == EX_COLUMN && keyfilter_possible(key->type))
-            TRY(keyfilter_push(exec, streamed, key->column, &join->filters[i], &join->filtered[i], err));
+            TRY(keyfilter_push(exec, streamed, key->column, &join->filters[i],
+                               &join->filtered[i], err));
     }
 out:
     return status;
 }
 
 /* The built side: its rows' fields, and the pipeline that makes them. */
-static kdk_status compile_built(struct join *join, struct rel *built, const uint64_t *built_needed,
-                                const uint64_t *pair_needed, struct err *err)
+static kdk_status compile_built(struct join *join, struct rel *built,
+                                const uint64_t *built_needed, const uint64_t *pair_needed,
+                                struct err *err)
 {
     kdk_status status = KDK_OK;
     struct exec *exec = join->exec;
@@ -730,8 +777,10 @@ static kdk_status compile_built(struct join *join, struct rel *built, const uint
     TRY(compile(exec, built, built_needed, &join->built, err));
     serial = exec->serial_now;
     exec->serial_now = outer;
-    TRY_MEM(join->field_slots = ARENA_ARRAY(&exec->arena, uint32_t, n + join->built->schema.count + 1));
-    TRY_MEM(types = ARENA_ARRAY(&exec->arena, struct ltype, n + join->built->schema.count + 1));
+    TRY_MEM(join->field_slots =
+                ARENA_ARRAY(&exec->arena, uint32_t, n + join->built->schema.count + 1));
+    TRY_MEM(types =
+                ARENA_ARRAY(&exec->arena, struct ltype, n + join->built->schema.count + 1));
     for (uint32_t i = 0; i < n; i++)
         types[i] = join->built_keys[i]->type;
     for (uint32_t i = 0; i < join->built->schema.count; i++)
@@ -740,25 +789,34 @@ static kdk_status compile_built(struct join *join, struct rel *built, const uint
             types[n++] = join->built->schema.types[i];
         }
     join->field_count = n;
-    TRY(rowlayout_init(&join->layout, types, n, join->op.rel->join == JOIN_FULL || join->flags ? 1 : 0, &exec->arena, err));
+    TRY(rowlayout_init(&join->layout, types, n,
+                       join->op.rel->join == JOIN_FULL || join->flags ? 1 : 0, &exec->arena,
+                       err));
     join->layout.memory = &exec->memory;
     rowset_init(&join->set, &join->layout);
-    join->build = (struct xsink){.consume = build_consume, .combine = build_combine, .finalize = build_finalize,
-                                 .free = build_free, .op = &join->op};
+    join->build = (struct xsink){.consume = build_consume,
+                                 .combine = build_combine,
+                                 .finalize = build_finalize,
+                                 .free = build_free,
+                                 .op = &join->op};
     xsink_register(exec, &join->build);
     TRY(pipeline_add(exec, join->built, &join->build, serial, err));
 out:
     return status;
 }
 
-/* The streamed side, built left: a pipeline of its own, and what the operator hands on afterwards. */
-static kdk_status compile_flagging(struct join *join, const uint64_t *needed, bool serial, struct err *err)
+/* The streamed side, built left: a pipeline of its own, and what the operator hands on
+ * afterwards. */
+static kdk_status compile_flagging(struct join *join, const uint64_t *needed, bool serial,
+                                   struct err *err)
 {
     kdk_status status = KDK_OK;
     struct exec *exec = join->exec;
 
     latch_init(&join->latch, OS_RANK_LEAF);
-    join->flagging = (struct xsink){.consume = flagging_consume, .combine = flagging_end, .finalize = flagging_end,
+    join->flagging = (struct xsink){.consume = flagging_consume,
+                                    .combine = flagging_end,
+                                    .finalize = flagging_end,
                                     .op = &join->op};
     xsink_register(exec, &join->flagging);
     TRY(pipeline_add(exec, join->streamed, &join->flagging, serial, err));
@@ -775,7 +833,8 @@ out:
     return status;
 }
 
-kdk_status compile_join(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
+kdk_status compile_join(struct exec *exec, struct rel *rel, const uint64_t *needed,
+                        struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct join *join;
@@ -796,8 +855,10 @@ kdk_status compile_join(struct exec *exec, struct rel *rel, const uint64_t *need
     join->built_keys = join->flags ? rel->phys.left_keys : rel->phys.right_keys;
     join->streamed_keys = join->flags ? rel->phys.right_keys : rel->phys.left_keys;
     for (uint32_t i = 0; i < join->key_count; i++)
-        TRY_ASSERT(ltype_width(rel->phys.left_keys[i]->type) == ltype_width(rel->phys.right_keys[i]->type) &&
-                   rel->phys.left_keys[i]->type.scale == rel->phys.right_keys[i]->type.scale);
+        TRY_ASSERT(ltype_width(rel->phys.left_keys[i]->type) ==
+                       ltype_width(rel->phys.right_keys[i]->type) &&
+                   rel->phys.left_keys[i]->type.scale ==
+                       rel->phys.right_keys[i]->type.scale);
     /* Which columns pairs need: those of the conditions, and what is wanted above. */
     TRY_MEM(pair_needed = colids_new(exec, needed));
     exprs_columns(rel->conds, rel->cond_count, pair_needed);
@@ -815,18 +876,25 @@ kdk_status compile_join(struct exec *exec, struct rel *rel, const uint64_t *need
     bool streamed_serial = exec->serial_now;
     if (join->flags)
         exec->serial_now = outer;
-    TRY(xschema_init(&join->pair, exec, join->streamed->schema.count + join->built->schema.count, err));
-    TRY_MEM(join->pair_left = ARENA_ARRAY(&exec->arena, uint32_t, join->streamed->schema.count + join->built->schema.count + 1));
-    TRY_MEM(join->pair_field = ARENA_ARRAY(&exec->arena, uint32_t, join->streamed->schema.count + join->built->schema.count + 1));
+    TRY(xschema_init(&join->pair, exec,
+                     join->streamed->schema.count + join->built->schema.count, err));
+    TRY_MEM(join->pair_left =
+                ARENA_ARRAY(&exec->arena, uint32_t,
+                            join->streamed->schema.count + join->built->schema.count + 1));
+    TRY_MEM(join->pair_field =
+                ARENA_ARRAY(&exec->arena, uint32_t,
+                            join->streamed->schema.count + join->built->schema.count + 1));
     for (uint32_t i = 0; i < join->streamed->schema.count; i++)
         if (bit_get(pair_needed, join->streamed->schema.ids[i])) {
             join->pair_left[join->pair.count] = i;
-            xschema_add(&join->pair, join->streamed->schema.ids[i], join->streamed->schema.types[i]);
+            xschema_add(&join->pair, join->streamed->schema.ids[i],
+                        join->streamed->schema.types[i]);
         }
     for (uint32_t f = join->key_count; f < join->field_count; f++) {
         join->pair_left[join->pair.count] = UINT32_MAX;
         join->pair_field[join->pair.count] = f;
-        xschema_add(&join->pair, join->built->schema.ids[join->field_slots[f]], join->layout.types[f]);
+        xschema_add(&join->pair, join->built->schema.ids[join->field_slots[f]],
+                    join->layout.types[f]);
     }
     if (join->flags) {
         TRY(compile_flagging(join, needed, streamed_serial, err));
@@ -834,10 +902,12 @@ kdk_status compile_join(struct exec *exec, struct rel *rel, const uint64_t *need
         *out = &join->op;
         goto out;
     }
-    bool left_only = rel->join == JOIN_SEMI || rel->join == JOIN_ANTI || rel->join == JOIN_MARK;
+    bool left_only =
+        rel->join == JOIN_SEMI || rel->join == JOIN_ANTI || rel->join == JOIN_MARK;
     TRY(xschema_init(&join->op.schema, exec, join->pair.count + 1, err));
     for (uint32_t p = 0; p < join->pair.count; p++)
-        if (bit_get(needed, join->pair.ids[p]) && !(left_only && join->pair_left[p] == UINT32_MAX))
+        if (bit_get(needed, join->pair.ids[p]) &&
+            !(left_only && join->pair_left[p] == UINT32_MAX))
             xschema_add(&join->op.schema, join->pair.ids[p], join->pair.types[p]);
     if (rel->join == JOIN_MARK) {
         xschema_add(&join->op.schema, rel->mark, LTYPE(BOOLEAN));
@@ -845,7 +915,9 @@ kdk_status compile_join(struct exec *exec, struct rel *rel, const uint64_t *need
             join->condition = rel->conds[0];
         } else if (rel->cond_count) {
             TRY_MEM(join->condition = ARENA_NEW(&exec->arena, struct expr));
-            *join->condition = (struct expr){.kind = EX_AND, .type = LTYPE(BOOLEAN), .arg_count = rel->cond_count,
+            *join->condition = (struct expr){.kind = EX_AND,
+                                             .type = LTYPE(BOOLEAN),
+                                             .arg_count = rel->cond_count,
                                              .args = rel->conds};
             for (uint32_t i = 0; i < rel->cond_count; i++)
                 join->condition->can_fail |= rel->conds[i]->can_fail;
@@ -853,7 +925,8 @@ kdk_status compile_join(struct exec *exec, struct rel *rel, const uint64_t *need
     }
     if (rel->join == JOIN_FULL)
         exec->serial_now = true;
-    xop_register(exec, &join->op, join->hash ? &hash_join_ops : &loop_join_ops, rel, join->streamed);
+    xop_register(exec, &join->op, join->hash ? &hash_join_ops : &loop_join_ops, rel,
+                 join->streamed);
     *out = &join->op;
 out:
     return status;

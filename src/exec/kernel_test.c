@@ -1,4 +1,5 @@
-/* kernel_test.c - every kernel against one row at a time, on random and edge values, dense and by list. */
+/* kernel_test.c - every kernel against one row at a time, on random and edge values, dense
+ * and by list. */
 #include "check.h"
 
 #include <float.h>
@@ -15,7 +16,9 @@ static const int128 wide_limit = (int128)10000000000000000000ull * 1000000000000
 /* A type whose full width is `w`: how datums see the arrays. */
 static struct ltype type_of(enum vwidth w)
 {
-    static const uint8_t ids[] = {LT_BOOLEAN, LT_TINYINT, LT_SMALLINT, LT_INTEGER, LT_BIGINT, LT_NUMERIC, LT_REAL, LT_DOUBLE, LT_TEXT};
+    static const uint8_t ids[] = {LT_BOOLEAN, LT_TINYINT, LT_SMALLINT,
+                                  LT_INTEGER, LT_BIGINT,  LT_NUMERIC,
+                                  LT_REAL,    LT_DOUBLE,  LT_TEXT};
     return (struct ltype){.id = ids[w]};
 }
 
@@ -43,9 +46,14 @@ static struct datum datum_at(const struct column *c, uint32_t row)
     v.data = (void *)(uintptr_t)c->data;
     return vec_get(&v, row);
 }
-static void column_fill(struct column *c, enum vwidth width, struct test_random *r, struct arena *arena)
+static void column_fill(struct column *c, enum vwidth width, struct test_random *r,
+                        struct arena *arena)
 {
-    struct vec v = {.type = type_of(width), .width = (uint8_t)width, .form = VF_FLAT, .owned = true, .data = c->data};
+    struct vec v = {.type = type_of(width),
+                    .width = (uint8_t)width,
+                    .form = VF_FLAT,
+                    .owned = true,
+                    .data = c->data};
     c->width = width;
     for (uint32_t i = 0; i < BATCH_ROWS; i++) {
         struct datum d;
@@ -64,7 +72,8 @@ struct set {
 };
 static void set_random(struct set *s, struct test_random *r)
 {
-    s->count = test_random(r) % 4 == 0 ? BATCH_ROWS : (uint32_t)(test_random(r) % (BATCH_ROWS + 1));
+    s->count = test_random(r) % 4 == 0 ? BATCH_ROWS
+                                       : (uint32_t)(test_random(r) % (BATCH_ROWS + 1));
     memset(s->in, 0, sizeof s->in);
     s->rows = test_random(r) & 1 ? s->list : NULL;
     uint32_t of = 1 + (uint32_t)(test_random(r) % 9);
@@ -141,7 +150,8 @@ TEST(kernel, comparisons_and_between)
                 for (uint32_t i = 0; i < s.count; i++) {
                     struct datum x = datum_at(a, i);
                     want[i] = holds(op, datum_compare(type, &x, &c));
-                    CHECK(holds(kernel_cmp_flip(op), datum_compare(type, &c, &x)) == want[i]);
+                    CHECK(holds(kernel_cmp_flip(op), datum_compare(type, &c, &x)) ==
+                          want[i]);
                 }
                 memset(bits, 0xa5, sizeof bits);
                 k->cmp_vc[op][w](a->data, b->data, s.rows, s.n, s.count, bits);
@@ -152,7 +162,8 @@ TEST(kernel, comparisons_and_between)
             struct datum lo = datum_at(b, 0), hi = datum_at(b, 1);
             for (uint32_t i = 0; i < s.count; i++) {
                 struct datum x = datum_at(a, i);
-                want[i] = datum_compare(type, &x, &lo) >= 0 && datum_compare(type, &x, &hi) <= 0;
+                want[i] =
+                    datum_compare(type, &x, &lo) >= 0 && datum_compare(type, &x, &hi) <= 0;
             }
             memset(bits, 0xa5, sizeof bits);
             k->between[w](a->data, b->data, cell_at(b, 1), s.rows, s.n, s.count, bits);
@@ -166,7 +177,8 @@ TEST(kernel, comparisons_and_between)
 }
 
 /* One row of checked arithmetic; false when it must fail. */
-static bool arith_one(enum kernel_arith op, enum vwidth w, struct datum x, struct datum y, struct datum *out)
+static bool arith_one(enum kernel_arith op, enum vwidth w, struct datum x, struct datum y,
+                      struct datum *out)
 {
     memset(out, 0, sizeof *out);
     if (w == W_F32 || w == W_F64) {
@@ -192,12 +204,15 @@ static bool arith_one(enum kernel_arith op, enum vwidth w, struct datum x, struc
         }
         if (op == KA_SUB)
             y.w = -y.w;
-        if ((y.w > 0 && x.w > wide_limit - 1 - y.w) || (y.w < 0 && x.w < -(wide_limit - 1) - y.w))
+        if ((y.w > 0 && x.w > wide_limit - 1 - y.w) ||
+            (y.w < 0 && x.w < -(wide_limit - 1) - y.w))
             return false;
         out->w = x.w + y.w;
         return true;
     }
-    int128 z = op == KA_ADD ? (int128)x.i + y.i : op == KA_SUB ? (int128)x.i - y.i : (int128)x.i * y.i;
+    int128 z = op == KA_ADD   ? (int128)x.i + y.i
+               : op == KA_SUB ? (int128)x.i - y.i
+                              : (int128)x.i * y.i;
     out->i = (int64_t)z;
     return vwidth_for(z, z) <= w;
 }
@@ -206,7 +221,8 @@ static bool same_cell(const struct datum *a, const struct datum *b, enum vwidth 
     if (w == W_128)
         return a->w == b->w;
     if (w == W_F32 || w == W_F64)
-        return datum_compare(LTYPE(DOUBLE), a, b) == 0 && (isnan(a->f) || signbit(a->f) == signbit(b->f));
+        return datum_compare(LTYPE(DOUBLE), a, b) == 0 &&
+               (isnan(a->f) || signbit(a->f) == signbit(b->f));
     return a->i == b->i;
 }
 
@@ -227,7 +243,8 @@ TEST(kernel, arithmetic_marks_what_does_not_fit)
                 column_fill(a, w, &r, &arena);
                 column_fill(b, w, &r, &arena);
                 if (form == KF_VC) /* A zero or a small one lets most rows pass. */
-                    memset(b->data, test_random(&r) & 1, 1), memset(b->data + 1, 0, vwidth_bytes(w) - 1);
+                    memset(b->data, test_random(&r) & 1, 1),
+                        memset(b->data + 1, 0, vwidth_bytes(w) - 1);
                 set_random(&s, &r);
                 bits_random(before, &r, BATCH_ROWS);
                 memcpy(failed, before, sizeof failed);
@@ -240,17 +257,22 @@ TEST(kernel, arithmetic_marks_what_does_not_fit)
                 }
                 const void *left = in_place && form != KF_CV ? z->data : a->data;
                 const void *right = in_place && form == KF_CV ? z->data : b->data;
-                kernels()->arith[op][w][form](left, right, to->data, s.rows, s.n, checked ? failed : NULL);
+                kernels()->arith[op][w][form](left, right, to->data, s.rows, s.n,
+                                              checked ? failed : NULL);
                 bool good = true;
                 for (uint32_t i = 0; i < s.count; i++) {
-                    struct datum want, x = datum_at(a, form == KF_CV ? 0 : i), y = datum_at(b, form == KF_VC ? 0 : i);
+                    struct datum want, x = datum_at(a, form == KF_CV ? 0 : i),
+                                       y = datum_at(b, form == KF_VC ? 0 : i);
                     bool fits = arith_one(op, w, x, y, &want);
                     struct datum got = datum_at(z, i);
                     if (s.in[i]) {
                         good &= !fits || same_cell(&got, &want, w);
-                        good &= bit_get(failed, i) == (bit_get(before, i) || (checked && !fits));
+                        good &= bit_get(failed, i) ==
+                                (bit_get(before, i) || (checked && !fits));
                         if (!fits && !checked && w < W_64) { /* Wraps. */
-                            int64_t cut = (int64_t)((uint64_t)want.i << (64 - 8 * vwidth_bytes(w))) >> (64 - 8 * vwidth_bytes(w));
+                            int64_t cut =
+                                (int64_t)((uint64_t)want.i << (64 - 8 * vwidth_bytes(w))) >>
+                                (64 - 8 * vwidth_bytes(w));
                             good &= got.i == cut;
                         }
                     } else
@@ -272,8 +294,10 @@ out:
 TEST(kernel, numeric_ends_at_38_digits)
 {
     const int128 ten_19 = (int128)10000000000000000000ull, most = wide_limit - 1;
-    int128 a[] = {ten_19, -ten_19, most, -most, ten_19, most, most / 10, most / 10 + 1, (int128)1 << 63, (int128)1 << 126};
-    int128 b[] = {ten_19, ten_19, 1, -1, ten_19 - 1, -1, 10, 10, (int128)1 << 63, 4}, z[COUNT_OF(a)];
+    int128 a[] = {ten_19, -ten_19,   most,          -most,           ten_19,
+                  most,   most / 10, most / 10 + 1, (int128)1 << 63, (int128)1 << 126};
+    int128 b[] = {ten_19, ten_19, 1, -1, ten_19 - 1, -1, 10, 10, (int128)1 << 63, 4},
+           z[COUNT_OF(a)];
     uint64_t failed = 0;
     kernels()->arith[KA_MUL][W_128][KF_VV](a, b, z, NULL, COUNT_OF(a), &failed);
     CHECK_EQ(failed, 0x283); /* 2^126 fits, 2^128 does not. */
@@ -341,7 +365,8 @@ TEST(kernel, casts_between_all_widths)
             set_random(&s, &r);
             z->width = to;
             bool checked = test_random(&r) & 1;
-            kernels()->cast[from][to](a->data, z->data, s.rows, s.n, checked ? failed : NULL);
+            kernels()->cast[from][to](a->data, z->data, s.rows, s.n,
+                                      checked ? failed : NULL);
             bool good = true;
             for (uint32_t i = 0; i < s.count; i++) {
                 struct datum want;
@@ -372,12 +397,12 @@ TEST(kernel, bitmaps_and_lists)
         bits_random(b, &r, BATCH_ROWS);
         struct set all = s;
         memset(all.in, 1, sizeof all.in);
-#define EXPECT(EXPR)                                                                           \
-    for (uint32_t i = 0; i < s.count; i++) {                                                   \
-        bool x = bit_get(a, i), y = bit_get(b, i);                                             \
-        (void)x, (void)y;                                                                      \
-        want[i] = EXPR;                                                                        \
-    }                                                                                          \
+#define EXPECT(EXPR)                                                                       \
+    for (uint32_t i = 0; i < s.count; i++) {                                               \
+        bool x = bit_get(a, i), y = bit_get(b, i);                                         \
+        (void)x, (void)y;                                                                  \
+        want[i] = EXPR;                                                                    \
+    }                                                                                      \
     CHECK(bits_are(z, want, &all))
         kernel_bits_and(z, a, b, s.count);
         EXPECT(x && y);
@@ -394,7 +419,8 @@ TEST(kernel, bitmaps_and_lists)
         CHECK_EQ(kernel_bits_to_rows(z, s.count, rows), s.n);
         CHECK_MEM(rows, s.list, s.n * sizeof *rows);
         CHECK_EQ(kernel_bits_count(z, s.count), s.n);
-        uint32_t n = kernel_bits_to_rows(a, s.count, rows), k = 0, valid = 0, lowest = UINT32_MAX, first = UINT32_MAX;
+        uint32_t n = kernel_bits_to_rows(a, s.count, rows), k = 0, valid = 0,
+                 lowest = UINT32_MAX, first = UINT32_MAX;
         for (uint32_t i = 0; i < s.count; i++) {
             if (bit_get(a, i))
                 CHECK(k < n && rows[k] == i), k++;

@@ -2,16 +2,23 @@
 
 #include <stdatomic.h>
 
-/* Operators that a filter goes through at most: joins that make a column equal to several others could make many ways of a few. */
+/* Operators that a filter goes through at most: joins that make a column equal to several
+ * others could make many ways of a few. */
 enum { STEPS_MAX = 2000 };
 /* More keys than this: a filter would be larger than the caches, and seldom drop much. */
 #define KEYS_MAX (4ull << 20)
 /* An exact bitmap is taken up to so many bits for each key, or so many in all. */
-enum { EXACT_BITS_PER_KEY = 128, EXACT_BITS_SMALL = 1 << 20, EXACT_BITS_MAX = 1 << 26, BLOOM_BITS_PER_KEY = 16 };
+enum {
+    EXACT_BITS_PER_KEY = 128,
+    EXACT_BITS_SMALL = 1 << 20,
+    EXACT_BITS_MAX = 1 << 26,
+    BLOOM_BITS_PER_KEY = 16
+};
 
 static bool held_as_integer(struct ltype type)
 {
-    return ltype_is_integer(type) || type.id == LT_NUMERIC || type.id == LT_DATE || type.id == LT_TIMESTAMP;
+    return ltype_is_integer(type) || type.id == LT_NUMERIC || type.id == LT_DATE ||
+           type.id == LT_TIMESTAMP;
 }
 
 bool keyfilter_possible(struct ltype type)
@@ -21,17 +28,19 @@ bool keyfilter_possible(struct ltype type)
 
 /* -------------------------------------------------------------------- where ---- */
 
-static kdk_status use_add(struct exec *exec, const struct rel *rel, colid id, struct keyfilter *filter, bool *used,
-                          struct err *err)
+static kdk_status use_add(struct exec *exec, const struct rel *rel, colid id,
+                          struct keyfilter *filter, bool *used, struct err *err)
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < rel->col_count; i++) {
         const struct ltype type = rel->cols[i].type;
         struct keyfilter_use *use;
-        if (rel->cols[i].id != id || rel->cols[i].column == ROWID_COLUMN || type.id != filter->type.id ||
-            type.scale != filter->type.scale || type.fixed != filter->type.fixed)
+        if (rel->cols[i].id != id || rel->cols[i].column == ROWID_COLUMN ||
+            type.id != filter->type.id || type.scale != filter->type.scale ||
+            type.fixed != filter->type.fixed)
             continue;
-        for (use = exec->filters; use && (use->filter != filter || use->column != id); use = use->next) {
+        for (use = exec->filters; use && (use->filter != filter || use->column != id);
+             use = use->next) {
         }
         if (use) /* By another way. */
             continue;
@@ -48,21 +57,24 @@ out:
 }
 
 /* The other side's columns that a join's keys make equal to this one. */
-static kdk_status push_equals(struct exec *exec, const struct rel *join, uint32_t side, colid id, struct keyfilter *filter,
-                              bool *used, struct err *err)
+static kdk_status push_equals(struct exec *exec, const struct rel *join, uint32_t side,
+                              colid id, struct keyfilter *filter, bool *used,
+                              struct err *err)
 {
     kdk_status status = KDK_OK;
     struct expr *const *own = side ? join->phys.right_keys : join->phys.left_keys;
     struct expr *const *other = side ? join->phys.left_keys : join->phys.right_keys;
     for (uint32_t i = 0; i < join->phys.equi_count; i++)
-        if (own[i]->kind == EX_COLUMN && own[i]->column == id && other[i]->kind == EX_COLUMN)
-            TRY(keyfilter_push(exec, join->in[1 - side], other[i]->column, filter, used, err));
+        if (own[i]->kind == EX_COLUMN && own[i]->column == id &&
+            other[i]->kind == EX_COLUMN)
+            TRY(keyfilter_push(exec, join->in[1 - side], other[i]->column, filter, used,
+                               err));
 out:
     return status;
 }
 
-kdk_status keyfilter_push(struct exec *exec, const struct rel *rel, colid id, struct keyfilter *filter, bool *used,
-                          struct err *err)
+kdk_status keyfilter_push(struct exec *exec, const struct rel *rel, colid id,
+                          struct keyfilter *filter, bool *used, struct err *err)
 {
     kdk_status status = KDK_OK;
     if (filter->steps++ > STEPS_MAX)
@@ -76,7 +88,8 @@ kdk_status keyfilter_push(struct exec *exec, const struct rel *rel, colid id, st
     case REL_AGG: /* A group is there whole or not at all. */
         for (uint32_t i = 0; i < rel->col_count; i++)
             if (rel->cols[i].id == id && rel->cols[i].expr->kind == EX_COLUMN)
-                TRY(keyfilter_push(exec, rel->in[0], rel->cols[i].expr->column, filter, used, err));
+                TRY(keyfilter_push(exec, rel->in[0], rel->cols[i].expr->column, filter,
+                                   used, err));
         break;
     case REL_FILTER:
     case REL_CTE:
@@ -108,7 +121,8 @@ kdk_status keyfilter_push(struct exec *exec, const struct rel *rel, colid id, st
         case JOIN_LEFT:
         case JOIN_SINGLE:
         case JOIN_SEMI:
-        case JOIN_ANTI: /* Right rows that match left rows which are dropped decide nothing. */
+        case JOIN_ANTI:
+            /* Right rows that match left rows which are dropped decide nothing. */
             TRY(keyfilter_push(exec, rel->in[0], id, filter, used, err));
             TRY(push_equals(exec, rel, 0, id, filter, used, err));
             break;
@@ -178,7 +192,8 @@ static bool as_int64(struct ltype type, const uint8_t *at, int64_t *out)
 }
 
 /* The range; *keys: how many are not NULL. */
-static void range_make(struct keyfilter *filter, const struct rowset *set, uint32_t field, uint64_t *keys)
+static void range_make(struct keyfilter *filter, const struct rowset *set, uint32_t field,
+                       uint64_t *keys)
 {
     const struct rowlayout *layout = set->layout;
     struct rowset_at at = {0};
@@ -207,8 +222,8 @@ static void range_make(struct keyfilter *filter, const struct rowset *set, uint3
     filter->ranged &= filter->some;
 }
 
-kdk_status keyfilter_make(struct keyfilter *filter, const struct rowset *set, uint32_t field, struct arena *arena,
-                          struct err *err)
+kdk_status keyfilter_make(struct keyfilter *filter, const struct rowset *set,
+                          uint32_t field, struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct rowlayout *layout = set->layout;
@@ -224,14 +239,16 @@ kdk_status keyfilter_make(struct keyfilter *filter, const struct rowset *set, ui
     if (!filter->some)
         goto out;
     span = (uint64_t)filter->hi - (uint64_t)filter->lo;
-    filter->exact = filter->ranged && span < EXACT_BITS_MAX && span < MAX(EXACT_BITS_SMALL, keys * EXACT_BITS_PER_KEY);
+    filter->exact = filter->ranged && span < EXACT_BITS_MAX &&
+                    span < MAX(EXACT_BITS_SMALL, keys * EXACT_BITS_PER_KEY);
     if (filter->exact) {
         filter->made = false; /* Until its bits are there. */
         TRY_MEM(filter->bits = mem_zalloc(bits_words(span + 2) * sizeof *filter->bits));
         while ((n = rowset_next(set, &at, rows, COUNT_OF(rows))))
             for (uint32_t i = 0; i < n; i++) {
                 int64_t v;
-                if (!row_is_null(layout, rows[i], field) && as_int64(filter->type, rows[i] + layout->offsets[field], &v))
+                if (!row_is_null(layout, rows[i], field) &&
+                    as_int64(filter->type, rows[i] + layout->offsets[field], &v))
                     bit_set(filter->bits, (uint64_t)v - (uint64_t)filter->lo);
             }
     } else {
@@ -267,16 +284,17 @@ void keyfilter_deinit(struct keyfilter *filter)
 /* -------------------------------------------------------------------- using ---- */
 
 /* What is outside the range looks at the bit after the last. */
-#define EXACT_LOOP(T)                                                                          \
-    for (uint32_t k = 0; k < sel->count; k++) {                                                \
-        uint32_t row = SEL_ROW(sel, k);                                                        \
-        uint64_t at = (uint64_t)(int64_t)((const T *)v->data)[row] - (uint64_t)filter->lo;     \
-        rows[n] = (uint16_t)row;                                                               \
-        n += bit_get(filter->bits, MIN(at, end));                                              \
-    }                                                                                          \
+#define EXACT_LOOP(T)                                                                      \
+    for (uint32_t k = 0; k < sel->count; k++) {                                            \
+        uint32_t row = SEL_ROW(sel, k);                                                    \
+        uint64_t at = (uint64_t)(int64_t)((const T *)v->data)[row] - (uint64_t)filter->lo; \
+        rows[n] = (uint16_t)row;                                                           \
+        n += bit_get(filter->bits, MIN(at, end));                                          \
+    }                                                                                      \
     break
 
-static uint32_t exact_narrow(const struct keyfilter *filter, const struct vec *v, const struct sel *sel, uint16_t *rows)
+static uint32_t exact_narrow(const struct keyfilter *filter, const struct vec *v,
+                             const struct sel *sel, uint16_t *rows)
 {
     const uint64_t end = (uint64_t)filter->hi - (uint64_t)filter->lo + 1;
     uint32_t n = 0;
@@ -299,8 +317,8 @@ static uint32_t exact_narrow(const struct keyfilter *filter, const struct vec *v
     return n;
 }
 
-uint32_t keyfilter_narrow(const struct keyfilter *filter, const struct vec *v, const struct sel *sel, uint16_t *rows,
-                          uint64_t *hashes)
+uint32_t keyfilter_narrow(const struct keyfilter *filter, const struct vec *v,
+                          const struct sel *sel, uint16_t *rows, uint64_t *hashes)
 {
     uint32_t n = 0;
     bool constant = v->form == VF_CONSTANT, plain = v->form == VF_FLAT && !v->validity;

@@ -1,4 +1,5 @@
-/* Tests of keyfilter.h: what equals a built key passes, in whatever form and width it comes; what is far from all of them seldom does. */
+/* Tests of keyfilter.h: what equals a built key passes, in whatever form and width it
+ * comes; what is far from all of them seldom does. */
 #include "exec/keyfilter.h"
 
 #include <math.h>
@@ -47,12 +48,17 @@ static struct datum value_of(const struct filter_case *c, int64_t v, struct aren
         d.w = c->spread == INT64_MAX ? (int128)v * ((int128)1 << 20) : v;
         break;
     case LT_TEXT:
-        snprintf(text, sizeof text, v % 2 ? "%lld" : "%lld and more than twelve bytes", (long long)v);
+        snprintf(text, sizeof text, v % 2 ? "%lld" : "%lld and more than twelve bytes",
+                 (long long)v);
         CHECK(str_copy(arena, str_of(text, strlen(text)), &d.s));
         break;
     case LT_DOUBLE:
     case LT_REAL:
-        d.f = v % 50 == 7 ? (double)NAN : v % 50 == 8 ? 0.0 : v % 50 == 9 ? -0.0 : v % 50 == 10 ? (double)INFINITY : (double)v / 4;
+        d.f = v % 50 == 7    ? (double)NAN
+              : v % 50 == 8  ? 0.0
+              : v % 50 == 9  ? -0.0
+              : v % 50 == 10 ? (double)INFINITY
+                             : (double)v / 4;
         break;
     default:
         d.i = v;
@@ -63,11 +69,14 @@ static struct datum value_of(const struct filter_case *c, int64_t v, struct aren
 static int64_t draw_value(const struct filter_case *c)
 {
     if (c->spread == INT64_MAX)
-        return draw() % 20 == 0 ? INT64_MIN : draw() % 20 == 1 ? INT64_MAX : (int64_t)draw();
+        return draw() % 20 == 0   ? INT64_MIN
+               : draw() % 20 == 1 ? INT64_MAX
+                                  : (int64_t)draw();
     return (int64_t)(draw() % (uint64_t)(2 * c->spread + 1)) - c->spread;
 }
 
-static bool among(struct ltype type, const struct datum *keys, uint32_t count, const struct datum *value)
+static bool among(struct ltype type, const struct datum *keys, uint32_t count,
+                  const struct datum *value)
 {
     for (uint32_t i = 0; i < count; i++)
         if (!keys[i].null && datum_compare(type, &keys[i], value) == 0)
@@ -76,8 +85,9 @@ static bool among(struct ltype type, const struct datum *keys, uint32_t count, c
 }
 
 /* Appends the keys to a set of rows, batch by batch. */
-static void set_fill(struct rowset *set, const struct rowlayout *layout, const struct datum *keys, uint32_t count,
-                     struct arena *arena, struct err *err)
+static void set_fill(struct rowset *set, const struct rowlayout *layout,
+                     const struct datum *keys, uint32_t count, struct arena *arena,
+                     struct err *err)
 {
     struct vec v, *scratch;
     const struct vec *columns[1] = {&v};
@@ -91,14 +101,16 @@ static void set_fill(struct rowset *set, const struct rowlayout *layout, const s
                 vec_set_null(&v, i, all.count);
             else
                 vec_put(&v, i, &keys[from + i], all.count);
-        CHECK_EQ(rowset_append(set, columns, &all, all.count, NULL, scratch, NULL, err), KDK_OK);
+        CHECK_EQ(rowset_append(set, columns, &all, all.count, NULL, scratch, NULL, err),
+                 KDK_OK);
     }
 }
 
-/* Looks for all values of a batch, whose vector is `v`. *passed: how many that are no keys did. */
-static void narrow_check(const struct filter_case *c, const struct keyfilter *filter, const struct vec *v,
-                         const struct datum *keys, uint32_t key_count, bool null_key, uint32_t count, uint32_t *others,
-                         uint32_t *passed)
+/* Looks for all values of a batch, whose vector is `v`. *passed: how many that are no keys
+ * did. */
+static void narrow_check(const struct filter_case *c, const struct keyfilter *filter,
+                         const struct vec *v, const struct datum *keys, uint32_t key_count,
+                         bool null_key, uint32_t count, uint32_t *others, uint32_t *passed)
 {
     uint16_t some[BATCH_ROWS], kept[BATCH_ROWS];
     uint64_t hashes[BATCH_ROWS];
@@ -169,21 +181,25 @@ TEST(keyfilter, what_equals_a_key_passes_in_every_form_and_width)
             struct datum values[BATCH_ROWS];
             for (uint32_t i = 0; i < BATCH_ROWS; i++) {
                 bool hit = c->keys && draw() % 4 == 0;
-                values[i] = hit ? keys[draw() % c->keys] : value_of(c, draw_value(c), &arena);
+                values[i] =
+                    hit ? keys[draw() % c->keys] : value_of(c, draw_value(c), &arena);
                 if (ltype_is_float(c->type) && values[i].f == 0 && draw() % 2)
                     values[i].f = -values[i].f;
                 low = MIN(low, values[i].i);
                 high = MAX(high, values[i].i);
             }
             /* In the narrowest width that holds them. */
-            bool integers = ltype_is_integer(c->type) || c->type.id == LT_DATE || c->type.id == LT_TIMESTAMP;
-            vec_reset(&v, integers && draw() % 2 ? vwidth_for(low, high) : ltype_width(c->type));
+            bool integers = ltype_is_integer(c->type) || c->type.id == LT_DATE ||
+                            c->type.id == LT_TIMESTAMP;
+            vec_reset(&v, integers && draw() % 2 ? vwidth_for(low, high)
+                                                 : ltype_width(c->type));
             for (uint32_t i = 0; i < BATCH_ROWS; i++)
                 if (round % 3 == 1 && draw() % 5 == 0)
                     vec_set_null(&v, i, BATCH_ROWS);
                 else
                     vec_put(&v, i, &values[i], BATCH_ROWS);
-            narrow_check(c, &filter, &v, keys, key_count, null_key, BATCH_ROWS, &others, &passed);
+            narrow_check(c, &filter, &v, keys, key_count, null_key, BATCH_ROWS, &others,
+                         &passed);
             /* As a dictionary: whatever its codes are. */
             vec_reset(&dict_values, ltype_width(c->type));
             int32_t codes[BATCH_ROWS];
@@ -196,9 +212,13 @@ TEST(keyfilter, what_equals_a_key_passes_in_every_form_and_width)
             dict.width = dict_values.width;
             dict.data = codes;
             dict.values = &dict_values;
-            narrow_check(c, &filter, &dict, keys, key_count, null_key, BATCH_ROWS, &others, &passed);
-            CHECK_EQ(vec_constant(&one, c->type, round % 3 ? &values[0] : &DATUM_NULL, &arena, &err), KDK_OK);
-            narrow_check(c, &filter, &one, keys, key_count, null_key, BATCH_ROWS, &others, &passed);
+            narrow_check(c, &filter, &dict, keys, key_count, null_key, BATCH_ROWS, &others,
+                         &passed);
+            CHECK_EQ(vec_constant(&one, c->type, round % 3 ? &values[0] : &DATUM_NULL,
+                                  &arena, &err),
+                     KDK_OK);
+            narrow_check(c, &filter, &one, keys, key_count, null_key, BATCH_ROWS, &others,
+                         &passed);
         }
         if (!c->keys)
             CHECK_EQ(passed, 0);

@@ -1,22 +1,26 @@
-/* op_basic.c - operators that change a batch as it passes: filter, project, limit, union all. */
+/* op_basic.c - operators that change a batch as it passes: filter, project, limit, union
+ * all. */
 #include "exec/exec_int.h"
 
 #include <stdatomic.h>
 
 /* ------------------------------------------------------------------- filter ---- */
 
-static kdk_status filter_local(struct xop *op, struct xworker *worker, void **local, struct err *err)
+static kdk_status filter_local(struct xop *op, struct xworker *worker, void **local,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     struct eval_source source = xschema_source(&op->child->schema);
     struct eval_conds *conds;
-    TRY(eval_conds_new(op->rel->conds, op->rel->cond_count, &source, &worker->exec->env.eval, &worker->arena, &conds, err));
+    TRY(eval_conds_new(op->rel->conds, op->rel->cond_count, &source,
+                       &worker->exec->env.eval, &worker->arena, &conds, err));
     *local = conds;
 out:
     return status;
 }
 
-static kdk_status filter_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
+static kdk_status filter_next(struct xop *op, struct xworker *worker, void *local,
+                              struct batch **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct batch *in;
@@ -31,9 +35,11 @@ out:
     return status;
 }
 
-static const struct xop_ops filter_ops = {.name = "Filter", .local_new = filter_local, .next = filter_next};
+static const struct xop_ops filter_ops = {
+    .name = "Filter", .local_new = filter_local, .next = filter_next};
 
-kdk_status compile_filter(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
+kdk_status compile_filter(struct exec *exec, struct rel *rel, const uint64_t *needed,
+                          struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct xop *op, *child;
@@ -62,7 +68,8 @@ struct project_local {
     struct eval **evals;
 };
 
-static kdk_status project_local(struct xop *op, struct xworker *worker, void **local, struct err *err)
+static kdk_status project_local(struct xop *op, struct xworker *worker, void **local,
+                                struct err *err)
 {
     kdk_status status = KDK_OK;
     struct project *project = (struct project *)op;
@@ -73,13 +80,15 @@ static kdk_status project_local(struct xop *op, struct xworker *worker, void **l
     TRY(batch_shell(&l->batch, op->schema.count, &worker->arena, err));
     TRY_MEM(l->evals = ARENA_ARRAY(&worker->arena, struct eval *, op->schema.count + 1));
     for (uint32_t i = 0; i < op->schema.count; i++)
-        TRY(eval_new(project->exprs[i], &source, &worker->exec->env.eval, &worker->arena, &l->evals[i], err));
+        TRY(eval_new(project->exprs[i], &source, &worker->exec->env.eval, &worker->arena,
+                     &l->evals[i], err));
     *local = l;
 out:
     return status;
 }
 
-static kdk_status project_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
+static kdk_status project_next(struct xop *op, struct xworker *worker, void *local,
+                               struct batch **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct project_local *l = local;
@@ -101,9 +110,11 @@ out:
     return status;
 }
 
-static const struct xop_ops project_ops = {.name = "Project", .local_new = project_local, .next = project_next};
+static const struct xop_ops project_ops = {
+    .name = "Project", .local_new = project_local, .next = project_next};
 
-kdk_status compile_project(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
+kdk_status compile_project(struct exec *exec, struct rel *rel, const uint64_t *needed,
+                           struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct project *project;
@@ -116,7 +127,8 @@ kdk_status compile_project(struct exec *exec, struct rel *rel, const uint64_t *n
     TRY_MEM(below = colids_new(exec, NULL));
     for (uint32_t i = 0; i < rel->col_count; i++) {
         /* A value that nobody looks at is still computed when computing it could fail. */
-        if (!bit_get(needed, rel->cols[i].id) && !rel->cols[i].expr->can_fail && !rel->cols[i].expr->is_volatile)
+        if (!bit_get(needed, rel->cols[i].id) && !rel->cols[i].expr->can_fail &&
+            !rel->cols[i].expr->is_volatile)
             continue;
         project->exprs[project->op.schema.count] = rel->cols[i].expr;
         xschema_add(&project->op.schema, rel->cols[i].id, rel->cols[i].type);
@@ -131,7 +143,9 @@ out:
 
 /* -------------------------------------------------------------------- limit ---- */
 
-kdk_status limit_values(struct exec *exec, const struct rel *rel, const struct eval_row *counts, uint64_t *limit, uint64_t *offset, struct err *err)
+kdk_status limit_values(struct exec *exec, const struct rel *rel,
+                        const struct eval_row *counts, uint64_t *limit, uint64_t *offset,
+                        struct err *err)
 {
     kdk_status status = KDK_OK;
     struct eval_row none = {0};
@@ -140,16 +154,19 @@ kdk_status limit_values(struct exec *exec, const struct rel *rel, const struct e
     *limit = UINT64_MAX;
     *offset = 0;
     if (rel->limit) {
-        TRY(eval_scalar(rel->limit, counts ? counts : &none, &exec->env.eval, &exec->arena, &d, err));
+        TRY(eval_scalar(rel->limit, counts ? counts : &none, &exec->env.eval, &exec->arena,
+                        &d, err));
         if (!d.null && d.i < 0)
             TRY(err_set(err, KDK_BAD_LIMIT, "LIMIT must not be negative"));
         if (d.null && rel->kind == REL_LIMIT && rel->key_count)
-            TRY(err_set(err, KDK_BAD_LIMIT, "row count cannot be null in FETCH FIRST ... WITH TIES clause"));
+            TRY(err_set(err, KDK_BAD_LIMIT,
+                        "row count cannot be null in FETCH FIRST ... WITH TIES clause"));
         if (!d.null)
             *limit = (uint64_t)d.i;
     }
     if (rel->count_offset) {
-        TRY(eval_scalar(rel->count_offset, counts ? counts : &none, &exec->env.eval, &exec->arena, &d, err));
+        TRY(eval_scalar(rel->count_offset, counts ? counts : &none, &exec->env.eval,
+                        &exec->arena, &d, err));
         if (!d.null && d.i < 0)
             TRY(err_set(err, KDK_BAD_OFFSET, "OFFSET must not be negative"));
         if (!d.null)
@@ -177,7 +194,8 @@ static struct datum count_column(void *context, colid id)
 {
     const struct limit *limit = context;
     uint32_t slot;
-    return xschema_find(&limit->counts->top->schema, id, &slot) ? limit->count_row[slot] : DATUM_NULL;
+    return xschema_find(&limit->counts->top->schema, id, &slot) ? limit->count_row[slot]
+                                                                : DATUM_NULL;
 }
 
 static kdk_status limit_start(struct limit *limit, struct xworker *worker, struct err *err)
@@ -193,21 +211,25 @@ static kdk_status limit_start(struct limit *limit, struct xworker *worker, struc
         const struct xschema *schema = &limit->counts->top->schema;
         struct vec v;
         TRY_ASSERT(n == 1);
-        TRY_MEM(limit->count_row = ARENA_ARRAY(&worker->arena, struct datum, schema->count + 1));
+        TRY_MEM(limit->count_row =
+                    ARENA_ARRAY(&worker->arena, struct datum, schema->count + 1));
         for (uint32_t i = 0; i < schema->count; i++) {
             TRY(vec_init(&v, schema->types[i], &worker->arena, err));
             rows_gather(&limit->counts->layout, i, rows, 1, &v);
             limit->count_row[i] = vec_get(&v, 0);
         }
     }
-    TRY(limit_values(worker->exec, rel, limit->counts ? &row : NULL, &limit->limit, &limit->offset, err));
+    TRY(limit_values(worker->exec, rel, limit->counts ? &row : NULL, &limit->limit,
+                     &limit->offset, err));
     if (rel->key_count) {
         struct eval_source source = xschema_source(&limit->op.child->schema);
         TRY_MEM(limit->keys = ARENA_ARRAY(&worker->arena, struct eval *, rel->key_count));
-        TRY_MEM(limit->key_values = ARENA_ARRAY(&worker->arena, const struct vec *, rel->key_count));
+        TRY_MEM(limit->key_values =
+                    ARENA_ARRAY(&worker->arena, const struct vec *, rel->key_count));
         TRY_MEM(limit->last = ARENA_ARRAY(&worker->arena, struct datum, rel->key_count));
         for (uint32_t i = 0; i < rel->key_count; i++)
-            TRY(eval_new(rel->keys[i].expr, &source, &worker->exec->env.eval, &worker->arena, &limit->keys[i], err));
+            TRY(eval_new(rel->keys[i].expr, &source, &worker->exec->env.eval,
+                         &worker->arena, &limit->keys[i], err));
     }
     limit->known = true;
 out:
@@ -218,13 +240,16 @@ static bool limit_ties(const struct limit *limit, uint32_t row)
 {
     for (uint32_t i = 0; i < limit->op.rel->key_count; i++) {
         struct datum d = vec_get(limit->key_values[i], row);
-        if (d.null != limit->last[i].null || (!d.null && datum_compare(limit->key_values[i]->type, &d, &limit->last[i]) != 0))
+        if (d.null != limit->last[i].null ||
+            (!d.null &&
+             datum_compare(limit->key_values[i]->type, &d, &limit->last[i]) != 0))
             return false;
     }
     return true;
 }
 
-static kdk_status limit_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
+static kdk_status limit_next(struct xop *op, struct xworker *worker, void *local,
+                             struct batch **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct limit *limit = (struct limit *)op;
@@ -249,8 +274,10 @@ static kdk_status limit_next(struct xop *op, struct xworker *worker, void *local
         }
         if (key_count && take && !limit->limit) {
             for (uint32_t i = 0; i < key_count; i++)
-                if (!datum_copy(&limit->last_arena, limit->key_values[i]->type, vec_get(limit->key_values[i], SEL_ROW(&in->sel, skip + take - 1)),
-                                &limit->last[i]))
+                if (!datum_copy(
+                        &limit->last_arena, limit->key_values[i]->type,
+                        vec_get(limit->key_values[i], SEL_ROW(&in->sel, skip + take - 1)),
+                        &limit->last[i]))
                     TRY(err_nomem(err));
             limit->tied = true;
         }
@@ -277,9 +304,11 @@ static void limit_free(struct xop *op)
     arena_deinit(&((struct limit *)op)->last_arena);
 }
 
-static const struct xop_ops limit_ops = {.name = "Limit", .next = limit_next, .free = limit_free};
+static const struct xop_ops limit_ops = {
+    .name = "Limit", .next = limit_next, .free = limit_free};
 
-kdk_status compile_limit(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
+kdk_status compile_limit(struct exec *exec, struct rel *rel, const uint64_t *needed,
+                         struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct limit *limit;
@@ -327,7 +356,8 @@ struct append_local {
     struct batch batch;
 };
 
-static kdk_status append_local(struct xop *op, struct xworker *worker, void **local, struct err *err)
+static kdk_status append_local(struct xop *op, struct xworker *worker, void **local,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     struct append_local *l;
@@ -338,7 +368,8 @@ out:
     return status;
 }
 
-static kdk_status append_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
+static kdk_status append_next(struct xop *op, struct xworker *worker, void *local,
+                              struct batch **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct append *append = (struct append *)op;
@@ -363,9 +394,11 @@ out:
     return status;
 }
 
-static const struct xop_ops append_ops = {.name = "Append", .local_new = append_local, .next = append_next};
+static const struct xop_ops append_ops = {
+    .name = "Append", .local_new = append_local, .next = append_next};
 
-kdk_status compile_union_all(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
+kdk_status compile_union_all(struct exec *exec, struct rel *rel, const uint64_t *needed,
+                             struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct append *append;
@@ -387,10 +420,12 @@ kdk_status compile_union_all(struct exec *exec, struct rel *rel, const uint64_t 
         exec->serial_now = serial;
         TRY(compile(exec, rel->in[side], below, &append->inputs[side], err));
         serial |= exec->serial_now;
-        TRY_MEM(append->slots[side] = ARENA_ARRAY(&exec->arena, uint32_t, rel->col_count + 1));
+        TRY_MEM(append->slots[side] =
+                    ARENA_ARRAY(&exec->arena, uint32_t, rel->col_count + 1));
         for (uint32_t i = 0; i < rel->col_count; i++)
             if (bit_get(needed, rel->cols[i].id))
-                TRY_ASSERT(xschema_find(&append->inputs[side]->schema, from[i], &append->slots[side][at++]));
+                TRY_ASSERT(xschema_find(&append->inputs[side]->schema, from[i],
+                                        &append->slots[side][at++]));
     }
     exec->serial_now = serial;
     xop_register(exec, &append->op, &append_ops, rel, NULL);

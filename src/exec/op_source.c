@@ -1,4 +1,5 @@
-/* op_source.c - where batches begin: tables by scan and by index, files, VALUES, generate_series, kept rows, CTEs. */
+/* op_source.c - where batches begin: tables by scan and by index, files, VALUES,
+ * generate_series, kept rows, CTEs. */
 #include "exec/exec_int.h"
 
 #include <stdatomic.h>
@@ -17,11 +18,12 @@ struct scan {
     struct scan_filter {
         struct keyfilter_use *use;
         uint32_t slot;
-    } *filters;
+    } * filters;
     bool nothing; /* Some filter lets nothing pass. */
 };
 
-/* A filter that drops little is a waste of time: it is tried on some batches, and then left alone for a while. */
+/* A filter that drops little is a waste of time: it is tried on some batches, and then left
+ * alone for a while. */
 enum { FILTER_TRIAL = 16, FILTER_REST = 256, FILTER_KEEPS_PERCENT = 85 };
 struct filter_trial {
     uint32_t batches, rest;
@@ -41,11 +43,15 @@ static void exec_count_read(struct exec *exec, uint32_t rows)
         atomic_fetch_add_explicit(&exec->progress_read, rows, memory_order_relaxed);
 }
 
-static kdk_status scan_prunes(struct exec *exec, struct xworker *worker, const struct rel *rel, struct scan_prune *out,
+static kdk_status scan_prunes(struct exec *exec, struct xworker *worker,
+                              const struct rel *rel, struct scan_prune *out,
                               uint32_t *count, struct err *err)
 {
-    static const enum scan_op ops[] = {[CMP_EQ] = SCAN_EQ, [CMP_LT] = SCAN_LT, [CMP_LE] = SCAN_LE,
-                                       [CMP_GT] = SCAN_GT, [CMP_GE] = SCAN_GE};
+    static const enum scan_op ops[] = {[CMP_EQ] = SCAN_EQ,
+                                       [CMP_LT] = SCAN_LT,
+                                       [CMP_LE] = SCAN_LE,
+                                       [CMP_GT] = SCAN_GT,
+                                       [CMP_GE] = SCAN_GE};
     kdk_status status = KDK_OK;
     struct eval_row none = {0};
 
@@ -57,9 +63,11 @@ static kdk_status scan_prunes(struct exec *exec, struct xworker *worker, const s
             !ltype_equal(e->args[0]->type, e->args[1]->type))
             continue;
         for (uint32_t c = 0; c < rel->col_count; c++)
-            if (rel->cols[c].id == e->args[0]->column && rel->cols[c].column != ROWID_COLUMN) {
+            if (rel->cols[c].id == e->args[0]->column &&
+                rel->cols[c].column != ROWID_COLUMN) {
                 struct scan_prune *prune = &out[*count];
-                TRY(eval_scalar(e->args[1], &none, &exec->env.eval, &worker->arena, &prune->value, err));
+                TRY(eval_scalar(e->args[1], &none, &exec->env.eval, &worker->arena,
+                                &prune->value, err));
                 if (prune->value.null)
                     break;
                 prune->column = rel->table->columns[rel->cols[c].column].id;
@@ -86,7 +94,8 @@ static void filter_prunes(struct scan *scan, struct scan_prune *out, uint32_t *c
         for (uint32_t end = 0; end < 2; end++) {
             struct scan_prune *prune = &out[(*count)++];
             int64_t value = end ? filter->hi : filter->lo;
-            *prune = (struct scan_prune){.column = scan->columns[scan->filters[i].slot], .op = end ? SCAN_LE : SCAN_GE};
+            *prune = (struct scan_prune){.column = scan->columns[scan->filters[i].slot],
+                                         .op = end ? SCAN_LE : SCAN_GE};
             if (wide)
                 prune->value.w = value;
             else
@@ -108,20 +117,23 @@ static void scan_filter(struct scan *scan, struct scan_local *l)
             trial->rest--;
             continue;
         }
-        n = keyfilter_narrow(use->filter, &l->batch.columns[scan->filters[i].slot], &l->batch.sel, l->batch.sel_room, l->hashes);
+        n = keyfilter_narrow(use->filter, &l->batch.columns[scan->filters[i].slot],
+                             &l->batch.sel, l->batch.sel_room, l->hashes);
         l->batch.sel = (struct sel){l->batch.sel_room, n};
         atomic_fetch_add_explicit(&use->dropped, before - n, memory_order_relaxed);
         trial->seen += before;
         trial->kept += n;
         if (++trial->batches == FILTER_TRIAL) {
-            trial->rest = trial->kept * 100 > trial->seen * FILTER_KEEPS_PERCENT ? FILTER_REST : 0;
+            trial->rest =
+                trial->kept * 100 > trial->seen * FILTER_KEEPS_PERCENT ? FILTER_REST : 0;
             trial->batches = 0;
             trial->seen = trial->kept = 0;
         }
     }
 }
 
-static kdk_status scan_local(struct xop *op, struct xworker *worker, void **local, struct err *err)
+static kdk_status scan_local(struct xop *op, struct xworker *worker, void **local,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     struct scan *scan = (struct scan *)op;
@@ -130,28 +142,35 @@ static kdk_status scan_local(struct xop *op, struct xworker *worker, void **loca
 
     latch_acquire(&scan->latch);
     if (!scan->scan) {
-        struct scan_prune *prunes = ARENA_ARRAY(&worker->arena, struct scan_prune, op->rel->phys.prune_count + 2 * scan->filter_count + 1);
+        struct scan_prune *prunes =
+            ARENA_ARRAY(&worker->arena, struct scan_prune,
+                        op->rel->phys.prune_count + 2 * scan->filter_count + 1);
         uint32_t prune_count = 0;
-        status = prunes ? scan_prunes(exec, worker, op->rel, prunes, &prune_count, err) : err_nomem(err);
+        status = prunes ? scan_prunes(exec, worker, op->rel, prunes, &prune_count, err)
+                        : err_nomem(err);
         if (status == KDK_OK)
             filter_prunes(scan, prunes, &prune_count);
         if (status == KDK_OK)
-            status = table_scan_open(exec->env.txn, op->rel->table->store, scan->columns, op->schema.count, prunes,
-                                     prune_count, &exec->arena, &scan->scan, err);
+            status = table_scan_open(exec->env.txn, op->rel->table->store, scan->columns,
+                                     op->schema.count, prunes, prune_count, &exec->arena,
+                                     &scan->scan, err);
     }
     latch_release(&scan->latch);
     TRY(status);
     TRY_MEM(l = ARENA_NEW(&worker->arena, struct scan_local));
     TRY(batch_init(&l->batch, op->schema.types, op->schema.count, &worker->arena, err));
-    TRY_MEM(l->trials = ARENA_ARRAY(&worker->arena, struct filter_trial, scan->filter_count + 1));
-    TRY_MEM(l->hashes = ARENA_ARRAY(&worker->arena, uint64_t, scan->filter_count ? BATCH_ROWS : 1));
+    TRY_MEM(l->trials =
+                ARENA_ARRAY(&worker->arena, struct filter_trial, scan->filter_count + 1));
+    TRY_MEM(l->hashes =
+                ARENA_ARRAY(&worker->arena, uint64_t, scan->filter_count ? BATCH_ROWS : 1));
     *local = l;
     TRY(scan_reader_new(scan->scan, &worker->arena, &l->reader, err));
 out:
     return status;
 }
 
-static kdk_status scan_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
+static kdk_status scan_next(struct xop *op, struct xworker *worker, void *local,
+                            struct batch **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct scan *scan = (struct scan *)op;
@@ -187,8 +206,11 @@ static void scan_free(struct xop *op)
         table_scan_close(scan->scan);
 }
 
-static const struct xop_ops scan_ops = {.name = "Seq Scan", .local_new = scan_local, .next = scan_next,
-                                        .local_free = scan_local_free, .free = scan_free};
+static const struct xop_ops scan_ops = {.name = "Seq Scan",
+                                        .local_new = scan_local,
+                                        .next = scan_next,
+                                        .local_free = scan_local_free,
+                                        .free = scan_free};
 
 /* ---------------------------------------------------------------- index scan ---- */
 
@@ -202,8 +224,9 @@ struct index_scan_local {
 };
 
 /* Appends one bound; false in *some when it is NULL and so nothing can match. */
-static kdk_status bound_add(struct exec *exec, struct buf *key, const struct expr *expr, const struct cindex *index,
-                            uint32_t position, bool *some, struct err *err)
+static kdk_status bound_add(struct exec *exec, struct buf *key, const struct expr *expr,
+                            const struct cindex *index, uint32_t position, bool *some,
+                            struct err *err)
 {
     kdk_status status = KDK_OK;
     struct eval_row none = {0};
@@ -216,14 +239,16 @@ static kdk_status bound_add(struct exec *exec, struct buf *key, const struct exp
         *some = false;
         goto out;
     }
-    status = key_add(key, type, &d, index->descending[position], index->nulls_first[position]);
+    status =
+        key_add(key, type, &d, index->descending[position], index->nulls_first[position]);
     if (status != KDK_OK)
         status = err_nomem(err);
 out:
     return status;
 }
 
-static kdk_status index_scan_open(struct xop *op, struct xworker *worker, struct index_scan_local *l, struct err *err)
+static kdk_status index_scan_open(struct xop *op, struct xworker *worker,
+                                  struct index_scan_local *l, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct exec *exec = worker->exec;
@@ -240,17 +265,21 @@ static kdk_status index_scan_open(struct xop *op, struct xworker *worker, struct
     uint32_t next = rel->phys.eq_count;
     bool down = next < index->column_count && index->descending[next];
     if (rel->phys.lower && some)
-        TRY(bound_add(exec, down ? &l->upper : &l->lower, rel->phys.lower, index, next, &some, err));
+        TRY(bound_add(exec, down ? &l->upper : &l->lower, rel->phys.lower, index, next,
+                      &some, err));
     if (rel->phys.upper && some)
-        TRY(bound_add(exec, down ? &l->lower : &l->upper, rel->phys.upper, index, next, &some, err));
+        TRY(bound_add(exec, down ? &l->lower : &l->upper, rel->phys.upper, index, next,
+                      &some, err));
     if (some)
-        TRY(index_open(exec->env.txn, rel->table->store, index->id, l->lower.data, l->lower.len, l->upper.data,
-                       l->upper.len, false, &worker->arena, &l->cursor, err));
+        TRY(index_open(exec->env.txn, rel->table->store, index->id, l->lower.data,
+                       l->lower.len, l->upper.data, l->upper.len, false, &worker->arena,
+                       &l->cursor, err));
 out:
     return status;
 }
 
-static kdk_status index_scan_local(struct xop *op, struct xworker *worker, void **local, struct err *err)
+static kdk_status index_scan_local(struct xop *op, struct xworker *worker, void **local,
+                                   struct err *err)
 {
     kdk_status status = KDK_OK;
     struct index_scan_local *l;
@@ -263,7 +292,8 @@ out:
     return status;
 }
 
-static kdk_status index_scan_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
+static kdk_status index_scan_next(struct xop *op, struct xworker *worker, void *local,
+                                  struct batch **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct scan *scan = (struct scan *)op;
@@ -283,8 +313,8 @@ static kdk_status index_scan_next(struct xop *op, struct xworker *worker, void *
         TRY(index_next(l->cursor, &id, NULL, NULL, err));
         if (!id)
             break;
-        TRY(table_get(worker->exec->env.txn, op->rel->table->store, id, scan->columns, op->schema.count, l->values,
-                      &found, &l->rows, err));
+        TRY(table_get(worker->exec->env.txn, op->rel->table->store, id, scan->columns,
+                      op->schema.count, l->values, &found, &l->rows, err));
         if (!found)
             continue;
         for (uint32_t i = 0; i < op->schema.count; i++) {
@@ -315,10 +345,13 @@ static void index_scan_local_free(void *local)
     arena_deinit(&l->rows);
 }
 
-static const struct xop_ops index_scan_ops = {.name = "Index Scan", .local_new = index_scan_local,
-                                              .next = index_scan_next, .local_free = index_scan_local_free};
+static const struct xop_ops index_scan_ops = {.name = "Index Scan",
+                                              .local_new = index_scan_local,
+                                              .next = index_scan_next,
+                                              .local_free = index_scan_local_free};
 
-kdk_status compile_scan(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
+kdk_status compile_scan(struct exec *exec, struct rel *rel, const uint64_t *needed,
+                        struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct scan *scan;
@@ -330,12 +363,15 @@ kdk_status compile_scan(struct exec *exec, struct rel *rel, const uint64_t *need
     for (uint32_t i = 0; i < rel->col_count; i++)
         if (bit_get(needed, rel->cols[i].id)) {
             scan->columns[scan->op.schema.count] =
-                rel->cols[i].column == ROWID_COLUMN ? SCAN_ROWID : rel->table->columns[rel->cols[i].column].id;
+                rel->cols[i].column == ROWID_COLUMN
+                    ? SCAN_ROWID
+                    : rel->table->columns[rel->cols[i].column].id;
             xschema_add(&scan->op.schema, rel->cols[i].id, rel->cols[i].type);
             struct xbounds *bounds = &exec->bounds[rel->cols[i].id];
             if (rel->cols[i].column != ROWID_COLUMN)
-                bounds->known = table_column_bounds(rel->table->store, rel->table->columns[rel->cols[i].column].id,
-                                                    &bounds->lo, &bounds->hi);
+                bounds->known = table_column_bounds(
+                    rel->table->store, rel->table->columns[rel->cols[i].column].id,
+                    &bounds->lo, &bounds->hi);
         }
     for (uint32_t round = 0; round < 2; round++) {
         scan->filter_count = 0;
@@ -348,7 +384,8 @@ kdk_status compile_scan(struct exec *exec, struct rel *rel, const uint64_t *need
             scan->filter_count++;
         }
         if (!round)
-            TRY_MEM(scan->filters = ARENA_ARRAY(&exec->arena, struct scan_filter, scan->filter_count + 1));
+            TRY_MEM(scan->filters = ARENA_ARRAY(&exec->arena, struct scan_filter,
+                                                scan->filter_count + 1));
     }
     if (rel->phys.index)
         exec->serial_now = true;
@@ -372,7 +409,8 @@ struct file_local {
     struct batch batch;
 };
 
-static kdk_status file_local(struct xop *op, struct xworker *worker, void **local, struct err *err)
+static kdk_status file_local(struct xop *op, struct xworker *worker, void **local,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     struct file_scan *file = (struct file_scan *)op;
@@ -382,14 +420,16 @@ static kdk_status file_local(struct xop *op, struct xworker *worker, void **loca
     TRY_MEM(l = ARENA_NEW(&worker->arena, struct file_local));
     TRY(batch_init(&l->batch, op->schema.types, op->schema.count, &worker->arena, err));
     *local = l;
-    TRY(exec->env.files->open(op->rel->file, exec->env.os, file->columns, op->schema.count, &exec->arena, &file->scan, err));
+    TRY(exec->env.files->open(op->rel->file, exec->env.os, file->columns, op->schema.count,
+                              &exec->arena, &file->scan, err));
     exec->progress_scan = file->scan;
     exec->progress_unit = "bytes";
 out:
     return status;
 }
 
-static kdk_status file_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
+static kdk_status file_next(struct xop *op, struct xworker *worker, void *local,
+                            struct batch **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct file_scan *file = (struct file_scan *)op;
@@ -412,10 +452,13 @@ static void file_local_free(void *local)
     batch_unpin(&((struct file_local *)local)->batch);
 }
 
-static const struct xop_ops file_ops = {.name = "File Scan", .local_new = file_local, .next = file_next,
+static const struct xop_ops file_ops = {.name = "File Scan",
+                                        .local_new = file_local,
+                                        .next = file_next,
                                         .local_free = file_local_free};
 
-/* The reader belongs to format; it is closed through the operator that has the environment. */
+/* The reader belongs to format; it is closed through the operator that has the
+ * environment. */
 struct file_close {
     struct xsink sink;
     struct file_scan *file;
@@ -429,7 +472,8 @@ static void file_close_free(struct xsink *sink)
         close->exec->env.files->close(close->file->scan);
 }
 
-kdk_status compile_file(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
+kdk_status compile_file(struct exec *exec, struct rel *rel, const uint64_t *needed,
+                        struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct file_scan *file;
@@ -465,7 +509,8 @@ struct values_local {
     uint32_t next;
 };
 
-static kdk_status values_local(struct xop *op, struct xworker *worker, void **local, struct err *err)
+static kdk_status values_local(struct xop *op, struct xworker *worker, void **local,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     struct values_local *l;
@@ -477,7 +522,8 @@ out:
     return status;
 }
 
-static kdk_status values_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
+static kdk_status values_next(struct xop *op, struct xworker *worker, void *local,
+                              struct batch **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct rel *rel = op->rel;
@@ -495,7 +541,8 @@ static kdk_status values_next(struct xop *op, struct xworker *worker, void *loca
             struct datum d;
             if (slot >= op->schema.count || op->schema.ids[slot] != rel->cols[c].id)
                 continue;
-            TRY(eval_scalar(rel->rows[l->next][c], &none, &worker->exec->env.eval, &l->rows, &d, err));
+            TRY(eval_scalar(rel->rows[l->next][c], &none, &worker->exec->env.eval, &l->rows,
+                            &d, err));
             if (d.null)
                 vec_set_null(&l->batch.columns[slot], n, BATCH_ROWS);
             else
@@ -514,10 +561,13 @@ static void values_local_free(void *local)
     arena_deinit(&((struct values_local *)local)->rows);
 }
 
-static const struct xop_ops values_ops = {.name = "Values Scan", .local_new = values_local, .next = values_next,
+static const struct xop_ops values_ops = {.name = "Values Scan",
+                                          .local_new = values_local,
+                                          .next = values_next,
                                           .local_free = values_local_free};
 
-kdk_status compile_values(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
+kdk_status compile_values(struct exec *exec, struct rel *rel, const uint64_t *needed,
+                          struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct xop *op;
@@ -552,7 +602,8 @@ struct series_local {
     uint16_t *places;
 };
 
-static kdk_status series_local(struct xop *op, struct xworker *worker, void **local, struct err *err)
+static kdk_status series_local(struct xop *op, struct xworker *worker, void **local,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     struct series_local *l;
@@ -562,7 +613,8 @@ static kdk_status series_local(struct xop *op, struct xworker *worker, void **lo
     if (op->child) {
         struct eval_source source = xschema_source(&op->child->schema);
         for (uint32_t i = 0; i < 3; i++)
-            TRY(eval_new(op->rel->rows[0][i], &source, &worker->exec->env.eval, &worker->arena, &l->bounds[i], err));
+            TRY(eval_new(op->rel->rows[0][i], &source, &worker->exec->env.eval,
+                         &worker->arena, &l->bounds[i], err));
     }
     *local = l;
 out:
@@ -570,7 +622,8 @@ out:
 }
 
 /* The bounds of the next series: the only one, or that of the input's next row. */
-static kdk_status series_start(struct xop *op, struct xworker *worker, struct series_local *l, struct err *err)
+static kdk_status series_start(struct xop *op, struct xworker *worker,
+                               struct series_local *l, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct eval_row none = {0};
@@ -581,7 +634,8 @@ static kdk_status series_start(struct xop *op, struct xworker *worker, struct se
         if (op->child)
             *values[i] = vec_get(l->values[i], SEL_ROW(&l->in->sel, l->k));
         else
-            TRY(eval_scalar(op->rel->rows[0][i], &none, &worker->exec->env.eval, &worker->arena, values[i], err));
+            TRY(eval_scalar(op->rel->rows[0][i], &none, &worker->exec->env.eval,
+                            &worker->arena, values[i], err));
         if (values[i]->null)
             l->ended = true;
         else if (op->rel->cols[0].type.id != LT_NUMERIC)
@@ -593,11 +647,13 @@ out:
     return status;
 }
 
-static kdk_status series_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
+static kdk_status series_next(struct xop *op, struct xworker *worker, void *local,
+                              struct batch **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct series_local *l = local;
-    uint32_t n = 0, made = op->child ? op->child->schema.count : 0; /* The slot of the series. */
+    /* The slot of the series. */
+    uint32_t n = 0, made = op->child ? op->child->schema.count : 0;
 
     while (!n) {
         if (op->child && (!l->in || l->k == l->in->sel.count)) {
@@ -614,7 +670,8 @@ static kdk_status series_next(struct xop *op, struct xworker *worker, void *loca
             struct datum d = {0};
             if (!l->started)
                 TRY(series_start(op, worker, l, err));
-            if (l->ended || (l->step.w > 0 ? l->next.w > l->stop.w : l->next.w < l->stop.w)) {
+            if (l->ended ||
+                (l->step.w > 0 ? l->next.w > l->stop.w : l->next.w < l->stop.w)) {
                 l->ended = !op->child;
                 if (op->child) {
                     l->started = false;
@@ -653,9 +710,11 @@ out:
     return status;
 }
 
-static const struct xop_ops series_ops = {.name = "Function Scan", .local_new = series_local, .next = series_next};
+static const struct xop_ops series_ops = {
+    .name = "Function Scan", .local_new = series_local, .next = series_next};
 
-kdk_status compile_series(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
+kdk_status compile_series(struct exec *exec, struct rel *rel, const uint64_t *needed,
+                          struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct xop *op, *child = NULL;
@@ -682,7 +741,8 @@ out:
 
 /* ---------------------------------------------------------------- kept rows ---- */
 
-static kdk_status rowset_local(struct xop *op, struct xworker *worker, void **local, struct err *err)
+static kdk_status rowset_local(struct xop *op, struct xworker *worker, void **local,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     struct batch *batch;
@@ -693,7 +753,8 @@ out:
     return status;
 }
 
-static kdk_status rowset_source_next(struct xop *op, struct xworker *worker, void *local, struct batch **out, struct err *err)
+static kdk_status rowset_source_next(struct xop *op, struct xworker *worker, void *local,
+                                     struct batch **out, struct err *err)
 {
     struct rowset_source *source = (struct rowset_source *)op;
     struct batch *batch = local;
@@ -721,9 +782,11 @@ static kdk_status rowset_source_next(struct xop *op, struct xworker *worker, voi
     return KDK_OK;
 }
 
-static const struct xop_ops rowset_ops = {.name = "Rows", .local_new = rowset_local, .next = rowset_source_next};
+static const struct xop_ops rowset_ops = {
+    .name = "Rows", .local_new = rowset_local, .next = rowset_source_next};
 
-kdk_status rowset_source_new(struct exec *exec, const struct rel *rel, const struct rowset *set, const uint32_t *fields,
+kdk_status rowset_source_new(struct exec *exec, const struct rel *rel,
+                             const struct rowset *set, const uint32_t *fields,
                              struct rowset_source **out, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -738,7 +801,8 @@ out:
     return status;
 }
 
-static kdk_status collect_consume(struct xsink *sink, struct xworker *worker, struct batch *batch, struct err *err)
+static kdk_status collect_consume(struct xsink *sink, struct xworker *worker,
+                                  struct batch *batch, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct collect *collect = (struct collect *)sink;
@@ -746,17 +810,20 @@ static kdk_status collect_consume(struct xsink *sink, struct xworker *worker, st
 
     if (!collect->scratch[w]) {
         rowset_init(&collect->locals[w], &collect->layout);
-        TRY_MEM(collect->columns[w] = ARENA_ARRAY(&worker->arena, const struct vec *, batch->column_count + 1));
+        TRY_MEM(collect->columns[w] = ARENA_ARRAY(&worker->arena, const struct vec *,
+                                                  batch->column_count + 1));
         TRY(rowset_scratch(&collect->layout, &worker->arena, &collect->scratch[w], err));
     }
     for (uint32_t i = 0; i < batch->column_count; i++)
         collect->columns[w][i] = &batch->columns[i];
-    TRY(rowset_append(&collect->locals[w], collect->columns[w], &batch->sel, batch->count, NULL, collect->scratch[w], NULL, err));
+    TRY(rowset_append(&collect->locals[w], collect->columns[w], &batch->sel, batch->count,
+                      NULL, collect->scratch[w], NULL, err));
 out:
     return status;
 }
 
-static kdk_status collect_combine(struct xsink *sink, struct xworker *worker, struct err *err)
+static kdk_status collect_combine(struct xsink *sink, struct xworker *worker,
+                                  struct err *err)
 {
     struct collect *collect = (struct collect *)sink;
     (void)err;
@@ -765,7 +832,8 @@ static kdk_status collect_combine(struct xsink *sink, struct xworker *worker, st
     return KDK_OK;
 }
 
-static kdk_status collect_finalize(struct xsink *sink, struct xworker *worker, struct err *err)
+static kdk_status collect_finalize(struct xsink *sink, struct xworker *worker,
+                                   struct err *err)
 {
     (void)sink;
     (void)worker;
@@ -782,17 +850,21 @@ static void collect_free(struct xsink *sink)
     rowset_deinit(&collect->set);
 }
 
-kdk_status collect_new(struct exec *exec, struct xop *top, struct collect **out, struct err *err)
+kdk_status collect_new(struct exec *exec, struct xop *top, struct collect **out,
+                       struct err *err)
 {
     kdk_status status = KDK_OK;
     struct collect *collect;
     TRY_MEM(collect = ARENA_NEW(&exec->arena, struct collect));
-    TRY(rowlayout_init(&collect->layout, top->schema.types, top->schema.count, 0, &exec->arena, err));
+    TRY(rowlayout_init(&collect->layout, top->schema.types, top->schema.count, 0,
+                       &exec->arena, err));
     collect->layout.memory = &exec->memory;
     rowset_init(&collect->set, &collect->layout);
     collect->top = top;
-    collect->sink = (struct xsink){.consume = collect_consume, .combine = collect_combine,
-                                   .finalize = collect_finalize, .free = collect_free};
+    collect->sink = (struct xsink){.consume = collect_consume,
+                                   .combine = collect_combine,
+                                   .finalize = collect_finalize,
+                                   .free = collect_free};
     xsink_register(exec, &collect->sink);
     *out = collect;
 out:
@@ -801,7 +873,8 @@ out:
 
 /* ---------------------------------------------------------------------- CTEs ---- */
 
-/* The query that names the tables is compiled before they are, for it tells which of their columns are wanted; their pipelines run before its own. */
+/* The query that names the tables is compiled before they are, for it tells which of their
+ * columns are wanted; their pipelines run before its own. */
 struct cte_reader {
     struct cte_reader *next;
     struct rowset_source *source;
@@ -833,13 +906,15 @@ static kdk_status cte_body(struct exec *exec, struct cte_state *state, struct er
         reader->source->set = &collect->set;
         for (uint32_t i = 0, slot = 0; i < reader->rel->col_count; i++)
             if (slot < schema->count && schema->ids[slot] == reader->rel->cols[i].id)
-                TRY_ASSERT(xschema_find(&top->schema, state->cte->columns[i].id, &reader->fields[slot++]));
+                TRY_ASSERT(xschema_find(&top->schema, state->cte->columns[i].id,
+                                        &reader->fields[slot++]));
     }
 out:
     return status;
 }
 
-kdk_status compile_cte(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
+kdk_status compile_cte(struct exec *exec, struct rel *rel, const uint64_t *needed,
+                       struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct pipeline **start = exec->pipelines_end;
@@ -868,7 +943,8 @@ out:
     return status;
 }
 
-kdk_status compile_cte_ref(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
+kdk_status compile_cte_ref(struct exec *exec, struct rel *rel, const uint64_t *needed,
+                           struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct cte_state *state = exec->ctes;

@@ -8,8 +8,9 @@ static uint32_t field_bytes(struct ltype type)
     return width == W_BIT ? 1 : vwidth_bytes(width);
 }
 
-kdk_status rowlayout_init(struct rowlayout *layout, const struct ltype *types, uint32_t column_count,
-                          uint32_t extra_bytes, struct arena *arena, struct err *err)
+kdk_status rowlayout_init(struct rowlayout *layout, const struct ltype *types,
+                          uint32_t column_count, uint32_t extra_bytes, struct arena *arena,
+                          struct err *err)
 {
     kdk_status status = KDK_OK;
     uint32_t at;
@@ -35,7 +36,8 @@ kdk_status rowlayout_init(struct rowlayout *layout, const struct ltype *types, u
     layout->extra_offset = at;
     layout->row_bytes = (uint32_t)align_up(at + extra_bytes, 16);
     if (layout->row_bytes > ROWPAGE_BYTES / 2)
-        status = err_set(err, KDK_LIMIT, "rows of %u bytes are too wide to be sorted, joined or grouped",
+        status = err_set(err, KDK_LIMIT,
+                         "rows of %u bytes are too wide to be sorted, joined or grouped",
                          layout->row_bytes);
 out:
     return status;
@@ -70,7 +72,8 @@ static kdk_status memory_take(struct rowmemory *memory, size_t bytes, struct err
         return KDK_OK;
     latch_acquire(&memory->latch);
     if (!memory->granted) {
-        TRY(broker_grant_init(memory->broker, &memory->grant, "statement", BROKER_OPERATOR, false, 0, 0, err));
+        TRY(broker_grant_init(memory->broker, &memory->grant, "statement", BROKER_OPERATOR,
+                              false, 0, 0, err));
         memory->granted = true;
     }
     if (memory->used + bytes > broker_granted(&memory->grant))
@@ -88,7 +91,8 @@ static void memory_give(struct rowmemory *memory, size_t bytes)
     latch_acquire(&memory->latch);
     memory->used -= bytes;
     if (broker_granted(&memory->grant) > memory->used + 2 * MEMORY_STEP)
-        (void)broker_try_resize(&memory->grant, memory->used + MEMORY_STEP); /* Giving back does not fail. */
+        /* Giving back does not fail. */
+        (void)broker_try_resize(&memory->grant, memory->used + MEMORY_STEP);
     latch_release(&memory->latch);
 }
 
@@ -119,7 +123,8 @@ void rowset_move(struct rowset *to, struct rowset *from)
     rowset_init(from, from->layout);
 }
 
-kdk_status rowset_scratch(const struct rowlayout *layout, struct arena *arena, struct vec **out, struct err *err)
+kdk_status rowset_scratch(const struct rowlayout *layout, struct arena *arena,
+                          struct vec **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     TRY_MEM(*out = ARENA_ARRAY(arena, struct vec, layout->column_count + 1));
@@ -129,8 +134,10 @@ out:
     return status;
 }
 
-/* A page with room for one more row and `heap` bytes of its strings; the bytes are taken: they start at heap_start. */
-static kdk_status page_for(struct rowset *set, size_t heap, struct rowpage **out, struct err *err)
+/* A page with room for one more row and `heap` bytes of its strings; the bytes are taken:
+ * they start at heap_start. */
+static kdk_status page_for(struct rowset *set, size_t heap, struct rowpage **out,
+                           struct err *err)
 {
     struct rowpage *page = set->last;
     uint32_t row_bytes = set->layout->row_bytes;
@@ -138,13 +145,15 @@ static kdk_status page_for(struct rowset *set, size_t heap, struct rowpage **out
 
     if (page) {
         size_t used = offsetof(struct rowpage, rows) + (size_t)page->row_count * row_bytes;
-        if (page->heap_start >= used && page->heap_start - used >= need && used + row_bytes <= ROWPAGE_BYTES) {
+        if (page->heap_start >= used && page->heap_start - used >= need &&
+            used + row_bytes <= ROWPAGE_BYTES) {
             page->heap_start -= (uint32_t)heap;
             *out = page;
             return KDK_OK;
         }
     }
-    size_t bytes = MAX((size_t)ROWPAGE_BYTES, size_add(offsetof(struct rowpage, rows), need));
+    size_t bytes =
+        MAX((size_t)ROWPAGE_BYTES, size_add(offsetof(struct rowpage, rows), need));
     if (bytes > UINT32_MAX)
         return err_set(err, KDK_LIMIT, "row too large");
     kdk_status status = memory_take(set->layout->memory, bytes, err);
@@ -174,8 +183,9 @@ static struct rowpage *page_of(const uint8_t *row)
     return (struct rowpage *)((uintptr_t)row & ~(uintptr_t)(ROWPAGE_BYTES - 1));
 }
 
-kdk_status rowset_append(struct rowset *set, const struct vec *const *columns, const struct sel *sel, uint32_t count,
-                         const uint64_t *hashes, struct vec *scratch, uint8_t **rows, struct err *err)
+kdk_status rowset_append(struct rowset *set, const struct vec *const *columns,
+                         const struct sel *sel, uint32_t count, const uint64_t *hashes,
+                         struct vec *scratch, uint8_t **rows, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct rowlayout *layout = set->layout;
@@ -230,9 +240,9 @@ kdk_status rowset_append(struct rowset *set, const struct vec *const *columns, c
     for (uint32_t c = 0; c < layout->column_count; c++) {
         const struct vec *v = cols[c];
         uint32_t offset = layout->offsets[c];
-#define STORE(T)                                                                               \
-    for (uint32_t k = 0; k < sel->count; k++)                                                  \
-        memcpy(rows[k] + offset, (const T *)v->data + SEL_ROW(sel, k), sizeof(T));             \
+#define STORE(T)                                                                           \
+    for (uint32_t k = 0; k < sel->count; k++)                                              \
+        memcpy(rows[k] + offset, (const T *)v->data + SEL_ROW(sel, k), sizeof(T));         \
     break
         switch ((enum vwidth)v->width) {
         case W_BIT:
@@ -275,7 +285,8 @@ out:
     return status;
 }
 
-kdk_status rowset_copy_row(struct rowset *set, const uint8_t *row, uint8_t **out, struct err *err)
+kdk_status rowset_copy_row(struct rowset *set, const uint8_t *row, uint8_t **out,
+                           struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct rowlayout *layout = set->layout;
@@ -309,7 +320,8 @@ out:
     return status;
 }
 
-uint32_t rowset_next(const struct rowset *set, struct rowset_at *at, uint8_t **rows, uint32_t max)
+uint32_t rowset_next(const struct rowset *set, struct rowset_at *at, uint8_t **rows,
+                     uint32_t max)
 {
     uint32_t n = 0;
     if (!at->started) {
@@ -323,7 +335,8 @@ uint32_t rowset_next(const struct rowset *set, struct rowset_at *at, uint8_t **r
             at->row = 0;
             continue;
         }
-        rows[n++] = (uint8_t *)(uintptr_t)(at->page->rows + (size_t)at->row++ * set->layout->row_bytes);
+        rows[n++] = (uint8_t *)(uintptr_t)(at->page->rows +
+                                           (size_t)at->row++ * set->layout->row_bytes);
     }
     return n;
 }
@@ -340,7 +353,8 @@ static struct str row_str(const uint8_t *row, uint32_t offset)
     return s;
 }
 
-void rows_gather(const struct rowlayout *layout, uint32_t column, uint8_t *const *rows, uint32_t n, struct vec *out)
+void rows_gather(const struct rowlayout *layout, uint32_t column, uint8_t *const *rows,
+                 uint32_t n, struct vec *out)
 {
     uint32_t offset = layout->offsets[column];
     vec_reset(out, ltype_width(layout->types[column]));
@@ -349,13 +363,13 @@ void rows_gather(const struct rowlayout *layout, uint32_t column, uint8_t *const
             vec_validity_on(out, n);
             bit_clear(out->validity, k);
         }
-#define LOAD(T)                                                                                \
-    for (uint32_t k = 0; k < n; k++) {                                                         \
-        T v = 0;                                                                               \
-        if (rows[k])                                                                           \
-            memcpy(&v, rows[k] + offset, sizeof v);                                            \
-        ((T *)out->data)[k] = v;                                                               \
-    }                                                                                          \
+#define LOAD(T)                                                                            \
+    for (uint32_t k = 0; k < n; k++) {                                                     \
+        T v = 0;                                                                           \
+        if (rows[k])                                                                       \
+            memcpy(&v, rows[k] + offset, sizeof v);                                        \
+        ((T *)out->data)[k] = v;                                                           \
+    }                                                                                      \
     break
     switch ((enum vwidth)out->width) {
     case W_BIT:
@@ -376,7 +390,8 @@ void rows_gather(const struct rowlayout *layout, uint32_t column, uint8_t *const
         LOAD(int128);
     case W_STR:
         for (uint32_t k = 0; k < n; k++)
-            ((struct str *)out->data)[k] = rows[k] ? row_str(rows[k], offset) : str_of("", 0);
+            ((struct str *)out->data)[k] =
+                rows[k] ? row_str(rows[k], offset) : str_of("", 0);
         break;
     }
 #undef LOAD
@@ -423,24 +438,24 @@ struct datum row_get(const struct rowlayout *layout, const uint8_t *row, uint32_
     return d;
 }
 
-uint32_t rows_match(const struct rowlayout *layout, uint32_t column, const struct vec *v, bool null_safe,
-                    uint16_t *places, uint8_t **rows, uint32_t n)
+uint32_t rows_match(const struct rowlayout *layout, uint32_t column, const struct vec *v,
+                    bool null_safe, uint16_t *places, uint8_t **rows, uint32_t n)
 {
     struct ltype type = layout->types[column];
     uint32_t offset = layout->offsets[column], kept = 0;
     ASSERT(v->form == VF_FLAT);
     ASSERT(v->width == ltype_width(type));
-#define MATCH(EQUAL)                                                                           \
-    for (uint32_t k = 0; k < n; k++) {                                                         \
-        uint32_t at = places[k];                                                               \
-        uint8_t *row = rows[k];                                                                \
-        bool left = v->validity && !bit_get(v->validity, at);                                  \
-        bool right = row_is_null(layout, row, column);                                         \
-        bool same = left || right ? null_safe && left && right : (EQUAL);                      \
-        places[kept] = (uint16_t)at;                                                           \
-        rows[kept] = row;                                                                      \
-        kept += same;                                                                          \
-    }                                                                                          \
+#define MATCH(EQUAL)                                                                       \
+    for (uint32_t k = 0; k < n; k++) {                                                     \
+        uint32_t at = places[k];                                                           \
+        uint8_t *row = rows[k];                                                            \
+        bool left = v->validity && !bit_get(v->validity, at);                              \
+        bool right = row_is_null(layout, row, column);                                     \
+        bool same = left || right ? null_safe && left && right : (EQUAL);                  \
+        places[kept] = (uint16_t)at;                                                       \
+        rows[kept] = row;                                                                  \
+        kept += same;                                                                      \
+    }                                                                                      \
     return kept
     switch (ltype_width(type)) {
     case W_BIT:
@@ -459,7 +474,8 @@ uint32_t rows_match(const struct rowlayout *layout, uint32_t column, const struc
     case W_F64:
     case W_STR:
         if (type.fixed || ltype_is_float(type)) {
-            /* CHAR(n) ignores trailing spaces, -0 equals 0, NaN equals NaN: by the type's own rule. */
+            /* CHAR(n) ignores trailing spaces, -0 equals 0, NaN equals NaN: by the type's
+             * own rule. */
             MATCH(datum_compare(type, &(struct datum[]){vec_get(v, at)}[0],
                                 &(struct datum[]){row_get(layout, row, column)}[0]) == 0);
         } else {
@@ -471,7 +487,8 @@ uint32_t rows_match(const struct rowlayout *layout, uint32_t column, const struc
     return kept;
 }
 
-bool rows_equal(const struct rowlayout *layout, const uint8_t *a, const uint8_t *b, uint32_t columns)
+bool rows_equal(const struct rowlayout *layout, const uint8_t *a, const uint8_t *b,
+                uint32_t columns)
 {
     for (uint32_t c = 0; c < columns; c++) {
         struct datum x = row_get(layout, a, c), y = row_get(layout, b, c);

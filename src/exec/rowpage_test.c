@@ -1,4 +1,5 @@
-/* Tests of rowpage.h: what goes in comes out, whatever the forms of vectors, lengths of strings and sizes of pages. */
+/* Tests of rowpage.h: what goes in comes out, whatever the forms of vectors, lengths of
+ * strings and sizes of pages. */
 #include "exec/rowpage.h"
 
 #include "base/mem.h"
@@ -12,10 +13,14 @@ static uint64_t draw(void)
     return state ^= state << 17;
 }
 
-static const struct ltype types[] = {{.id = LT_INTEGER}, {.id = LT_TEXT}, {.id = LT_BOOLEAN}, {.id = LT_NUMERIC, .precision = 20, .scale = 2},
-                                     {.id = LT_TEXT},    {.id = LT_DOUBLE}, {.id = LT_SMALLINT}};
+static const struct ltype types[] = {
+    {.id = LT_INTEGER}, {.id = LT_TEXT},
+    {.id = LT_BOOLEAN}, {.id = LT_NUMERIC, .precision = 20, .scale = 2},
+    {.id = LT_TEXT},    {.id = LT_DOUBLE},
+    {.id = LT_SMALLINT}};
 
-/* The value of column c in row n: strings of very different lengths, one longer than a page now and then. */
+/* The value of column c in row n: strings of very different lengths, one longer than a page
+ * now and then. */
 static struct datum value_of(uint32_t c, uint32_t n, char *room, size_t room_bytes)
 {
     struct datum d = {0};
@@ -41,7 +46,8 @@ static struct datum value_of(uint32_t c, uint32_t n, char *room, size_t room_byt
     return d;
 }
 
-/* Batches are appended with selections; every row is then read back singly, by gathers and through a copy. */
+/* Batches are appended with selections; every row is then read back singly, by gathers and
+ * through a copy. */
 TEST(rowpage, rows_come_back_as_they_went_in)
 {
     enum { BATCHES = 20, ROOM = 20000 };
@@ -83,7 +89,8 @@ TEST(rowpage, rows_come_back_as_they_went_in)
                 order[appended++] = b * BATCH_ROWS + r;
             }
         struct sel sel = {picked, n};
-        CHECK_EQ(rowset_append(&set, columns, &sel, BATCH_ROWS, NULL, scratch, NULL, &err), KDK_OK);
+        CHECK_EQ(rowset_append(&set, columns, &sel, BATCH_ROWS, NULL, scratch, NULL, &err),
+                 KDK_OK);
         arena_deinit(&texts);
     }
     CHECK_EQ(set.row_count, appended);
@@ -100,9 +107,12 @@ TEST(rowpage, rows_come_back_as_they_went_in)
             CHECK(rows_equal(&layout, rows[k], copy, COUNT_OF(types)));
             for (uint32_t c = 0; c < COUNT_OF(types); c++) {
                 struct datum want = value_of(c, order[seen + k], expected, ROOM);
-                struct datum got[3] = {row_get(&layout, rows[k], c), vec_get(&batch.columns[c], k), row_get(&layout, copy, c)};
+                struct datum got[3] = {row_get(&layout, rows[k], c),
+                                       vec_get(&batch.columns[c], k),
+                                       row_get(&layout, copy, c)};
                 for (uint32_t g = 0; g < 3; g++)
-                    if (!CHECK(got[g].null == want.null && (want.null || datum_compare(types[c], &got[g], &want) == 0)))
+                    if (!CHECK(got[g].null == want.null &&
+                               (want.null || datum_compare(types[c], &got[g], &want) == 0)))
                         return;
             }
         }
@@ -116,11 +126,13 @@ TEST(rowpage, rows_come_back_as_they_went_in)
     mem_free(expected);
 }
 
-/* Sorted by two keys in opposite directions, NULLs placed as asked; equal rows keep their order. */
+/* Sorted by two keys in opposite directions, NULLs placed as asked; equal rows keep their
+ * order. */
 TEST(rowpage, sorting_orders_by_keys_and_is_stable)
 {
     enum { ROWS = 3000 };
-    static const struct ltype keys[] = {{.id = LT_INTEGER}, {.id = LT_TEXT}, {.id = LT_INTEGER}};
+    static const struct ltype keys[] = {
+        {.id = LT_INTEGER}, {.id = LT_TEXT}, {.id = LT_INTEGER}};
     struct arena arena = {0};
     struct rowlayout layout;
     struct rowset set;
@@ -129,7 +141,8 @@ TEST(rowpage, sorting_orders_by_keys_and_is_stable)
     struct err err = {0};
     const struct vec *columns[3];
     const struct rowkey by[] = {{0, true, true}, {1, false, false}};
-    static const char *const words[] = {"", "a", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "b"};
+    static const char *const words[] = {"", "a", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                                        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "b"};
     uint8_t **order;
     uint64_t count;
 
@@ -166,14 +179,16 @@ TEST(rowpage, sorting_orders_by_keys_and_is_stable)
     for (uint64_t i = 1; i < count; i++) {
         int c = 0;
         for (uint32_t k = 0; k < 2 && c == 0; k++) {
-            struct datum a = row_get(&layout, order[i - 1], by[k].field), b = row_get(&layout, order[i], by[k].field);
+            struct datum a = row_get(&layout, order[i - 1], by[k].field),
+                         b = row_get(&layout, order[i], by[k].field);
             if (a.null || b.null)
                 c = a.null == b.null ? 0 : (a.null == by[k].nulls_first ? -1 : 1);
             else
                 c = datum_compare(keys[k], &a, &b) * (by[k].descending ? -1 : 1);
         }
         if (c == 0)
-            c = row_get(&layout, order[i - 1], 2).i < row_get(&layout, order[i], 2).i ? -1 : 1;
+            c = row_get(&layout, order[i - 1], 2).i < row_get(&layout, order[i], 2).i ? -1
+                                                                                      : 1;
         if (!CHECK(c < 0))
             break;
     }

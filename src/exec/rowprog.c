@@ -1,11 +1,15 @@
-/* rowprog.c - statements on one row by key, run on the calling thread by scalar bodies over a frame of values.
+/* rowprog.c - statements on one row by key, run on the calling thread by scalar bodies over
+ * a frame of values.
  *
- *   SELECT          [project]* [filter] scan by all columns of a unique index, each equal to a constant or parameter
+ *   SELECT          [project]* [filter] scan by all columns of a unique index, each equal
+ *                   to a constant or parameter
  *   INSERT          [project]* one row of VALUES
  *   UPDATE, DELETE  over the same inputs as SELECT
  *
- * The frame has a place for each colid of the statement; running is filling places: the key, the row's columns, projections, the new row, the result. All room is made when the program
- * is, so a run allocates nothing, unless a function makes a long text or the storage needs room for a new row.
+ * The frame has a place for each colid of the statement; running is filling places: the
+ * key, the row's columns, projections, the new row, the result. All room is made when the
+ * program is, so a run allocates nothing, unless a function makes a long text or the
+ * storage needs room for a new row.
  */
 #include "exec/exec_int.h"
 
@@ -13,8 +17,8 @@
 
 struct rowprog {
     const struct bound_stmt *stmt;
-    struct arena arena; /* of the program */
-    struct arena run;   /* of one run */
+    struct arena arena;  /* of the program */
+    struct arena run;    /* of one run */
     struct datum *frame; /* by colid */
     const struct rel *scan, *filter, *values, *dml;
     const struct rel *projects[8]; /* from the bottom up */
@@ -114,7 +118,8 @@ kdk_status rowprog_new(const struct bound_stmt *stmt, struct rowprog **out, stru
         const struct rel *scan = prog->scan;
         TRY_MEM(prog->columns = ARENA_ARRAY(&prog->arena, uint32_t, scan->col_count + 1));
         TRY_MEM(prog->ids = ARENA_ARRAY(&prog->arena, colid, scan->col_count + 1));
-        TRY_MEM(prog->fetched = ARENA_ARRAY(&prog->arena, struct datum, scan->col_count + 1));
+        TRY_MEM(prog->fetched =
+                    ARENA_ARRAY(&prog->arena, struct datum, scan->col_count + 1));
         for (uint32_t i = 0; i < scan->col_count; i++) {
             if (scan->cols[i].column == ROWID_COLUMN) {
                 prog->rowid_id = scan->cols[i].id;
@@ -122,7 +127,8 @@ kdk_status rowprog_new(const struct bound_stmt *stmt, struct rowprog **out, stru
             }
             if (!is_needed(prog, scan->cols[i].id))
                 continue;
-            prog->columns[prog->column_count] = scan->table->columns[scan->cols[i].column].id;
+            prog->columns[prog->column_count] =
+                scan->table->columns[scan->cols[i].column].id;
             prog->ids[prog->column_count++] = scan->cols[i].id;
         }
         if (buf_reserve(&prog->key, 256) != KDK_OK)
@@ -130,8 +136,10 @@ kdk_status rowprog_new(const struct bound_stmt *stmt, struct rowprog **out, stru
     }
     if (prog->dml) {
         const struct rel *dml = prog->dml;
-        TRY_MEM(prog->stored = ARENA_ARRAY(&prog->arena, struct datum, table_column_count(dml->table->store) + 1));
-        TRY_MEM(prog->set_columns = ARENA_ARRAY(&prog->arena, uint32_t, dml->dml->set_count + 1));
+        TRY_MEM(prog->stored = ARENA_ARRAY(&prog->arena, struct datum,
+                                           table_column_count(dml->table->store) + 1));
+        TRY_MEM(prog->set_columns =
+                    ARENA_ARRAY(&prog->arena, uint32_t, dml->dml->set_count + 1));
         for (uint32_t i = 0; i < dml->dml->set_count; i++)
             prog->set_columns[i] = dml->table->columns[dml->dml->set_columns[i]].id;
     }
@@ -153,7 +161,8 @@ kdk_status rowprog_start(struct rowprog *prog, const struct exec_env *env, struc
     return KDK_OK;
 }
 
-static kdk_status evaluate(struct rowprog *prog, const struct expr *expr, struct datum *out, struct err *err)
+static kdk_status evaluate(struct rowprog *prog, const struct expr *expr, struct datum *out,
+                           struct err *err)
 {
     struct eval_row row = {frame_column, prog};
     if (expr->kind == EX_COLUMN) { /* Most are. */
@@ -164,7 +173,8 @@ static kdk_status evaluate(struct rowprog *prog, const struct expr *expr, struct
 }
 
 /* Are all conditions true? Those that can fail come last. */
-static kdk_status conditions(struct rowprog *prog, struct expr *const *conds, uint32_t count, bool *hold, struct err *err)
+static kdk_status conditions(struct rowprog *prog, struct expr *const *conds,
+                             uint32_t count, bool *hold, struct err *err)
 {
     kdk_status status = KDK_OK;
     *hold = true;
@@ -198,14 +208,15 @@ static kdk_status fetch(struct rowprog *prog, bool *found, struct err *err)
         TRY(evaluate(prog, scan->phys.eq[i], &d, err));
         if (d.null)
             goto out;
-        if (key_add(&prog->key, scan->table->columns[index->columns[i]].type, &d, index->descending[i],
-                    index->nulls_first[i]) != KDK_OK)
+        if (key_add(&prog->key, scan->table->columns[index->columns[i]].type, &d,
+                    index->descending[i], index->nulls_first[i]) != KDK_OK)
             TRY(err_nomem(err));
     }
-    TRY(index_point(txn, scan->table->store, index->id, prog->key.data, prog->key.len, ids, COUNT_OF(ids), &count, err));
+    TRY(index_point(txn, scan->table->store, index->id, prog->key.data, prog->key.len, ids,
+                    COUNT_OF(ids), &count, err));
     if (count > COUNT_OF(ids))
-        TRY(index_open(txn, scan->table->store, index->id, prog->key.data, prog->key.len, prog->key.data, prog->key.len,
-                       false, &prog->run, &cursor, err));
+        TRY(index_open(txn, scan->table->store, index->id, prog->key.data, prog->key.len,
+                       prog->key.data, prog->key.len, false, &prog->run, &cursor, err));
     for (uint32_t i = 0; cursor || i < count; i++) {
         rowid id;
         if (cursor) {
@@ -215,7 +226,8 @@ static kdk_status fetch(struct rowprog *prog, bool *found, struct err *err)
         } else {
             id = ids[i];
         }
-        TRY(table_get(txn, scan->table->store, id, prog->columns, prog->column_count, prog->fetched, found, &prog->run, err));
+        TRY(table_get(txn, scan->table->store, id, prog->columns, prog->column_count,
+                      prog->fetched, found, &prog->run, err));
         if (!*found)
             continue;
         for (uint32_t c = 0; c < prog->column_count; c++)
@@ -224,7 +236,8 @@ static kdk_status fetch(struct rowprog *prog, bool *found, struct err *err)
             prog->frame[prog->rowid_id] = (struct datum){.i = (int64_t)id};
         /* The entry may be another version's: the key is tested again, with all else. */
         if (prog->filter)
-            TRY(conditions(prog, prog->filter->conds, prog->filter->cond_count, found, err));
+            TRY(conditions(prog, prog->filter->conds, prog->filter->cond_count, found,
+                           err));
         if (*found)
             break;
     }
@@ -242,27 +255,36 @@ static kdk_status check_constraints(struct rowprog *prog, struct err *err)
     const struct ccolumn *empty = NULL;
     for (uint32_t i = 0; i < rel->dml->set_count && rel->dml->check_count > 0; i++) {
         const struct ccolumn *column = &rel->table->columns[rel->dml->set_columns[i]];
-        if (column->not_null && prog->stored[rel->kind == REL_INSERT ? column->id : i].null && (!empty || column < empty))
+        if (column->not_null &&
+            prog->stored[rel->kind == REL_INSERT ? column->id : i].null &&
+            (!empty || column < empty))
             empty = column;
     }
     if (empty)
-        return err_set(err, KDK_NOT_NULL, "null value in column \"%s\" of relation \"%s\" violates not-null constraint", empty->name, rel->table->name);
+        return err_set(
+            err, KDK_NOT_NULL,
+            "null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+            empty->name, rel->table->name);
     for (uint32_t i = 0; i < rel->dml->check_count; i++) {
         struct datum d;
         TRY(evaluate(prog, rel->dml->checks[i], &d, err));
         if (d.null || d.i)
             continue;
         struct buf text = {0};
-        status = err_set(err, KDK_CHECK, "new row for relation \"%s\" violates check constraint \"%s\"", rel->table->name,
-                         rel->dml->check_names[i]);
+        status = err_set(err, KDK_CHECK,
+                         "new row for relation \"%s\" violates check constraint \"%s\"",
+                         rel->table->name, rel->dml->check_names[i]);
         for (uint32_t c = 0; c < rel->table->column_count; c++) {
-            struct datum v = rel->dml->fresh && rel->dml->fresh[c] ? prog->frame[rel->dml->fresh[c]]
-                                                                   : (struct datum){.null = true};
+            struct datum v = rel->dml->fresh && rel->dml->fresh[c]
+                                 ? prog->frame[rel->dml->fresh[c]]
+                                 : (struct datum){.null = true};
             if (rel->kind == REL_INSERT)
                 v = prog->stored[rel->table->columns[c].id];
             /* Out of memory sticks in the buffer, and then there is no detail. */
             (void)!(buf_add_str(&text, c ? ", " : "") == KDK_OK &&
-                    (v.null ? buf_add_str(&text, "null") : datum_print(rel->table->columns[c].type, &v, &text)) == KDK_OK);
+                    (v.null
+                         ? buf_add_str(&text, "null")
+                         : datum_print(rel->table->columns[c].type, &v, &text)) == KDK_OK);
         }
         if (!text.nomem && text.len)
             err_detail(err, "Failing row contains (%s).", text.data);
@@ -301,14 +323,15 @@ static kdk_status write_row(struct rowprog *prog, bool *changed, struct err *err
     for (uint32_t i = 0; i < d->set_count; i++)
         if (d->fresh && d->fresh[d->set_columns[i]])
             prog->frame[d->fresh[d->set_columns[i]]] =
-                rel->kind == REL_INSERT ? prog->stored[prog->set_columns[i]] : prog->stored[i];
+                rel->kind == REL_INSERT ? prog->stored[prog->set_columns[i]]
+                                        : prog->stored[i];
     if (rel->kind != REL_DELETE)
         TRY(check_constraints(prog, err));
     if (rel->kind == REL_INSERT)
         TRY(table_insert(txn, table, prog->stored, &id, err));
     else if (rel->kind == REL_UPDATE)
-        TRY(table_update(txn, table, (rowid)prog->frame[d->rowid].i, prog->set_columns, prog->stored, d->set_count,
-                         changed, err));
+        TRY(table_update(txn, table, (rowid)prog->frame[d->rowid].i, prog->set_columns,
+                         prog->stored, d->set_count, changed, err));
     else
         TRY(table_delete(txn, table, (rowid)prog->frame[d->rowid].i, changed, err));
     prog->affected += *changed;
@@ -331,11 +354,13 @@ kdk_status rowprog_next(struct rowprog *prog, const struct datum **row, struct e
         TRY(fetch(prog, &found, err));
     else
         for (uint32_t c = 0; c < prog->values->col_count; c++)
-            TRY(evaluate(prog, prog->values->rows[0][c], &prog->frame[prog->values->cols[c].id], err));
+            TRY(evaluate(prog, prog->values->rows[0][c],
+                         &prog->frame[prog->values->cols[c].id], err));
     for (uint32_t p = 0; p < prog->project_count && found; p++)
         for (uint32_t c = 0; c < prog->projects[p]->col_count; c++)
             if (is_needed(prog, prog->projects[p]->cols[c].id))
-                TRY(evaluate(prog, prog->projects[p]->cols[c].expr, &prog->frame[prog->projects[p]->cols[c].id], err));
+                TRY(evaluate(prog, prog->projects[p]->cols[c].expr,
+                             &prog->frame[prog->projects[p]->cols[c].id], err));
     if (prog->dml) {
         if (found)
             TRY(write_row(prog, &found, err));

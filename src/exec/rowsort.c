@@ -1,5 +1,6 @@
-/* rowsort.c - orders rows by normalized keys: each row's key columns as bytes whose memcmp order is the order wanted
- * (vec/key_add), merge-sorted by an 8-byte prefix first. Stable. */
+/* rowsort.c - orders rows by normalized keys: each row's key columns as bytes whose memcmp
+ * order is the order wanted (vec/key_add), merge-sorted by an 8-byte prefix first.
+ * Stable. */
 #include "base/buf.h"
 #include "base/mem.h"
 #include "exec/rowpage.h"
@@ -36,7 +37,8 @@ static struct entry *entries_sort(struct entry *a, struct entry *b, uint64_t n)
     }
     for (uint64_t width = RUN; width < n; width *= 2) {
         for (uint64_t start = 0; start < n; start += 2 * width) {
-            uint64_t i = start, middle = MIN(start + width, n), j = middle, end = MIN(start + 2 * width, n), k = start;
+            uint64_t i = start, middle = MIN(start + width, n), j = middle,
+                     end = MIN(start + 2 * width, n), k = start;
             if (middle == end || entry_compare(&a[middle - 1], &a[middle]) <= 0) {
                 memcpy(b + start, a + start, (end - start) * sizeof *a);
                 continue;
@@ -55,8 +57,9 @@ static struct entry *entries_sort(struct entry *a, struct entry *b, uint64_t n)
     return a;
 }
 
-kdk_status rowset_sort(const struct rowset *set, const struct rowkey *keys, uint32_t key_count, struct arena *arena,
-                       uint8_t ***order, uint64_t *count, struct err *err)
+kdk_status rowset_sort(const struct rowset *set, const struct rowkey *keys,
+                       uint32_t key_count, struct arena *arena, uint8_t ***order,
+                       uint64_t *count, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct rowlayout *layout = set->layout;
@@ -79,7 +82,8 @@ kdk_status rowset_sort(const struct rowset *set, const struct rowkey *keys, uint
             buf_clear(&key);
             for (uint32_t k = 0; k < key_count; k++) {
                 struct datum d = row_get(layout, rows[i], keys[k].field);
-                if (key_add(&key, layout->types[keys[k].field], &d, keys[k].descending, keys[k].nulls_first) != KDK_OK)
+                if (key_add(&key, layout->types[keys[k].field], &d, keys[k].descending,
+                            keys[k].nulls_first) != KDK_OK)
                     TRY(err_nomem(err));
             }
             e->len = (uint32_t)key.len;

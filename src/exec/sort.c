@@ -1,6 +1,8 @@
-/* sort.c - ORDER BY: keeps the rows with their keys, orders them once, gives them out in order.
+/* sort.c - ORDER BY: keeps the rows with their keys, orders them once, gives them out in
+ * order.
  *
- * With a limit, a worker that holds much more than the limit sorts what it has and keeps the first rows only, so that top-N needs little memory. */
+ * With a limit, a worker that holds much more than the limit sorts what it has and keeps
+ * the first rows only, so that top-N needs little memory. */
 #include "exec/exec_int.h"
 
 #include <stdatomic.h>
@@ -52,7 +54,8 @@ out:
     return status;
 }
 
-static kdk_status sort_consume(struct xsink *sink, struct xworker *worker, struct batch *batch, struct err *err)
+static kdk_status sort_consume(struct xsink *sink, struct xworker *worker,
+                               struct batch *batch, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct sort *sort = (struct sort *)sink;
@@ -74,8 +77,10 @@ static kdk_status sort_consume(struct xsink *sink, struct xworker *worker, struc
         l->made = true;
         TRY_MEM(l->keys = ARENA_ARRAY(&worker->arena, struct eval *, rel->key_count + 1));
         for (uint32_t i = 0; i < rel->key_count; i++)
-            TRY(eval_new(rel->keys[i].expr, &source, &sort->exec->env.eval, &worker->arena, &l->keys[i], err));
-        TRY_MEM(l->columns = ARENA_ARRAY(&worker->arena, const struct vec *, sort->field_count + 1));
+            TRY(eval_new(rel->keys[i].expr, &source, &sort->exec->env.eval, &worker->arena,
+                         &l->keys[i], err));
+        TRY_MEM(l->columns =
+                    ARENA_ARRAY(&worker->arena, const struct vec *, sort->field_count + 1));
         TRY(rowset_scratch(&sort->layout, &worker->arena, &l->scratch, err));
     }
     for (uint32_t i = 0; i < rel->key_count; i++) {
@@ -85,7 +90,8 @@ static kdk_status sort_consume(struct xsink *sink, struct xworker *worker, struc
     }
     for (uint32_t i = rel->key_count; i < sort->field_count; i++)
         l->columns[i] = &batch->columns[sort->field_slots[i]];
-    TRY(rowset_append(&l->set, l->columns, &batch->sel, batch->count, NULL, l->scratch, NULL, err));
+    TRY(rowset_append(&l->set, l->columns, &batch->sel, batch->count, NULL, l->scratch,
+                      NULL, err));
     if (sort->keep < UINT64_MAX / 8 && l->set.row_count > 4 * sort->keep + 4 * BATCH_ROWS)
         TRY(cut(sort, &l->set, err));
 out:
@@ -109,7 +115,8 @@ static kdk_status sort_finalize(struct xsink *sink, struct xworker *worker, stru
 
     (void)worker;
     TRY(limit_values(sort->exec, sort->rel, NULL, &limit, &offset, err));
-    TRY(rowset_sort(&sort->set, sort->keys, sort->rel->key_count, &sort->exec->arena, &sort->order, &sort->order_count, err));
+    TRY(rowset_sort(&sort->set, sort->keys, sort->rel->key_count, &sort->exec->arena,
+                    &sort->order, &sort->order_count, err));
     offset = MIN(offset, sort->order_count);
     sort->order += offset;
     sort->order_count = MIN(sort->order_count - offset, limit);
@@ -126,7 +133,8 @@ static void sort_free(struct xsink *sink)
     rowset_deinit(&sort->set);
 }
 
-kdk_status compile_sort(struct exec *exec, struct rel *rel, const uint64_t *needed, struct xop **out, struct err *err)
+kdk_status compile_sort(struct exec *exec, struct rel *rel, const uint64_t *needed,
+                        struct xop **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct sort *sort;
@@ -151,7 +159,8 @@ kdk_status compile_sort(struct exec *exec, struct rel *rel, const uint64_t *need
     TRY_MEM(fields = ARENA_ARRAY(&exec->arena, uint32_t, room));
     for (uint32_t i = 0; i < rel->key_count; i++) {
         types[i] = rel->keys[i].expr->type;
-        sort->keys[i] = (struct rowkey){i, rel->keys[i].descending, rel->keys[i].nulls_first};
+        sort->keys[i] =
+            (struct rowkey){i, rel->keys[i].descending, rel->keys[i].nulls_first};
     }
     sort->field_count = rel->key_count;
     TRY(rowset_source_new(exec, rel, &sort->set, fields, &sort->source, err));
@@ -159,7 +168,8 @@ kdk_status compile_sort(struct exec *exec, struct rel *rel, const uint64_t *need
     for (uint32_t i = 0; i < sort->input->schema.count; i++)
         if (bit_get(needed, sort->input->schema.ids[i])) {
             fields[sort->source->op.schema.count] = sort->field_count;
-            xschema_add(&sort->source->op.schema, sort->input->schema.ids[i], sort->input->schema.types[i]);
+            xschema_add(&sort->source->op.schema, sort->input->schema.ids[i],
+                        sort->input->schema.types[i]);
             sort->field_slots[sort->field_count] = i;
             types[sort->field_count++] = sort->input->schema.types[i];
         }
@@ -168,7 +178,9 @@ kdk_status compile_sort(struct exec *exec, struct rel *rel, const uint64_t *need
     rowset_init(&sort->set, &sort->layout);
     sort->source->order = (uint8_t *const *const *)&sort->order;
     sort->source->order_count = &sort->order_count;
-    sort->sink = (struct xsink){.consume = sort_consume, .combine = sort_combine, .finalize = sort_finalize,
+    sort->sink = (struct xsink){.consume = sort_consume,
+                                .combine = sort_combine,
+                                .finalize = sort_finalize,
                                 .free = sort_free};
     sort->sink.op = &sort->source->op;
     xsink_register(exec, &sort->sink);

@@ -1,5 +1,5 @@
-/* string_kernel.c - comparing string views. Two words decide nearly all: length and prefix first; only long strings that agree there
- * are followed. */
+/* string_kernel.c - comparing string views. Two words decide nearly all: length and prefix
+ * first; only long strings that agree there are followed. */
 #include "exec/kernel_int.h"
 
 static inline bool str_less(const struct str *a, const struct str *b)
@@ -13,12 +13,12 @@ static inline bool str_less(const struct str *a, const struct str *b)
 #define STR_GT(A, B) str_less(B, A)
 #define STR_GE(A, B) !str_less(A, B)
 
-#define DEFINE_STR_CMP(OP)                                                                     \
-    void kernel_##OP##_str_vv(const void *a, const void *b, const uint16_t *rows, uint32_t n,  \
-                              uint32_t count, uint64_t *bits)                                  \
-    {                                                                                          \
-        const struct str *x = a, *y = b;                                                       \
-        KERNEL_BITMAP(STR_##OP(&x[i], &y[i]));                                                 \
+#define DEFINE_STR_CMP(OP)                                                                 \
+    void kernel_##OP##_str_vv(const void *a, const void *b, const uint16_t *rows,          \
+                              uint32_t n, uint32_t count, uint64_t *bits)                  \
+    {                                                                                      \
+        const struct str *x = a, *y = b;                                                   \
+        KERNEL_BITMAP(STR_##OP(&x[i], &y[i]));                                             \
     }
 KERNEL_STR_CMP(DEFINE_STR_CMP)
 
@@ -32,20 +32,21 @@ static void str_short_vc(const struct str *x, const struct str *c, bool negate,
     const uint64_t *words = (const void *)x;
     KERNEL_BITMAP((((words[2 * i] ^ c0) | (words[2 * i + 1] ^ c1)) == 0) ^ negate);
 }
-#define DEFINE_STR_EQ_VC(OP, NEGATE)                                                           \
-    void kernel_##OP##_str_vc(const void *a, const void *b, const uint16_t *rows, uint32_t n,  \
-                              uint32_t count, uint64_t *bits)                                  \
-    {                                                                                          \
-        const struct str *x = a, c = *(const struct str *)b;                                   \
-        if (c.len <= STR_INLINE)                                                               \
-            str_short_vc(x, &c, NEGATE, rows, n, count, bits);                                 \
-        else                                                                                   \
-            KERNEL_BITMAP(str_equal(&x[i], &c) ^ NEGATE);                                      \
+#define DEFINE_STR_EQ_VC(OP, NEGATE)                                                       \
+    void kernel_##OP##_str_vc(const void *a, const void *b, const uint16_t *rows,          \
+                              uint32_t n, uint32_t count, uint64_t *bits)                  \
+    {                                                                                      \
+        const struct str *x = a, c = *(const struct str *)b;                               \
+        if (c.len <= STR_INLINE)                                                           \
+            str_short_vc(x, &c, NEGATE, rows, n, count, bits);                             \
+        else                                                                               \
+            KERNEL_BITMAP(str_equal(&x[i], &c) ^ NEGATE);                                  \
     }
 DEFINE_STR_EQ_VC(EQ, false)
 DEFINE_STR_EQ_VC(NE, true)
 
-/* Order against a constant: the prefixes as big-endian numbers settle it unless they are equal. */
+/* Order against a constant: the prefixes as big-endian numbers settle it unless they are
+ * equal. */
 static inline bool str_settled(const struct str *x, uint32_t c, bool *less)
 {
     uint32_t p;
@@ -54,22 +55,22 @@ static inline bool str_settled(const struct str *x, uint32_t c, bool *less)
     *less = p < c;
     return p != c;
 }
-#define DEFINE_STR_ORDER_VC(OP, WHEN_LESS)                                                     \
-    static inline bool OP##_one(const struct str *x, const struct str *c, uint32_t prefix)     \
-    {                                                                                          \
-        bool less;                                                                             \
-        if (KDK_LIKELY(str_settled(x, prefix, &less)))                                         \
-            return less == WHEN_LESS;                                                          \
-        return STR_##OP(x, c);                                                                 \
-    }                                                                                          \
-    void kernel_##OP##_str_vc(const void *a, const void *b, const uint16_t *rows, uint32_t n,  \
-                              uint32_t count, uint64_t *bits)                                  \
-    {                                                                                          \
-        const struct str *x = a, c = *(const struct str *)b;                                   \
-        uint32_t prefix;                                                                       \
-        memcpy(&prefix, c.prefix, 4);                                                          \
-        prefix = __builtin_bswap32(prefix);                                                    \
-        KERNEL_BITMAP(OP##_one(&x[i], &c, prefix));                                            \
+#define DEFINE_STR_ORDER_VC(OP, WHEN_LESS)                                                 \
+    static inline bool OP##_one(const struct str *x, const struct str *c, uint32_t prefix) \
+    {                                                                                      \
+        bool less;                                                                         \
+        if (KDK_LIKELY(str_settled(x, prefix, &less)))                                     \
+            return less == WHEN_LESS;                                                      \
+        return STR_##OP(x, c);                                                             \
+    }                                                                                      \
+    void kernel_##OP##_str_vc(const void *a, const void *b, const uint16_t *rows,          \
+                              uint32_t n, uint32_t count, uint64_t *bits)                  \
+    {                                                                                      \
+        const struct str *x = a, c = *(const struct str *)b;                               \
+        uint32_t prefix;                                                                   \
+        memcpy(&prefix, c.prefix, 4);                                                      \
+        prefix = __builtin_bswap32(prefix);                                                \
+        KERNEL_BITMAP(OP##_one(&x[i], &c, prefix));                                        \
     }
 DEFINE_STR_ORDER_VC(LT, true)
 DEFINE_STR_ORDER_VC(LE, true)

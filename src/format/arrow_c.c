@@ -59,7 +59,8 @@ out:
     return status;
 }
 
-/* A view of some rows of the caller's array, to be imported (and checked) as an array of its own: the buffers stay the caller's. */
+/* A view of some rows of the caller's array, to be imported (and checked) as an array of
+ * its own: the buffers stay the caller's. */
 struct window {
     struct ArrowArray *children;
     struct ArrowArray **pointers;

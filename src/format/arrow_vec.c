@@ -1,7 +1,8 @@
 /* arrow_vec.c - Arrow arrays to vectors and back.
  *
- * In: every Arrow type that holds values of one of our types, widened where we have none as small (unsigned integers, float16).
- * Out: one plain form for each type, which every reader has.
+ * In: every Arrow type that holds values of one of our types, widened where we have none as
+ * small (unsigned integers, float16). Out: one plain form for each type, which every reader
+ * has.
  */
 #include "format/format_int.h"
 
@@ -140,7 +141,8 @@ static inline int64_t timestamp_of(enum arrow_unit unit, int64_t v, bool *ok)
     return v;
 }
 
-/* Values of slots of `a`; `slots` NULL: those from `from` on. Rows whose bit in validity is off are skipped. */
+/* Values of slots of `a`; `slots` NULL: those from `from` on. Rows whose bit in validity is
+ * off are skipped. */
 struct reading {
     const struct arrow_schema *column; /* For messages. */
     const struct arrow_schema *s;
@@ -431,7 +433,8 @@ kdk_status columns_to_arrow(const struct relcol *columns, uint32_t count,
         if (plain == ARROW_TIMESTAMP)
             child->unit = ARROW_MICROSECOND;
         if (plain == ARROW_DECIMAL128) {
-            child->precision = type.precision ? MAX(type.precision, type.scale) : 38; /* numeric(2,3) is a decimal(3,3) there. */
+            /* numeric(2,3) is a decimal(3,3) there. */
+            child->precision = type.precision ? MAX(type.precision, type.scale) : 38;
             child->scale = type.precision ? type.scale : 10;
         }
     }

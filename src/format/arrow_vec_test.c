@@ -580,7 +580,8 @@ TEST(arrow_vec, files_can_stand_in_from)
                   "late.csv:6002, column v: \"many\"");
     session_rows(&s, sql("select count(id) from '@/late.csv'"),
                  "6001\n"); /* Columns that nobody needs are not looked at. */
-    /* Arrow: what COPY writes can stand in FROM, whatever its name says of file or stream. */
+    /* Arrow: what COPY writes can stand in FROM, whatever its name says of file or
+     * stream. */
     session_do(&s, "create table t (id int, s text, b boolean, n numeric(9,3), d date, ts "
                    "timestamp, f float8, y bytea)");
     session_do(&s, "insert into t values (1, 'a text that is not short', true, 1.5, "
@@ -620,7 +621,8 @@ TEST(arrow_vec, files_can_stand_in_from)
     session_do(
         &s, sql("copy (select cast(null as int) as a) to '@/v.arrow' with (format arrow)"));
     session_fails(&s, sql("copy w from '@/v.arrow'"), KDK_NOT_NULL, "COPY w, row 1");
-    /* A column of a type that we do not have is refused where it is read, and there alone. */
+    /* A column of a type that we do not have is refused where it is read, and there
+     * alone. */
     copy_file(KDK_SOURCE_DIR "/test/data/arrow/generated_datetime.arrow_file",
               "times.arrow");
     session_rows(&s, sql("select count(*), count(f0), count(f1) from '@/times.arrow'"),

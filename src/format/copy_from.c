@@ -1,7 +1,8 @@
 /* copy_from.c - COPY ... FROM: batches from a file become rows of a table.
  *
- * A batch of the file's columns goes through the same expressions as INSERT's: defaults for the columns that the file does not
- * have, the WHERE condition, NOT NULL and CHECK; what is left is written as a batch.
+ * A batch of the file's columns goes through the same expressions as INSERT's: defaults for
+ * the columns that the file does not have, the WHERE condition, NOT NULL and CHECK; what is
+ * left is written as a batch.
  */
 #include "format/format_int.h"
 
@@ -111,7 +112,10 @@ static kdk_status check_header(struct copying *c, struct err *err)
     if (copy->options.header != COPY_HEADER_MATCH)
         return KDK_OK;
     if (!more) /* An empty file has no header that could match. */
-        TRY(err_set(err, KDK_BAD_COPY, "wrong number of fields in header line: field count is 1, expected is %u", copy->column_count));
+        TRY(err_set(
+            err, KDK_BAD_COPY,
+            "wrong number of fields in header line: field count is 1, expected is %u",
+            copy->column_count));
     if (csv->field_count != copy->column_count)
         status = err_set(
             err, KDK_BAD_COPY,
@@ -171,7 +175,8 @@ out:
     return status;
 }
 
-/* Columns of the file by name when all are there, else by position when there are as many. */
+/* Columns of the file by name when all are there, else by position when there are as
+ * many. */
 static kdk_status match_columns(struct copying *c, uint32_t *wanted, struct err *err)
 {
     const struct bound_copy *copy = c->copy;
@@ -278,7 +283,8 @@ static void describe_row(struct copying *c, uint32_t row, struct err *err)
     struct buf text = {0};
     for (uint32_t i = 0; i < table->column_count; i++) {
         struct datum d = vec_get(&c->row.columns[i], row);
-        /* Failing to add (out of memory) sticks in the buffer, and then there is no detail. */
+        /* Failing to add (out of memory) sticks in the buffer, and then there is no
+         * detail. */
         (void)!(buf_add_str(&text, i ? ", " : "") == KDK_OK &&
                 (d.null ? buf_add_str(&text, "null")
                         : datum_print(table->columns[i].type, &d, &text)) == KDK_OK);
@@ -288,7 +294,8 @@ static void describe_row(struct copying *c, uint32_t row, struct err *err)
     buf_deinit(&text);
 }
 
-/* The first row that breaks a rule; in one row NOT NULL comes first, then the checks as written. */
+/* The first row that breaks a rule; in one row NOT NULL comes first, then the checks as
+ * written. */
 static kdk_status constraints(struct copying *c, struct err *err)
 {
     kdk_status status = KDK_OK;

@@ -1,6 +1,7 @@
 /* copy_to.c - COPY ... TO: rows as CSV, text or Arrow.
  *
- * A file appears under its name only when it is whole: it is written beside it, synced, and renamed.
+ * A file appears under its name only when it is whole: it is written beside it, synced, and
+ * renamed.
  */
 #include "format/format_int.h"
 
@@ -9,13 +10,15 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-#define OUT_BYTES       KDK_PICK(256u << 10, 64u) /* Text is handed on in pieces of about this. */
+/* Text is handed on in pieces of about this. */
+#define OUT_BYTES       KDK_PICK(256u << 10, 64u)
 #define OUT_ARROW_ROWS  KDK_PICK(65536, 100) /* Rows of a record batch, */
 #define OUT_ARROW_BYTES (64u << 20)          /*   or so many bytes of text. */
 
 /* ----------------------------------------------------------------- values ---- */
 
-/* Between quotes if it must be: when it holds a special character, could be taken for NULL or for the end of the data, or is asked for. */
+/* Between quotes if it must be: when it holds a special character, could be taken for NULL
+ * or for the end of the data, or is asked for. */
 static kdk_status put_csv(const struct copy_options *o, const char *text, size_t bytes,
                           bool force, bool alone, struct buf *out)
 {

@@ -1,4 +1,5 @@
-/* crash_test.c - COPY on the simulated system: each call fails once, and the power goes at each change. */
+/* crash_test.c - COPY on the simulated system: each call fails once, and the power goes at
+ * each change. */
 #include "check.h"
 #include "format/session_test.h"
 #include "os/sim.h"

@@ -1,9 +1,11 @@
 /* csv.c - cuts delimited text into records and fields, as PostgreSQL 15's COPY FROM does.
  *
- * PostgreSQL splits lines first and fields afterwards; here one pass does both. The two agree, since its line splitter and its field
- * splitter have the same idea of what is quoted: a quote toggles, an escape inside quotes takes the next quote or escape with it.
+ * PostgreSQL splits lines first and fields afterwards; here one pass does both. The two
+ * agree, since its line splitter and its field splitter have the same idea of what is
+ * quoted: a quote toggles, an escape inside quotes takes the next quote or escape with it.
  *
- * Sources  PostgreSQL 15 documentation, COPY (file formats), and the behaviour of its server; no code.
+ * Sources  PostgreSQL 15 documentation, COPY (file formats), and the behaviour of its
+ *          server; no code.
  */
 #include "format/csv.h"
 
@@ -117,7 +119,8 @@ void csv_while(const struct csv *csv, uint64_t line, const char *column, const c
         err_while(err, "%s:%llu%s", csv->path, n, what);
 }
 
-/* A fault in a record: what is there of its line goes into the context, as far as it is text. */
+/* A fault in a record: what is there of its line goes into the context, as far as it is
+ * text. */
 static enum outcome fault(struct csv *csv, size_t start, size_t end, uint64_t line)
 {
     size_t bytes = MIN(end - start, 4 * SHOWN_BYTES), bad;

@@ -1,14 +1,18 @@
-/* csv.h - delimited text as records and as batches: PostgreSQL's CSV and its text format. Private to the folder.
+/* csv.h - delimited text as records and as batches: PostgreSQL's CSV and its text format.
+ * Private to the folder.
  *
- * A parser owns one buffer. It fills it through `input`, finds the special bytes 64 at a time (csv_kernel.c), cuts whole records into
- * fields, and turns the fields of up to BATCH_ROWS records column by column into vectors. Quotes and escapes are undone in place, so
- * strings are views of the buffer. There is no state but the struct: two parsers may run on two parts of a file.
+ * A parser owns one buffer. It fills it through `input`, finds the special bytes 64 at a
+ * time (csv_kernel.c), cuts whole records into fields, and turns the fields of up to
+ * BATCH_ROWS records column by column into vectors. Quotes and escapes are undone in place,
+ * so strings are views of the buffer. There is no state but the struct: two parsers may run
+ * on two parts of a file.
  *
  * Invariants
- *   C1  Records handed out are whole, and lie in the buffer until the next call; a record that the buffer cuts off is moved to
- *       its front and completed (the buffer doubles for one that is longer).
- *   C2  What is reported is the first error in order of rows, then columns, though columns are converted one after the other; rows
- *       before it are handed out first.
+ *   C1  Records handed out are whole, and lie in the buffer until the next call; a record
+ *       that the buffer cuts off is moved to its front and completed (the buffer doubles
+ *       for one that is longer).
+ *   C2  What is reported is the first error in order of rows, then columns, though columns
+ *       are converted one after the other; rows before it are handed out first.
  *   C3  `data` has CSV_PADDING readable zero bytes after `len`.
  * Threads  One at a time.
  */
@@ -95,26 +99,31 @@ struct csv {
     struct err pending; /* To be returned by the next call of csv_batch(). */
 };
 
-/* `columns` fields make a record; 0 with `loose`. The options' strings and the input are borrowed. */
+/* `columns` fields make a record; 0 with `loose`. The options' strings and the input are
+ * borrowed. */
 kdk_status csv_init(struct csv *csv, const struct csv_options *options,
                     const struct csv_input *input, uint32_t columns, bool loose,
                     struct err *err) KDK_MUST_CHECK;
 void csv_deinit(struct csv *csv); /* A zeroed one is fine. */
 /* From loose records to ones of `columns` fields: what was not read yet goes on. */
 kdk_status csv_fix(struct csv *csv, uint32_t columns, struct err *err) KDK_MUST_CHECK;
-/* Cuts the next records. rows == 0 and no fault: the end. A fault follows the rows. Fails for input and memory only. */
+/* Cuts the next records. rows == 0 and no fault: the end. A fault follows the rows. Fails
+ * for input and memory only. */
 kdk_status csv_records(struct csv *csv, struct err *err) KDK_MUST_CHECK;
 /* The next record in loose mode; *more false at the end. */
 kdk_status csv_loose(struct csv *csv, bool *more, struct err *err) KDK_MUST_CHECK;
-/* The value of a field, quotes and escapes undone in place (once only): *null, or text. 22021 for escapes that make no UTF-8. */
+/* The value of a field, quotes and escapes undone in place (once only): *null, or text.
+ * 22021 for escapes that make no UTF-8. */
 kdk_status csv_value(struct csv *csv, struct csv_field *field,
                      const struct csv_column *column, const char **text, size_t *bytes,
                      bool *null, struct err *err) KDK_MUST_CHECK;
-/* Fills the batch, made with the types of the wanted columns in their slots, with the next records; *more false at the end. `arena` is for
- * values that are not views; reset by the caller. csv->lines tells the line of each row. */
+/* Fills the batch, made with the types of the wanted columns in their slots, with the next
+ * records; *more false at the end. `arena` is for values that are not views; reset by the
+ * caller. csv->lines tells the line of each row. */
 kdk_status csv_batch(struct csv *csv, const struct csv_column *columns, struct arena *arena,
                      struct batch *batch, bool *more, struct err *err) KDK_MUST_CHECK;
-/* "COPY t, line 3, column a: "x"" and file:3. `column` and `text` may be NULL; `null`: the value was NULL. */
+/* "COPY t, line 3, column a: "x"" and file:3. `column` and `text` may be NULL; `null`: the
+ * value was NULL. */
 void csv_while(const struct csv *csv, uint64_t line, const char *column, const char *text,
                size_t bytes, bool null, struct err *err);
 

@@ -1,7 +1,8 @@
 /* csv_kernel.c - finds special bytes, 64 at a time, branch-free.
  *
- * Eight bytes in a word: a byte x is zero iff neither x nor (x & 0x7f) + 0x7f has its top bit set, and no carry leaves a byte. The eight
- * top bits are then gathered by one multiplication: bit 8k times 2^(56-7k) is bit 56 + k, and no two other products meet.
+ * Eight bytes in a word: a byte x is zero iff neither x nor (x & 0x7f) + 0x7f has its top
+ * bit set, and no carry leaves a byte. The eight top bits are then gathered by one
+ * multiplication: bit 8k times 2^(56-7k) is bit 56 + k, and no two other products meet.
  */
 #include "format/csv.h"
 

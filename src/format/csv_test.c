@@ -1,4 +1,5 @@
-/* csv_test.c - odd inputs and their messages, the parser at its seams, options, constraints, failures. */
+/* csv_test.c - odd inputs and their messages, the parser at its seams, options,
+ * constraints, failures. */
 #include "base/mem.h"
 #include "check.h"
 #include "format/session_test.h"
@@ -178,7 +179,8 @@ TEST(csv, odd_inputs_become_what_postgresql_makes_of_them)
 
 /* ------------------------------------------------------------------- volume ---- */
 
-/* Rows of many shapes over several buffers: each value comes back, and so does each line number. */
+/* Rows of many shapes over several buffers: each value comes back, and so does each line
+ * number. */
 TEST(csv, long_and_many_records_cross_buffers_and_batches)
 {
     struct session s;
@@ -375,7 +377,8 @@ TEST(csv, every_failed_allocation_is_told_and_leaves_nothing)
                 CHECK_EQ(status, i == 3 ? KDK_BAD_TEXT : KDK_OK);
                 break;
             }
-            /* Where memory is missing for a line of detail alone, the statement fails as it would have. */
+            /* Where memory is missing for a line of detail alone, the statement fails as it
+             * would have. */
             if (status != KDK_OK)
                 CHECK(status == KDK_NOMEM || (i == 3 && status == KDK_BAD_TEXT) ||
                       status == KDK_IO);

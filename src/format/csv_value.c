@@ -1,4 +1,5 @@
-/* csv_value.c - fields to values: quotes and escapes undone, NULLs recognized, a column at a time into a vector. */
+/* csv_value.c - fields to values: quotes and escapes undone, NULLs recognized, a column at
+ * a time into a vector. */
 #include "format/csv.h"
 
 #include "base/utf8.h"
@@ -213,7 +214,8 @@ static void put_integer(struct vec *v, uint32_t row, int64_t value)
     }
 }
 
-/* Rows 0..rows-1 of one column. On an error *failed is its row. `count`: rows of the vector. */
+/* Rows 0..rows-1 of one column. On an error *failed is its row. `count`: rows of the
+ * vector. */
 static kdk_status column_convert(struct csv *csv, uint32_t c,
                                  const struct csv_column *column, uint32_t rows,
                                  uint32_t count, struct vec *v, struct arena *arena,
@@ -324,7 +326,8 @@ kdk_status csv_batch(struct csv *csv, const struct csv_column *columns, struct a
     if (csv->fault.kind == CSV_STRUCTURE) {
         first = csv->fault.err;
     } else if (csv->fault.kind == CSV_MISSING) {
-        /* PostgreSQL comes to the columns that are there before it misses one; the context was made when the line was at hand. */
+        /* PostgreSQL comes to the columns that are there before it misses one; the context
+         * was made when the line was at hand. */
         const struct err was = csv->fault.err;
         err_set(&first, KDK_BAD_COPY, "missing data for column \"%s\"",
                 columns[csv->fault.column].name);

@@ -62,7 +62,8 @@ out:
     return status;
 }
 
-/* UNKNOWN: one that we do not have. Its column stands in the way of nobody who does not read it. */
+/* UNKNOWN: one that we do not have. Its column stands in the way of nobody who does not
+ * read it. */
 static kdk_status arrow_type(const struct arrow_schema *column, struct ltype *out,
                              struct err *err)
 {

@@ -12,11 +12,13 @@
 /* The type that a column of this Arrow type becomes. 0A000 for those that have none. */
 kdk_status arrow_ltype(const struct arrow_schema *column, struct ltype *out,
                        struct err *err) KDK_MUST_CHECK;
-/* Rows [from, from + rows) of an array into an owned vector of arrow_ltype(). Strings point into the array. */
+/* Rows [from, from + rows) of an array into an owned vector of arrow_ltype(). Strings point
+ * into the array. */
 kdk_status arrow_to_vec(const struct arrow_schema *column, const struct arrow_array *array,
                         int64_t from, uint32_t rows, struct vec *out,
                         struct err *err) KDK_MUST_CHECK;
-/* The plain profile of columns, and the selected rows of a batch in it. The caller frees, unrefs. */
+/* The plain profile of columns, and the selected rows of a batch in it. The caller frees,
+ * unrefs. */
 kdk_status columns_to_arrow(const struct relcol *columns, uint32_t count,
                             struct arrow_schema **out, struct err *err) KDK_MUST_CHECK;
 kdk_status batch_to_arrow(const struct relcol *columns, uint32_t count,
@@ -65,7 +67,8 @@ kdk_status arrow_rows_open(struct arrow_rows *rows, struct os *os, const char *p
 void arrow_rows_of_stream(struct arrow_rows *rows, struct arrow_stream **stream);
 /* Once, before the first batch. */
 void arrow_rows_want(struct arrow_rows *rows, const uint32_t *columns, uint32_t count);
-/* Fills a batch made with the types of the wanted columns, which then holds the array (unpin). */
+/* Fills a batch made with the types of the wanted columns, which then holds the array
+ * (unpin). */
 kdk_status arrow_rows_next(struct arrow_rows *rows, struct batch *batch, bool *more,
                            struct err *err) KDK_MUST_CHECK;
 void arrow_rows_close(struct arrow_rows *rows); /* A zeroed one is fine. */

@@ -1,4 +1,5 @@
-/* session_test.h - a database in memory with SQL, as the layers above run it: what the tests of COPY stand on. */
+/* session_test.h - a database in memory with SQL, as the layers above run it: what the
+ * tests of COPY stand on. */
 #ifndef KDK_FORMAT_SESSION_TEST_H
 #define KDK_FORMAT_SESSION_TEST_H
 
@@ -33,7 +34,8 @@ kdk_status session_run(struct session *s, const char *sql);
 void session_do(struct session *s, const char *sql);
 /* The query's rows are these. */
 void session_rows(struct session *s, const char *sql, const char *want);
-/* Fails so, with this somewhere in its message, detail, hint or context (NULL: whatever). */
+/* Fails so, with this somewhere in its message, detail, hint or context (NULL:
+ * whatever). */
 void session_fails(struct session *s, const char *sql, kdk_status want, const char *text);
 void session_in(struct session *s, const char *text, size_t bytes);
 

@@ -1,8 +1,10 @@
 /* sniff.c - see sniff.h.
  *
- * A type is taken when every value that is there (not NULL) of the first rows is written in its plain form: what only might be
- * a number stays text, since text loses nothing. So 007 (whose zeros would be lost), 12345678901234567890 (which no BIGINT
- * holds) and inf are text. Whole numbers and fractions make DOUBLE, dates and timestamps make TIMESTAMP, any other mixture TEXT.
+ * A type is taken when every value that is there (not NULL) of the first rows is written in
+ * its plain form: what only might be a number stays text, since text loses nothing. So 007
+ * (whose zeros would be lost), 12345678901234567890 (which no BIGINT holds) and inf are
+ * text. Whole numbers and fractions make DOUBLE, dates and timestamps make TIMESTAMP, any
+ * other mixture TEXT.
  */
 #include "format/sniff.h"
 
@@ -118,7 +120,8 @@ static struct ltype type_of(unsigned seen)
     return LTYPE(TEXT);
 }
 
-/* Remembers what it reads ahead, so that the delimiter is known before the parser begins. */
+/* Remembers what it reads ahead, so that the delimiter is known before the parser
+ * begins. */
 struct peek {
     const struct csv_input *input;
     char head[4096];
@@ -159,7 +162,8 @@ static char delimiter_of(const struct peek *peek)
     return candidates[best];
 }
 
-/* Names as the header has them; empty ones get one, and a second of the same name a number. */
+/* Names as the header has them; empty ones get one, and a second of the same name a
+ * number. */
 static kdk_status header_names(struct csv *csv, struct arena *arena, struct sniffed *out,
                                struct err *err)
 {

@@ -1,4 +1,5 @@
-/* sniff.h - what a delimited file holds: its delimiter, its header, and types that fit its first rows. Private to the folder. */
+/* sniff.h - what a delimited file holds: its delimiter, its header, and types that fit its
+ * first rows. Private to the folder. */
 #ifndef KDK_FORMAT_SNIFF_H
 #define KDK_FORMAT_SNIFF_H
 
@@ -12,7 +13,8 @@ struct sniffed {
     struct csv_column *columns; /* names, types, slot UINT32_MAX; in the arena */
 };
 
-/* `delimiter` 0: the one of , tab ; | that the first line has most of. Reads from `input` as far as needed. */
+/* `delimiter` 0: the one of , tab ; | that the first line has most of. Reads from `input`
+ * as far as needed. */
 kdk_status csv_sniff(const struct csv_input *input, const char *path, char delimiter,
                      struct arena *arena, struct sniffed *out,
                      struct err *err) KDK_MUST_CHECK;

@@ -62,15 +62,16 @@ kdk_status os_sync(struct os_file *file, struct err *err)
     return file->os->ops->sync(file, err);
 }
 
-kdk_status os_write_durable(struct os_file *file, uint64_t offset, const void *from, size_t bytes, bool *unwritten,
-                            struct err *err)
+kdk_status os_write_durable(struct os_file *file, uint64_t offset, const void *from,
+                            size_t bytes, bool *unwritten, struct err *err)
 {
     kdk_status status = KDK_OK;
     bool done = false;
     latch_check_sync();
     *unwritten = false;
     if (file->os->ops->write_durable)
-        status = file->os->ops->write_durable(file, offset, from, bytes, &done, unwritten, err);
+        status =
+            file->os->ops->write_durable(file, offset, from, bytes, &done, unwritten, err);
     if (done || status != KDK_OK)
         return status;
     status = os_write(file, offset, from, bytes, err);

@@ -1,5 +1,5 @@
-/* os_int.h - what the files of os share: the table of functions behind a `struct os`, and what is
- * kept per thread (or coroutine). */
+/* os_int.h - what the files of os share: the table of functions behind a `struct os`, and
+ * what is kept per thread (or coroutine). */
 #ifndef KDK_OS_OS_INT_H
 #define KDK_OS_OS_INT_H
 
@@ -15,8 +15,8 @@ struct os_ops {
                         size_t bytes, struct err *err);
     kdk_status (*sync)(struct os_file *file, struct err *err);
     /* *done false: it has to be done in two steps. NULL: always. */
-    kdk_status (*write_durable)(struct os_file *file, uint64_t offset, const void *from, size_t bytes, bool *done, bool *unwritten,
-                                struct err *err);
+    kdk_status (*write_durable)(struct os_file *file, uint64_t offset, const void *from,
+                                size_t bytes, bool *done, bool *unwritten, struct err *err);
     kdk_status (*size)(struct os_file *file, uint64_t *bytes, struct err *err);
     kdk_status (*truncate)(struct os_file *file, uint64_t bytes, struct err *err);
     kdk_status (*stream_read)(struct os_file *file, void *into, size_t bytes, size_t *got,
@@ -71,9 +71,10 @@ struct os_state {
     uint8_t held[OS_RANK_COUNT]; /* Latches held of each rank; debug builds only. */
 };
 
-/* The one thread-local state of the library. `os_current` is the coroutine's while one runs, else
- * NULL. The model is initial-exec because latches look here: in a shared library the usual one is a
- * call. It takes some hundred bytes of what the loader keeps for that. */
+/* The one thread-local state of the library. `os_current` is the coroutine's while one
+ * runs, else NULL. The model is initial-exec because latches look here: in a shared library
+ * the usual one is a call. It takes some hundred bytes of what the loader keeps for
+ * that. */
 #define OS_THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
 extern OS_THREAD_LOCAL struct os_state *os_current;
 extern OS_THREAD_LOCAL struct os_state os_own;

@@ -25,7 +25,8 @@
 struct real_file {
     struct os_file file;
     int fd;
-    int direct; /* The same file for real_write_durable(), or -1. By who writes so: one at a time. */
+    /* The same file for real_write_durable(), or -1. By who writes so: one at a time. */
+    int direct;
     bool writable;
 };
 #define DIRECT_MEMORY 4096u /* What is asked of the memory and of the place. */
@@ -162,17 +163,21 @@ static kdk_status real_write(struct os_file *file, uint64_t offset, const void *
     return KDK_OK;
 }
 
-/* Past the system's cache, and durable when it returns: one trip to the disk fewer, and no page to be looked for. */
-static kdk_status real_write_durable(struct os_file *file, uint64_t offset, const void *from, size_t bytes, bool *done,
+/* Past the system's cache, and durable when it returns: one trip to the disk fewer, and no
+ * page to be looked for. */
+static kdk_status real_write_durable(struct os_file *file, uint64_t offset,
+                                     const void *from, size_t bytes, bool *done,
                                      bool *unwritten, struct err *err)
 {
     struct real_file *real = real_file(file);
     size_t written = 0;
     *done = false;
-    if (real->direct < 0 || (uintptr_t)from % DIRECT_MEMORY || offset % DIRECT_BYTES || bytes % DIRECT_BYTES)
+    if (real->direct < 0 || (uintptr_t)from % DIRECT_MEMORY || offset % DIRECT_BYTES ||
+        bytes % DIRECT_BYTES)
         return KDK_OK;
     while (written < bytes) {
-        ssize_t n = pwrite(real->direct, (const char *)from + written, bytes - written, (off_t)(offset + written));
+        ssize_t n = pwrite(real->direct, (const char *)from + written, bytes - written,
+                           (off_t)(offset + written));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EINVAL) { /* The disk's blocks are larger. */
@@ -181,7 +186,8 @@ static kdk_status real_write_durable(struct os_file *file, uint64_t offset, cons
             return KDK_OK;
         }
         if (n < 0) {
-            *unwritten = status_of(errno) == KDK_FULL; /* Of anything else nobody knows how far it got. */
+            /* Of anything else nobody knows how far it got. */
+            *unwritten = status_of(errno) == KDK_FULL;
             return failed_at(err, errno, "write", file, offset + written, bytes - written);
         }
         written += (size_t)n;
@@ -233,9 +239,9 @@ static kdk_status real_stream_read(struct os_file *file, void *into, size_t byte
     return KDK_OK;
 }
 
-/* The lock belongs to the open file, not to the process: closing another handle of the same file
- * does not lose it, and a second open in this process meets it. A file that is open for reading
- * only gets a shared lock; the kernel gives it no other. */
+/* The lock belongs to the open file, not to the process: closing another handle of the same
+ * file does not lose it, and a second open in this process meets it. A file that is open
+ * for reading only gets a shared lock; the kernel gives it no other. */
 static kdk_status real_lock(struct os_file *file, struct err *err)
 {
     struct flock whole = {.l_type = real_file(file)->writable ? F_WRLCK : F_RDLCK,
@@ -339,7 +345,8 @@ static kdk_status real_list(struct os *os, const char *path, os_list_fn each, vo
         TRY(failed(err, errno, "list", path));
     for (;;) {
         errno = 0;
-        const struct dirent *entry = readdir(dir); // NOLINT(concurrency-mt-unsafe): of one stream each
+        const struct dirent *entry =
+            readdir(dir); // NOLINT(concurrency-mt-unsafe): of one stream each
         if (!entry && errno != 0)
             TRY(failed(err, errno, "list", path));
         if (!entry)
@@ -423,8 +430,8 @@ static uint64_t file_number(const char *path, uint64_t *second)
     return value;
 }
 
-/* Calls `each` with the path of `name` in this process's control group (version 2) and in every
- * one above it. */
+/* Calls `each` with the path of `name` in this process's control group (version 2) and in
+ * every one above it. */
 static void each_cgroup(const char *name, void (*each)(const char *path, void *context),
                         void *context)
 {
@@ -556,8 +563,8 @@ static void real_thread_join(struct os_thread *handle)
     mem_free(thread);
 }
 
-/* The numbers of os_self(): a bitmap, and a queue by tickets for when all are taken. A thread's
- * end gives its number back through the destructor of a pthread key. */
+/* The numbers of os_self(): a bitmap, and a queue by tickets for when all are taken. A
+ * thread's end gives its number back through the destructor of a pthread key. */
 static _Atomic uint64_t selves[OS_THREADS_MAX / 64];
 static _Atomic uint32_t self_tickets, self_served, self_freed;
 static pthread_once_t self_once = PTHREAD_ONCE_INIT;

@@ -1,5 +1,5 @@
-/* os_test.c - the system of the machine, and latches under real threads. The latter run in the
- * tsan build too. */
+/* os_test.c - the system of the machine, and latches under real threads. The latter run in
+ * the tsan build too. */
 #include "check.h"
 
 #include <stdio.h>
@@ -74,7 +74,8 @@ TEST(real, files_keep_what_is_written)
     CHECK_EQ(os_remove_dir(os, dir, &err), KDK_OK);
 }
 
-/* In one step where the file system can, else in two: what is read is the same, through the cache and past it, in turn. */
+/* In one step where the file system can, else in two: what is read is the same, through the
+ * cache and past it, in turn. */
 TEST(real, what_is_written_durably_is_read)
 {
     struct os *os = os_real();
@@ -92,7 +93,8 @@ TEST(real, what_is_written_durably_is_read)
         CHECK_EQ(os_write(file, at, zeros, sizeof zeros, &err), KDK_OK);
     for (unsigned i = 0; i < 100; i++) {
         /* Whole sectors; then what is not, by place, by size, and by memory. */
-        const size_t from = i % 4 == 1 ? 16 : 0, count = i % 4 == 2 ? 700 : 512 + i % 5 * 512;
+        const size_t from = i % 4 == 1 ? 16 : 0,
+                     count = i % 4 == 2 ? 700 : 512 + i % 5 * 512;
         const uint64_t at = i % 4 == 3 ? i * 100 : i * 512;
         memset(bytes, (int)(i + 1), sizeof bytes);
         CHECK_EQ(os_write_durable(file, at, bytes + from, count, &unwritten, &err), KDK_OK);

@@ -1,8 +1,9 @@
-/* sim.c - the simulated system: the calls of os.h on the disk of sim_disk.c by the coroutines of
- * sim_sched.c.
+/* sim.c - the simulated system: the calls of os.h on the disk of sim_disk.c by the
+ * coroutines of sim_sched.c.
  *
- * Every call begins in enter(), which lets others run first, moves the clock, counts, adds to the
- * trace, and says whether the call goes well, fails, or is the one at which the power is cut.
+ * Every call begins in enter(), which lets others run first, moves the clock, counts, adds
+ * to the trace, and says whether the call goes well, fails, or is the one at which the
+ * power is cut.
  */
 #include "os/sim_int.h"
 
@@ -56,7 +57,8 @@ struct sim_file {
 
 static bool is_full(const struct sim *sim)
 {
-    return sim->full_at && (sim->full_and_on ? sim->calls_all >= sim->full_at : sim->calls_all == sim->full_at);
+    return sim->full_at && (sim->full_and_on ? sim->calls_all >= sim->full_at
+                                             : sim->calls_all == sim->full_at);
 }
 
 static enum fate enter(struct sim *sim, enum sim_call call, const char *path,
@@ -81,8 +83,11 @@ static enum fate enter(struct sim *sim, enum sim_call call, const char *path,
         return CUT;
     const bool full = is_full(sim);
     sim->disk.full = full;
-    if (full && (call == CALL_CREATE || (call == CALL_WRITE && sim->options.copies_on_write))) {
-        *status = err_set(err, KDK_FULL, "could not %s \"%s\": no space left on the simulated disk", calls[call].text, path);
+    if (full &&
+        (call == CALL_CREATE || (call == CALL_WRITE && sim->options.copies_on_write))) {
+        *status = err_set(err, KDK_FULL,
+                          "could not %s \"%s\": no space left on the simulated disk",
+                          calls[call].text, path);
         return FAILS;
     }
     if (sim->fail_at && (sim->calls_all == sim->fail_at ||

@@ -1,17 +1,19 @@
 /* sim_disk.c - a disk in memory that can lose power.
  *
- * Each file has two tables of pages: `now`, what reads see, and `disk`, what would surely be found
- * after a cut. They share their pages until one is written; a write copies a shared page and marks
- * the sectors it touched. A sync lets `disk` share the pages that have marks: its cost is the number
- * of dirty pages, not the size of the file. A cut draws for each marked sector which of the two it
- * is. Pages of zeroes are no pages at all, so preallocated logs cost nothing.
+ * Each file has two tables of pages: `now`, what reads see, and `disk`, what would surely
+ * be found after a cut. They share their pages until one is written; a write copies a
+ * shared page and marks the sectors it touched. A sync lets `disk` share the pages that
+ * have marks: its cost is the number of dirty pages, not the size of the file. A cut draws
+ * for each marked sector which of the two it is. Pages of zeroes are no pages at all, so
+ * preallocated logs cost nothing.
  *
- * A real kernel also writes back when it likes. So a sector that is overwritten while it is dirty
- * sometimes reaches the platter in between, and so do a file's size and a directory's entries: all
- * intermediate states can survive, without a list of versions.
+ * A real kernel also writes back when it likes. So a sector that is overwritten while it is
+ * dirty sometimes reaches the platter in between, and so do a file's size and a directory's
+ * entries: all intermediate states can survive, without a list of versions.
  *
- * Names work alike: an entry names one inode now and maybe another on the platter. A rename changes
- * two entries, which then form a group that survives as a whole, as on every journaling file system.
+ * Names work alike: an entry names one inode now and maybe another on the platter. A rename
+ * changes two entries, which then form a group that survives as a whole, as on every
+ * journaling file system.
  */
 #include "os/sim_int.h"
 
@@ -373,7 +375,8 @@ kdk_status sim_inode_sync_failed(struct sim_disk *disk, struct sim_inode *inode,
         uint8_t written = (uint8_t)sim_draw(&disk->random) & inode->dirty[page] &
                           (uint8_t)~inode->lost[page];
         TRY(page_mix(&inode->disk[page], inode->now[page], written, err));
-        /* Those that were written are the same in both now; marking them lost changes nothing. */
+        /* Those that were written are the same in both now; marking them lost changes
+         * nothing. */
         inode->lost[page] = inode->dirty[page];
     }
 out:
@@ -512,8 +515,8 @@ static void entry_point(struct sim_disk *disk, struct sim_entry *entry,
     }
 }
 
-/* What the entry names now (`keep_now`) or on the platter becomes the truth. The caller has taken
- * it off the list. */
+/* What the entry names now (`keep_now`) or on the platter becomes the truth. The caller has
+ * taken it off the list. */
 static void entry_settle(struct sim_disk *disk, struct sim_entry *entry, bool keep_now)
 {
     if (keep_now) {
@@ -536,8 +539,9 @@ static void entry_settle(struct sim_disk *disk, struct sim_entry *entry, bool ke
     mem_raw_free(entry);
 }
 
-/* Settling may free a directory, and with it entries further on in the list. So: one at a time,
- * from the end, asking `choose` about each. Directories are few; so are pending entries. */
+/* Settling may free a directory, and with it entries further on in the list. So: one at a
+ * time, from the end, asking `choose` about each. Directories are few; so are pending
+ * entries. */
 enum choice { LEAVE, KEEP_NOW, KEEP_DISK };
 typedef enum choice (*choose_fn)(void *context, const struct sim_entry *entry);
 
@@ -613,8 +617,8 @@ static enum choice choose_dir(void *context, const struct sim_entry *entry)
     return LEAVE;
 }
 
-/* A rename into another directory goes with the first of the two that is synced: so the other
- * directories' entries are settled before this one's. */
+/* A rename into another directory goes with the first of the two that is synced: so the
+ * other directories' entries are settled before this one's. */
 static enum choice choose_other_dirs(void *context, const struct sim_entry *entry)
 {
     const struct sync_groups *sync = context;
@@ -877,7 +881,8 @@ static kdk_status inode_cut(struct sim_disk *disk, struct sim_inode *inode, stru
     inode->dirty_count = 0;
     uint64_t size = sim_below(&disk->random, 16) < draw.survive_of_16 ? inode->size_now
                                                                       : inode->size_disk;
-    /* Sectors past the end may have survived; nobody sees them, and growing shows zeroes. */
+    /* Sectors past the end may have survived; nobody sees them, and growing shows
+     * zeroes. */
     inode->size_now = inode->page_cap * SIM_PAGE_BYTES;
     TRY(sim_inode_truncate(disk, inode, MIN(size, inode->size_now), err));
     if (size > inode->size_now)

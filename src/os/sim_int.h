@@ -33,8 +33,8 @@ static inline bool sim_once_in(struct sim_random *random, uint64_t n)
 
 struct sim_page; /* Counted, copied when written while shared. NULL: all zeroes. */
 
-/* A file or a directory. `now` is what calls see, `disk` what is surely on the platter; a page whose
- * `dirty` has no bit set is the same in both. */
+/* A file or a directory. `now` is what calls see, `disk` what is surely on the platter; a
+ * page whose `dirty` has no bit set is the same in both. */
 struct sim_inode {
     uint32_t refs;  /* Entries that name it, in either of their states, and open files. */
     uint32_t links; /* Entries that name it now. */
@@ -51,7 +51,8 @@ struct sim_inode {
     size_t page_cap, dirty_count, dirty_cap;
     uint64_t size_now, size_disk;
     uint64_t charged; /* Of the disk's capacity. */
-    /* Directory: sorted by name; entries that are gone now, but not on the platter, included. */
+    /* Directory: sorted by name; entries that are gone now, but not on the platter,
+     * included. */
     struct sim_entry **entries;
     size_t entry_count, entry_cap;
 };
@@ -83,7 +84,8 @@ kdk_status sim_disk_cut(struct sim_disk *disk, struct err *err);
 
 /* The inode that `path` names, NULL if there is none. */
 struct sim_inode *sim_disk_find(const struct sim_disk *disk, const char *path);
-/* The directory that the last name of `path` stands in (NULL if there is none), and that name. */
+/* The directory that the last name of `path` stands in (NULL if there is none), and that
+ * name. */
 struct sim_inode *sim_disk_parent(const struct sim_disk *disk, const char *path,
                                   const char **name, size_t *bytes);
 kdk_status sim_disk_create(struct sim_disk *disk, const char *path, bool is_dir,
@@ -158,7 +160,8 @@ struct sim {
     bool fail_and_on;
     sim_watch_fn watch;
     void *watch_context;
-    uint64_t full_at; /* The disk is full from this call on, or (not full_and_on) for it alone. */
+    /* The disk is full from this call on, or (not full_and_on) for it alone. */
+    uint64_t full_at;
     bool full_and_on;
     kdk_status fail_status;
     /* Coroutines */
@@ -182,7 +185,8 @@ static inline struct sim *sim_of(struct os *os)
 
 /* A place where another coroutine may go on: once in `n` times. */
 void sim_point(struct sim *sim, uint64_t n);
-/* Ends sim_run(): does not return inside a coroutine, else the power is off when it does. */
+/* Ends sim_run(): does not return inside a coroutine, else the power is off when it
+ * does. */
 void sim_power_off(struct sim *sim);
 kdk_status sim_thread_start(struct sim *sim, const char *name, os_thread_fn run,
                             void *context, struct os_thread **out, struct err *err);

@@ -1,14 +1,15 @@
 /* sim_sched.c - coroutines in an order drawn from the seed.
  *
- * All coroutines of a simulator run on one thread of the machine, one at a time, each on its own
- * stack. The one that runs gives up the machine only in sim_point() and what calls it, in waits and
- * at its end; who runs next is drawn from those that are ready. Time is a number: each call moves it
- * on, and when nobody is ready it jumps to the earliest deadline. If there is none, all wait for
- * ever, which is reported as the deadlock it is.
+ * All coroutines of a simulator run on one thread of the machine, one at a time, each on
+ * its own stack. The one that runs gives up the machine only in sim_point() and what calls
+ * it, in waits and at its end; who runs next is drawn from those that are ready. Time is a
+ * number: each call moves it on, and when nobody is ready it jumps to the earliest
+ * deadline. If there is none, all wait for ever, which is reported as the deadlock it is.
  *
- * Switching is a few instructions on x86-64 (ucontext makes two system calls, and a workload of some
- * thousand calls is run ten thousand times); elsewhere it is ucontext. Either way the sanitizers are
- * told which stack is current. Stacks of dropped coroutines are cleaned of asan's marks and reused.
+ * Switching is a few instructions on x86-64 (ucontext makes two system calls, and a
+ * workload of some thousand calls is run ten thousand times); elsewhere it is ucontext.
+ * Either way the sanitizers are told which stack is current. Stacks of dropped coroutines
+ * are cleaned of asan's marks and reused.
  */
 #include "os/sim_int.h"
 
@@ -49,8 +50,8 @@
 #define SPIN_NS   10000
 #define SWITCH_NS 100
 
-/* Spins and waits for a time, in a row, with nobody calling, waking or ending, that are taken for a
- * deadlock: of those who poll it is one too. */
+/* Spins and waits for a time, in a row, with nobody calling, waking or ending, that are
+ * taken for a deadlock: of those who poll it is one too. */
 #define SPINS_MAX 4000000
 
 /* ---- Switching stacks ---- */
@@ -58,7 +59,8 @@ static void thread_begin(void) __attribute__((noreturn, used));
 
 /* KDK_SIM_UCONTEXT is for testing the other way here. */
 #if defined(__x86_64__) && !defined(KDK_SIM_UCONTEXT)
-/* Saves what the ABI says a call keeps, and the stack pointer in *save; then the reverse. */
+/* Saves what the ABI says a call keeps, and the stack pointer in *save; then the
+ * reverse. */
 void kdk_sim_switch(void **save, void *load);
 __asm__(".text\n"
         ".globl kdk_sim_switch\n"
@@ -85,8 +87,9 @@ __asm__(".text\n"
 static kdk_status machine_init(struct sim_thread *thread, struct err *err)
 {
     (void)err;
-    /* Six registers, where to return to, and a return address of 0 that ends backtraces. After the
-     * `ret` the stack is 8 bytes off a multiple of 16, as at the start of any function. */
+    /* Six registers, where to return to, and a return address of 0 that ends backtraces.
+     * After the `ret` the stack is 8 bytes off a multiple of 16, as at the start of any
+     * function. */
     uint64_t *top = (uint64_t *)(void *)(thread->stack->bottom + thread->stack->bytes) - 10;
     memset(top, 0, 10 * sizeof *top);
     top[6] = (uint64_t)(uintptr_t)thread_begin;
@@ -152,7 +155,8 @@ static const uint8_t *stack_in_use(const struct sim_thread *thread)
 #endif
 #endif
 
-/* Which simulator runs on this thread of the machine: a new coroutine's start has no argument. */
+/* Which simulator runs on this thread of the machine: a new coroutine's start has no
+ * argument. */
 static _Thread_local struct sim *running;
 
 #if defined(SIM_ASAN)
@@ -313,7 +317,8 @@ static void deadlock(struct sim *sim, const char *what)
 }
 
 /* ---- Who is next ---- */
-/* Hands the machine to a ready coroutine, maybe to the one that calls if it is ready too. */
+/* Hands the machine to a ready coroutine, maybe to the one that calls if it is ready
+ * too. */
 static void switch_to_any(struct sim *sim)
 {
     check_deadlines(sim);

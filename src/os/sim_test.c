@@ -1,5 +1,5 @@
-/* sim_test.c - each clause of the fault model is shown by seeds: what may be lost is lost for some
- * and kept for others, what was synced is lost for none. */
+/* sim_test.c - each clause of the fault model is shown by seeds: what may be lost is lost
+ * for some and kept for others, what was synced is lost for none. */
 #include "check.h"
 
 #include "base/buf.h"
@@ -49,8 +49,8 @@ static void sync_dir(struct os *os, const char *path)
     CHECK_EQ(os_sync_dir(os, path, &err), KDK_OK);
 }
 
-/* Fills in the byte that each whole sector of the file is made of; -1 for a torn one. Returns how
- * many sectors there are, or -1 if there is no such file. */
+/* Fills in the byte that each whole sector of the file is made of; -1 for a torn one.
+ * Returns how many sectors there are, or -1 if there is no such file. */
 static int look(struct os *os, const char *path, int sectors[64])
 {
     struct err err = {0};
@@ -387,7 +387,8 @@ TEST(sim, synced_names_always_survive)
     }
 }
 
-/* The usual way to replace a file: at every moment one of the two versions is there, whole. */
+/* The usual way to replace a file: at every moment one of the two versions is there,
+ * whole. */
 TEST(sim, a_rename_is_one_change)
 {
     int olds = 0, news = 0, tmp_left = 0;
@@ -560,8 +561,8 @@ TEST(sim, forks_have_futures_of_their_own)
 /* ---- Random workloads against a model of what may survive ---- */
 enum { MODEL_SECTORS = 40, MODEL_NAMES = 6 };
 
-struct
-    sector_model { /* What sectors and sizes were at the last sync, or at any moment since. */
+struct sector_model {
+    /* What sectors and sizes were at the last sync, or at any moment since. */
     bool may_be[MODEL_SECTORS][256];
     bool size_may_be[MODEL_SECTORS + 1];
     uint8_t now[MODEL_SECTORS];
@@ -584,7 +585,8 @@ static void model_set(struct sector_model *model, unsigned first, unsigned end,
         model->may_be[i][model->now[i] = byte] = true;
 }
 
-/* At each call, and by which draw of a cut there, sectors 0 to 2 and the names were seen as: bits of bytes 1, 2, 3 and of "not there". */
+/* At each call, and by which draw of a cut there, sectors 0 to 2 and the names were seen
+ * as: bits of bytes 1, 2, 3 and of "not there". */
 struct seen {
     struct {
         uint64_t call;
@@ -632,22 +634,30 @@ TEST(sim, a_watcher_sees_at_each_call_what_a_cut_there_may_leave)
     CHECK_EQ(os_remove_dir(sim_os(sim), "/newer", &err), KDK_OK);
     CHECK_EQ(os_truncate(file, SECTOR, &err), KDK_OK);
     sim_fail_at(sim, sim_calls_all(sim) + 1, false, KDK_IO);
-    CHECK_EQ(os_sync(file, &err), KDK_IO); /* Nothing happens in it that anybody could watch. */
+    /* Nothing happens in it that anybody could watch. */
+    CHECK_EQ(os_sync(file, &err), KDK_IO);
     sim_watch(sim, NULL, NULL);
     sync_file(file);
     enum { OLD = 1u << 1, TWO = 1u << 2, THREE = 1u << 3, GONE = 1u << 0, THERE = 2u };
     static const struct {
         unsigned sectors[3], names[2];
     } want[] = {
-        {{OLD | TWO, OLD, OLD}, {GONE, GONE}},                     /* the first write */
-        {{OLD | TWO, OLD | THREE, OLD}, {GONE, GONE}},             /* the second, the first still open */
-        {{OLD | TWO, OLD | THREE, OLD}, {GONE, GONE}},             /* a sync that may never end */
-        {{TWO, THREE, OLD | TWO}, {GONE, GONE}},                   /* what it synced stays */
-        {{TWO, THREE, OLD | TWO}, {GONE | THERE, GONE}},           /* mkdir */
-        {{TWO, THREE, OLD | TWO}, {GONE, GONE | THERE}},           /* rename: with the mkdir, one change */
-        {{TWO, THREE, OLD | TWO}, {GONE, GONE | THERE}},           /* the directory's sync */
-        {{TWO, THREE, OLD | TWO}, {GONE, GONE | THERE}},           /* removal of what is surely there */
-        {{TWO, THREE | GONE, OLD | GONE}, {GONE, GONE | THERE}},   /* truncation: over what was not synced */
+        {{OLD | TWO, OLD, OLD}, {GONE, GONE}}, /* the first write */
+        /* the second, the first still open */
+        {{OLD | TWO, OLD | THREE, OLD}, {GONE, GONE}},
+        /* a sync that may never end */
+        {{OLD | TWO, OLD | THREE, OLD}, {GONE, GONE}},
+        /* what it synced stays */
+        {{TWO, THREE, OLD | TWO}, {GONE, GONE}},
+        {{TWO, THREE, OLD | TWO}, {GONE | THERE, GONE}}, /* mkdir */
+        /* rename: with the mkdir, one change */
+        {{TWO, THREE, OLD | TWO}, {GONE, GONE | THERE}},
+        /* the directory's sync */
+        {{TWO, THREE, OLD | TWO}, {GONE, GONE | THERE}},
+        /* removal of what is surely there */
+        {{TWO, THREE, OLD | TWO}, {GONE, GONE | THERE}},
+        /* truncation: over what was not synced */
+        {{TWO, THREE | GONE, OLD | GONE}, {GONE, GONE | THERE}},
     };
     CHECK_EQ(seen.count, COUNT_OF(want));
     for (int i = 0; i < seen.count && i < (int)COUNT_OF(want); i++) {
@@ -1012,8 +1022,8 @@ static void poll_for_ever(void *context)
     latch_release(&work->latch);
 }
 
-/* The waiter has let the latch go and not begun to wait when the wake comes: over the seeds that
- * happens, and is no deadlock. */
+/* The waiter has let the latch go and not begun to wait when the wake comes: over the seeds
+ * that happens, and is no deadlock. */
 static void set_and_wake(void *context)
 {
     struct work *work = context;

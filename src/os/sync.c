@@ -1,17 +1,17 @@
 /* sync.c - latches and conditions on the one primitive that waits, os_wait() and os_wake().
  *
- * The latch is Drepper's three-state futex mutex. The reader-writer latch keeps in one word the
- * number of readers, whether a writer has it, and whether somebody sleeps on the word. Two facts
- * keep wakes from getting lost:
+ * The latch is Drepper's three-state futex mutex. The reader-writer latch keeps in one word
+ * the number of readers, whether a writer has it, and whether somebody sleeps on the word.
+ * Two facts keep wakes from getting lost:
  *
- *   - Who sleeps on `word` saw it held and set WAITED with a compare-exchange, so the holder who
- *     frees it later sees WAITED, clears it and wakes all.
- *   - A reader that yields to a waiting writer sleeps on `writers_waiting`, whose every decrease
- *     is followed by a wake of all.
+ *   - Who sleeps on `word` saw it held and set WAITED with a compare-exchange, so the
+ *     holder who frees it later sees WAITED, clears it and wakes all.
+ *   - A reader that yields to a waiting writer sleeps on `writers_waiting`, whose every
+ *     decrease is followed by a wake of all.
  *
  * The condition's word is a sequence in steps of two; its lowest bit says that somebody may
- * sleep, so that telling nobody costs no system call. It is set under the latch that guards what
- * is waited for, hence whoever changes that under the latch sees it.
+ * sleep, so that telling nobody costs no system call. It is set under the latch that guards
+ * what is waited for, hence whoever changes that under the latch sees it.
  *
  * Sources  U. Drepper, Futexes Are Tricky, 2011.
  */
@@ -19,7 +19,8 @@
 
 #include "os/os_int.h"
 
-/* Rounds of os_spin() before a thread sleeps: some microseconds. A coroutine gains nothing. */
+/* Rounds of os_spin() before a thread sleeps: some microseconds. A coroutine gains
+ * nothing. */
 #define SPIN_ROUNDS 100
 
 static int spin_rounds(void)

@@ -1,15 +1,20 @@
-/* access.c - physical choices: indexes, what scans may prune by, join methods and sides, top-N. */
+/* access.c - physical choices: indexes, what scans may prune by, join methods and sides,
+ * top-N. */
 #include "plan/plan_int.h"
 
 /* ------------------------------------------------------------------- scans ---- */
 
-/* `column op value` with the column of this scan on the left and nothing of the scan on the right; NULL otherwise. */
-static kdk_status column_test(struct plan *plan, const struct rel *scan, const struct colset *made, struct expr *cond,
-                              enum fn_comparison *kind, uint32_t *column, struct expr **value, struct err *err)
+/* `column op value` with the column of this scan on the left and nothing of the scan on the
+ * right; NULL otherwise. */
+static kdk_status column_test(struct plan *plan, const struct rel *scan,
+                              const struct colset *made, struct expr *cond,
+                              enum fn_comparison *kind, uint32_t *column,
+                              struct expr **value, struct err *err)
 {
     kdk_status status = KDK_OK;
     *value = NULL;
-    if (cond->kind != EX_CALL || (*kind = fn_comparison_kind(cond->fn)) == CMP_NONE || *kind == CMP_NE)
+    if (cond->kind != EX_CALL || (*kind = fn_comparison_kind(cond->fn)) == CMP_NONE ||
+        *kind == CMP_NE)
         goto out;
     for (uint32_t side = 0; side < 2; side++) {
         struct expr *a = cond->args[side], *b = cond->args[1 - side];
@@ -20,8 +25,8 @@ static kdk_status column_test(struct plan *plan, const struct rel *scan, const s
         bool any = false;
         for (uint32_t w = 0; w < used.count; w++)
             any |= used.words[w] != 0;
-        if (any || b->is_volatile || b->can_fail || a->type.id != b->type.id || a->type.scale != b->type.scale ||
-            a->type.fixed != b->type.fixed)
+        if (any || b->is_volatile || b->can_fail || a->type.id != b->type.id ||
+            a->type.scale != b->type.scale || a->type.fixed != b->type.fixed)
             continue;
         for (uint32_t i = 0; i < scan->col_count; i++)
             if (scan->cols[i].id == a->column && scan->cols[i].column != ROWID_COLUMN) {
@@ -37,7 +42,8 @@ out:
     return status;
 }
 
-static kdk_status choose_index(struct plan *plan, struct rel *filter, struct rel *scan, struct err *err)
+static kdk_status choose_index(struct plan *plan, struct rel *filter, struct rel *scan,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct ctable *table = scan->table;
@@ -54,7 +60,8 @@ static kdk_status choose_index(struct plan *plan, struct rel *filter, struct rel
         /* Turned so that the column is on the left. */
         struct expr *turned = filter->conds[i];
         if (turned->args[0] == value) {
-            TRY_MEM(turned = plan_expr_compare(plan, kind, filter->conds[i]->args[1], value));
+            TRY_MEM(turned =
+                        plan_expr_compare(plan, kind, filter->conds[i]->args[1], value));
         }
         TRY(exprs_add(plan, &prune, turned, err));
     }
@@ -73,7 +80,8 @@ static kdk_status choose_index(struct plan *plan, struct rel *filter, struct rel
                 enum fn_comparison kind;
                 uint32_t column;
                 struct expr *value;
-                TRY(column_test(plan, scan, NULL, prune.list[i], &kind, &column, &value, err));
+                TRY(column_test(plan, scan, NULL, prune.list[i], &kind, &column, &value,
+                                err));
                 if (value && kind == CMP_EQ && column == index->columns[n]) {
                     eq[n] = value;
                     share *= plan_selectivity(plan, prune.list[i], scan);
@@ -88,7 +96,8 @@ static kdk_status choose_index(struct plan *plan, struct rel *filter, struct rel
                 enum fn_comparison kind;
                 uint32_t column;
                 struct expr *value;
-                TRY(column_test(plan, scan, NULL, prune.list[i], &kind, &column, &value, err));
+                TRY(column_test(plan, scan, NULL, prune.list[i], &kind, &column, &value,
+                                err));
                 if (!value || column != index->columns[n] || kind == CMP_EQ)
                     continue;
                 bool is_lower = kind == CMP_GT || kind == CMP_GE;
@@ -132,8 +141,9 @@ static bool same_form(struct ltype a, struct ltype b)
 }
 
 /* Is the condition an equation between the sides? *left and *right are its arguments so. */
-static kdk_status equation(struct plan *plan, struct expr *cond, const struct colset *l, const struct colset *r,
-                           struct expr **left, struct expr **right, bool *null_safe, struct err *err)
+static kdk_status equation(struct plan *plan, struct expr *cond, const struct colset *l,
+                           const struct colset *r, struct expr **left, struct expr **right,
+                           bool *null_safe, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct expr *e = cond;
@@ -152,7 +162,8 @@ static kdk_status equation(struct plan *plan, struct expr *cond, const struct co
         struct colset a = {0}, b = {0};
         TRY(plan_expr_used(plan, e->args[side], &a, err));
         TRY(plan_expr_used(plan, e->args[1 - side], &b, err));
-        if (colset_meets(&a, l) && !colset_meets(&a, r) && colset_meets(&b, r) && !colset_meets(&b, l)) {
+        if (colset_meets(&a, l) && !colset_meets(&a, r) && colset_meets(&b, r) &&
+            !colset_meets(&b, l)) {
             *left = e->args[side];
             *right = e->args[1 - side];
             goto out;
@@ -170,7 +181,8 @@ static kdk_status choose_join(struct plan *plan, struct rel *join, struct err *e
     bool *null_safe;
 
     TRY_ASSERT(join->join != JOIN_RIGHT);
-    if (join->join == JOIN_INNER && plan->env->optimize && plan_rows(plan, join->in[0]) < plan_rows(plan, join->in[1])) {
+    if (join->join == JOIN_INNER && plan->env->optimize &&
+        plan_rows(plan, join->in[0]) < plan_rows(plan, join->in[1])) {
         struct rel *swap = join->in[0];
         join->in[0] = join->in[1];
         join->in[1] = swap;
@@ -181,7 +193,8 @@ static kdk_status choose_join(struct plan *plan, struct rel *join, struct err *e
     for (uint32_t i = 0; i < join->cond_count; i++) {
         struct expr *a, *b, *cond = join->conds[i];
         bool safe;
-        /* A mark's conditions are three-valued; only those wrapped in IS TRUE just say which pairs there are. A single equation is itself the key. */
+        /* A mark's conditions are three-valued; only those wrapped in IS TRUE just say
+         * which pairs there are. A single equation is itself the key. */
         if (join->join == JOIN_MARK && join->cond_count > 1 && cond->kind != EX_IS_TRUE) {
             TRY(exprs_add(plan, &rest, cond, err));
             continue;
@@ -192,7 +205,8 @@ static kdk_status choose_join(struct plan *plan, struct rel *join, struct err *e
             TRY(exprs_add(plan, &rest, cond, err));
             continue;
         }
-        /* With nothing else to decide, a key's NULL would count as unknown: keep its two-valued form. */
+        /* With nothing else to decide, a key's NULL would count as unknown: keep its
+         * two-valued form. */
         if (wrapped && join->cond_count == 1)
             TRY(exprs_add(plan, &rest, cond, err));
         null_safe[left.count] = safe;
@@ -200,7 +214,8 @@ static kdk_status choose_join(struct plan *plan, struct rel *join, struct err *e
         TRY(exprs_add(plan, &right, b, err));
     }
     if (join->join == JOIN_MARK && left.count > 1 && !rest.count)
-        /* Several keys that are all IS TRUE: a condition is needed for the mark to be two-valued. */
+        /* Several keys that are all IS TRUE: a condition is needed for the mark to be
+         * two-valued. */
         for (uint32_t i = 0; i < join->cond_count; i++)
             TRY(exprs_add(plan, &rest, join->conds[i], err));
     join->phys.method = left.count ? JM_HASH : JM_NESTED;
@@ -212,11 +227,14 @@ static kdk_status choose_join(struct plan *plan, struct rel *join, struct err *e
     join->cond_count = rest.count;
     if (!left.count || !plan->env->optimize)
         goto out;
-    double left_rows = plan_rows(plan, join->in[0]), right_rows = plan_rows(plan, join->in[1]);
-    join->phys.build_left = (join->join == JOIN_SEMI || join->join == JOIN_ANTI) && left_rows < right_rows;
+    double left_rows = plan_rows(plan, join->in[0]),
+           right_rows = plan_rows(plan, join->in[1]);
+    join->phys.build_left =
+        (join->join == JOIN_SEMI || join->join == JOIN_ANTI) && left_rows < right_rows;
     /* Where the built side is the larger one, few rows would be dropped. */
     if (join->join == JOIN_INNER || join->join == JOIN_SEMI || join->phys.build_left)
-        join->phys.pass_keys = join->phys.build_left ? left_rows < right_rows : right_rows < left_rows;
+        join->phys.pass_keys =
+            join->phys.build_left ? left_rows < right_rows : right_rows < left_rows;
 out:
     return status;
 }

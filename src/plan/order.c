@@ -1,7 +1,9 @@
 /* order.c - how many rows, and in which order inner joins are done.
  *
- * Estimates are textbook ones (Selinger et al., SIGMOD 1979): distinct values and bounds where the tables know them, fixed shares where not. A region of inner joins is flattened and joined greedily (Fegaras'
- * GOO): always the pair that gives the fewest rows, cross products last.
+ * Estimates are textbook ones (Selinger et al., SIGMOD 1979): distinct values and bounds
+ * where the tables know them, fixed shares where not. A region of inner joins is flattened
+ * and joined greedily (Fegaras' GOO): always the pair that gives the fewest rows, cross
+ * products last.
  */
 #include <math.h>
 
@@ -23,7 +25,9 @@ static const struct rel *made_by(const struct rel *rel, colid id, uint32_t *colu
     if (rel->kind == REL_PROJECT || rel->kind == REL_AGG) {
         for (uint32_t i = 0; i < rel->col_count; i++)
             if (rel->cols[i].id == id)
-                return rel->cols[i].expr->kind == EX_COLUMN ? made_by(rel->in[0], rel->cols[i].expr->column, column) : NULL;
+                return rel->cols[i].expr->kind == EX_COLUMN
+                           ? made_by(rel->in[0], rel->cols[i].expr->column, column)
+                           : NULL;
         return NULL;
     }
     if (rel->kind == REL_CTE_REF) {
@@ -45,28 +49,34 @@ static const struct rel *made_by(const struct rel *rel, colid id, uint32_t *colu
 
 static double table_rows(struct plan *plan, const struct ctable *table)
 {
-    double rows = plan->env->table_rows ? plan->env->table_rows(plan->env->context, table) : 1000;
+    double rows =
+        plan->env->table_rows ? plan->env->table_rows(plan->env->context, table) : 1000;
     return rows < 1 ? 1 : rows;
 }
 
-static double column_distinct(struct plan *plan, const struct ctable *table, uint32_t column)
+static double column_distinct(struct plan *plan, const struct ctable *table,
+                              uint32_t column)
 {
     double rows = table_rows(plan, table), distinct = 0;
     int128 lo, hi;
     for (uint32_t i = 0; i < table->index_count; i++)
-        if (table->indexes[i]->unique && table->indexes[i]->column_count == 1 && table->indexes[i]->columns[0] == column)
+        if (table->indexes[i]->unique && table->indexes[i]->column_count == 1 &&
+            table->indexes[i]->columns[0] == column)
             return rows;
     if (plan->env->column_distinct)
         distinct = plan->env->column_distinct(plan->env->context, table, column);
     if (distinct <= 0) {
         distinct = rows / 10 < 10 ? MIN(rows, 10) : rows / 10;
-        if (plan->env->column_bounds && plan->env->column_bounds(plan->env->context, table, column, &lo, &hi) && hi >= lo)
+        if (plan->env->column_bounds &&
+            plan->env->column_bounds(plan->env->context, table, column, &lo, &hi) &&
+            hi >= lo)
             distinct = MIN(rows, (double)(hi - lo) + 1);
     }
     return distinct < 1 ? 1 : distinct;
 }
 
-static double distinct_of(struct plan *plan, const struct expr *e, struct rel *rel, double rows)
+static double distinct_of(struct plan *plan, const struct expr *e, struct rel *rel,
+                          double rows)
 {
     uint32_t column;
     const struct rel *scan = e->kind == EX_COLUMN ? made_by(rel, e->column, &column) : NULL;
@@ -90,14 +100,17 @@ static bool constant(const struct expr *e, int128 *value)
     return false;
 }
 
-static double range_share(struct plan *plan, const struct expr *column, const struct expr *bound, enum fn_comparison kind,
+static double range_share(struct plan *plan, const struct expr *column,
+                          const struct expr *bound, enum fn_comparison kind,
                           struct rel *rel)
 {
     uint32_t at;
     int128 lo, hi, value;
-    const struct rel *scan = column->kind == EX_COLUMN ? made_by(rel, column->column, &at) : NULL;
+    const struct rel *scan =
+        column->kind == EX_COLUMN ? made_by(rel, column->column, &at) : NULL;
     if (!scan || !constant(bound, &value) || !plan->env->column_bounds ||
-        !plan->env->column_bounds(plan->env->context, scan->table, at, &lo, &hi) || hi <= lo)
+        !plan->env->column_bounds(plan->env->context, scan->table, at, &lo, &hi) ||
+        hi <= lo)
         return 0.33;
     double below = ((double)value - (double)lo) / ((double)hi - (double)lo);
     below = below < 0 ? 0 : below > 1 ? 1 : below;
@@ -138,14 +151,16 @@ double plan_selectivity(struct plan *plan, const struct expr *cond, struct rel *
         bool a_column = a->kind == EX_COLUMN, b_column = b->kind == EX_COLUMN;
         if (kind == CMP_EQ) {
             if (a_column && b_column) {
-                double x = distinct_of(plan, a, rel, rows), y = distinct_of(plan, b, rel, rows);
+                double x = distinct_of(plan, a, rel, rows),
+                       y = distinct_of(plan, b, rel, rows);
                 return 1 / MAX(x, y);
             }
             return 1 / distinct_of(plan, a_column ? a : b, rel, rows);
         }
         if (kind == CMP_NE)
             return 0.9;
-        return a_column ? range_share(plan, a, b, kind, rel) : range_share(plan, b, a, fn_comparison_commuted(kind), rel);
+        return a_column ? range_share(plan, a, b, kind, rel)
+                        : range_share(plan, b, a, fn_comparison_commuted(kind), rel);
     }
     case EX_COLUMN:
     case EX_PARAM:
@@ -162,7 +177,8 @@ double plan_selectivity(struct plan *plan, const struct expr *cond, struct rel *
 /* Of a join condition that is no equation, between two inputs of l and r rows. */
 static double other_share(const struct expr *cond, double l, double r)
 {
-    if (cond->kind == EX_IS_TRUE || (cond->kind == EX_NOT && cond->args[0]->kind == EX_IS_DISTINCT))
+    if (cond->kind == EX_IS_TRUE ||
+        (cond->kind == EX_NOT && cond->args[0]->kind == EX_IS_DISTINCT))
         return 1 / MAX(1, MIN(l, r));
     if (cond->kind == EX_OR)
         return 0.1;
@@ -180,7 +196,8 @@ struct key_side {
 static void key_side_add(struct plan *plan, struct key_side *side, const struct expr *e)
 {
     uint32_t column = 0;
-    const struct rel *scan = e->kind == EX_COLUMN ? made_by(side->rel, e->column, &column) : NULL;
+    const struct rel *scan =
+        e->kind == EX_COLUMN ? made_by(side->rel, e->column, &column) : NULL;
     double distinct = scan ? column_distinct(plan, scan->table, column) : side->rows / 10;
     side->distinct *= MAX(1, MIN(distinct, side->rows));
     side->scan = scan && (!side->count || side->scan == scan) ? scan : NULL;
@@ -208,19 +225,23 @@ static bool key_side_unique(const struct key_side *side)
     return false;
 }
 
-/* The share of all pairs of rows that equal keys leave. Several keys are seldom independent: what refers to a whole key of a table finds one row of
- * all that the table has; otherwise there are at most as many different keys as rows. */
+/* The share of all pairs of rows that equal keys leave. Several keys are seldom
+ * independent: what refers to a whole key of a table finds one row of all that the table
+ * has; otherwise there are at most as many different keys as rows. */
 struct key_pairs {
     struct key_side side[2];
     uint32_t count;
 };
 
-static struct key_pairs key_pairs_of(struct rel *left, struct rel *right, double l, double r)
+static struct key_pairs key_pairs_of(struct rel *left, struct rel *right, double l,
+                                     double r)
 {
-    return (struct key_pairs){.side = {{.rel = left, .rows = l, .distinct = 1}, {.rel = right, .rows = r, .distinct = 1}}};
+    return (struct key_pairs){.side = {{.rel = left, .rows = l, .distinct = 1},
+                                       {.rel = right, .rows = r, .distinct = 1}}};
 }
 
-static void key_pairs_add(struct plan *plan, struct key_pairs *pairs, const struct expr *left, const struct expr *right)
+static void key_pairs_add(struct plan *plan, struct key_pairs *pairs,
+                          const struct expr *left, const struct expr *right)
 {
     key_side_add(plan, &pairs->side[0], left);
     key_side_add(plan, &pairs->side[1], right);
@@ -254,11 +275,13 @@ static bool makes_some(const struct rel *rel, const struct expr *e)
 }
 
 /* Adds an equation, whichever way round; false: it is none. */
-static bool key_pairs_try(struct plan *plan, struct key_pairs *pairs, const struct expr *cond)
+static bool key_pairs_try(struct plan *plan, struct key_pairs *pairs,
+                          const struct expr *cond)
 {
     if (cond->kind != EX_CALL || fn_comparison_kind(cond->fn) != CMP_EQ)
         return false;
-    bool turned = makes_some(pairs->side[1].rel, cond->args[0]) || makes_some(pairs->side[0].rel, cond->args[1]);
+    bool turned = makes_some(pairs->side[1].rel, cond->args[0]) ||
+                  makes_some(pairs->side[0].rel, cond->args[1]);
     key_pairs_add(plan, pairs, cond->args[turned], cond->args[!turned]);
     return true;
 }
@@ -387,8 +410,10 @@ static uint32_t joined_count(const struct rel *rel, uint32_t most)
     return left + joined_count(rel->in[1], most - left);
 }
 
-/* Adds at most `room` relations: what has more becomes one, with a region of its own below. */
-static kdk_status flatten(struct plan *plan, struct region *region, struct rel *rel, uint32_t room, struct err *err)
+/* Adds at most `room` relations: what has more becomes one, with a region of its own
+ * below. */
+static kdk_status flatten(struct plan *plan, struct region *region, struct rel *rel,
+                          uint32_t room, struct err *err)
 {
     kdk_status status = KDK_OK;
     if (rel->kind == REL_JOIN && rel->join == JOIN_INNER && room > 1) {
@@ -396,7 +421,10 @@ static kdk_status flatten(struct plan *plan, struct region *region, struct rel *
         TRY(flatten(plan, region, rel->in[0], left, err));
         TRY(flatten(plan, region, rel->in[1], room - left, err));
         for (uint32_t i = 0; i < rel->cond_count; i++)
-            TRY(exprs_add(plan, rel->conds[i]->can_fail || rel->conds[i]->is_volatile ? &region->last : &region->conds,
+            TRY(exprs_add(plan,
+                          rel->conds[i]->can_fail || rel->conds[i]->is_volatile
+                              ? &region->last
+                              : &region->conds,
                           rel->conds[i], err));
         goto out;
     }
@@ -407,7 +435,8 @@ out:
 }
 
 /* Names no column of another relation of the region. Columns from outside do not matter. */
-static bool ready(const struct region *region, const struct colset *used, uint32_t a, uint32_t b)
+static bool ready(const struct region *region, const struct colset *used, uint32_t a,
+                  uint32_t b)
 {
     for (uint32_t r = 0; r < region->count; r++)
         if (region->rels[r] && r != a && r != b && colset_meets(used, &region->made[r]))
@@ -415,15 +444,19 @@ static bool ready(const struct region *region, const struct colset *used, uint32
     return true;
 }
 
-/* Rows of joining a and b with all conditions that they make ready; *connected: there is one. */
-static void joined_rows(struct plan *plan, struct region *region, uint32_t a, uint32_t b, double *rows, bool *connected)
+/* Rows of joining a and b with all conditions that they make ready; *connected: there is
+ * one. */
+static void joined_rows(struct plan *plan, struct region *region, uint32_t a, uint32_t b,
+                        double *rows, bool *connected)
 {
-    struct key_pairs pairs = key_pairs_of(region->rels[a], region->rels[b], region->rows[a], region->rows[b]);
+    struct key_pairs pairs =
+        key_pairs_of(region->rels[a], region->rels[b], region->rows[a], region->rows[b]);
     double share = 1;
     *connected = false;
     for (uint32_t i = 0; i < region->conds.count; i++) {
         const struct colset *used = &region->used[i];
-        if (!colset_meets(used, &region->made[a]) || !colset_meets(used, &region->made[b]) || !ready(region, used, a, b))
+        if (!colset_meets(used, &region->made[a]) ||
+            !colset_meets(used, &region->made[b]) || !ready(region, used, a, b))
             continue;
         *connected = true;
         if (!key_pairs_try(plan, &pairs, region->conds.list[i]))
@@ -432,7 +465,8 @@ static void joined_rows(struct plan *plan, struct region *region, uint32_t a, ui
     *rows = region->rows[a] * region->rows[b] * share * key_pairs_share(plan, &pairs);
 }
 
-static kdk_status join_pair(struct plan *plan, struct region *region, uint32_t a, uint32_t b, double rows, struct err *err)
+static kdk_status join_pair(struct plan *plan, struct region *region, uint32_t a,
+                            uint32_t b, double rows, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct rel *join;
@@ -471,7 +505,8 @@ static kdk_status order_region(struct plan *plan, struct rel **slot, struct err 
         TRY(plan_rel_visible(plan, region->rels[i], &region->made[i], err));
         region->rows[i] = plan_rows(plan, region->rels[i]);
     }
-    TRY_MEM(region->used = ARENA_ARRAY(plan->arena, struct colset, region->conds.count + 1));
+    TRY_MEM(region->used =
+                ARENA_ARRAY(plan->arena, struct colset, region->conds.count + 1));
     for (uint32_t i = 0; i < region->conds.count; i++)
         TRY(plan_expr_used(plan, region->conds.list[i], &region->used[i], err));
     left = region->count;
@@ -486,7 +521,8 @@ static kdk_status order_region(struct plan *plan, struct rel **slot, struct err 
                 if (!region->rels[a] || !region->rels[b])
                     continue;
                 joined_rows(plan, region, a, b, &rows, &connected);
-                if (best < 0 || (connected && !best_connected) || (connected == best_connected && rows < best)) {
+                if (best < 0 || (connected && !best_connected) ||
+                    (connected == best_connected && rows < best)) {
                     best = rows;
                     best_a = a;
                     best_b = b;

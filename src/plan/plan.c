@@ -20,7 +20,8 @@ static void number(struct rel *rel, uint32_t *next)
 }
 
 /* In the tiny build every plan is looked over after each pass. */
-static kdk_status checked(const struct bound_stmt *stmt, const char *pass, struct arena *arena, struct err *err)
+static kdk_status checked(const struct bound_stmt *stmt, const char *pass,
+                          struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_TINY ? bound_check(stmt, arena, err) : KDK_OK;
     if (status != KDK_OK)
@@ -28,7 +29,8 @@ static kdk_status checked(const struct bound_stmt *stmt, const char *pass, struc
     return status;
 }
 
-kdk_status plan_optimize(struct bound_stmt *stmt, const struct plan_env *env, struct arena *arena, struct err *err)
+kdk_status plan_optimize(struct bound_stmt *stmt, const struct plan_env *env,
+                         struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct plan plan = {.stmt = stmt, .env = env, .arena = arena};

@@ -1,7 +1,10 @@
-/* push.c - conditions go down to where their columns are made; outer joins that a condition makes inner ones become so.
+/* push.c - conditions go down to where their columns are made; outer joins that a condition
+ * makes inner ones become so.
  *
- * A condition that can fail or is volatile stays where it stands (P2): only whether it is evaluated together with others is left open, and those that cannot fail come first. From a disjunction over several tables come
- * the conditions that all its arms share, and for each side of a join the disjunction of what its arms ask of that side alone.
+ * A condition that can fail or is volatile stays where it stands (P2): only whether it is
+ * evaluated together with others is left open, and those that cannot fail come first. From
+ * a disjunction over several tables come the conditions that all its arms share, and for
+ * each side of a join the disjunction of what its arms ask of that side alone.
  */
 #include "plan/plan_int.h"
 
@@ -83,7 +86,8 @@ static bool rejects_null(const struct expr *e, const struct colset *set)
 /* --------------------------------------------------------------- disjunctions ---- */
 
 /* (a and x) or (a and y) is a and (x or y). */
-static kdk_status factor(struct plan *plan, struct expr *or, struct exprs *out, struct err *err)
+static kdk_status factor(struct plan *plan, struct expr * or, struct exprs *out,
+                         struct err *err)
 {
     kdk_status status = KDK_OK;
     struct exprs *arms, common = {0};
@@ -136,8 +140,8 @@ out:
 }
 
 /* What a disjunction over both sides asks of one side alone, or NULL. */
-static kdk_status implied(struct plan *plan, const struct expr *or, const struct colset *side, struct expr **out,
-                          struct err *err)
+static kdk_status implied(struct plan *plan, const struct expr * or,
+                          const struct colset *side, struct expr **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct expr *made;
@@ -152,7 +156,8 @@ static kdk_status implied(struct plan *plan, const struct expr *or, const struct
         for (uint32_t k = 0; k < arm.count; k++) {
             struct colset used = {0};
             TRY(plan_expr_used(plan, arm.list[k], &used, err));
-            if (movable(arm.list[k]) && colset_covers(side, &used) && colset_meets(side, &used))
+            if (movable(arm.list[k]) && colset_covers(side, &used) &&
+                colset_meets(side, &used))
                 TRY(exprs_add(plan, &own, arm.list[k], err));
         }
         if (!own.count)
@@ -166,10 +171,13 @@ out:
 
 /* ------------------------------------------------------------------ pushing ---- */
 
-static kdk_status push_down(struct plan *plan, struct rel **slot, struct exprs *conds, struct err *err);
+static kdk_status push_down(struct plan *plan, struct rel **slot, struct exprs *conds,
+                            struct err *err);
 
-/* The condition over a projection's (or group's) input, or NULL if a column it names is not to be computed there. */
-static struct expr *substitute(struct plan *plan, const struct expr *e, const struct rel *rel, bool *ok)
+/* The condition over a projection's (or group's) input, or NULL if a column it names is not
+ * to be computed there. */
+static struct expr *substitute(struct plan *plan, const struct expr *e,
+                               const struct rel *rel, bool *ok)
 {
     if (e->kind == EX_COLUMN) {
         for (uint32_t i = 0; i < rel->col_count; i++)
@@ -192,8 +200,8 @@ static struct expr *substitute(struct plan *plan, const struct expr *e, const st
     return copy;
 }
 
-static kdk_status through_columns(struct plan *plan, struct rel *rel, struct exprs *conds, struct exprs *below,
-                                  struct exprs *above, struct err *err)
+static kdk_status through_columns(struct plan *plan, struct rel *rel, struct exprs *conds,
+                                  struct exprs *below, struct exprs *above, struct err *err)
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < conds->count; i++) {
@@ -215,7 +223,8 @@ out:
     return status;
 }
 
-static kdk_status push_join(struct plan *plan, struct rel **slot, struct exprs *conds, struct err *err)
+static kdk_status push_join(struct plan *plan, struct rel **slot, struct exprs *conds,
+                            struct err *err)
 {
     kdk_status status = KDK_OK;
     struct rel *rel = *slot;
@@ -280,14 +289,17 @@ static kdk_status push_join(struct plan *plan, struct rel **slot, struct exprs *
     TRY(push_down(plan, &rel->in[0], &to_left, err));
     TRY(push_down(plan, &rel->in[1], &to_right, err));
 
-    /* A selective semi or anti join moves to the side of an inner join that it asks about. */
-    if ((rel->join == JOIN_SEMI || rel->join == JOIN_ANTI) && rel->in[0]->kind == REL_JOIN && rel->in[0]->join == JOIN_INNER) {
+    /* A selective semi or anti join moves to the side of an inner join that it asks
+     * about. */
+    if ((rel->join == JOIN_SEMI || rel->join == JOIN_ANTI) &&
+        rel->in[0]->kind == REL_JOIN && rel->in[0]->join == JOIN_INNER) {
         struct rel *join = rel->in[0];
         struct colset used = {0};
         bool fails = false;
         for (uint32_t i = 0; i < rel->cond_count; i++) {
             TRY(plan_expr_used(plan, rel->conds[i], &used, err));
-            fails |= !movable(rel->conds[i]); /* Not on rows that the other join would drop (R3). */
+            /* Not on rows that the other join would drop (R3). */
+            fails |= !movable(rel->conds[i]);
         }
         for (uint32_t side = 0; side < 2; side++) {
             struct colset made = {0}, other = {0};
@@ -309,7 +321,8 @@ out:
     return status;
 }
 
-static kdk_status push_down(struct plan *plan, struct rel **slot, struct exprs *conds, struct err *err)
+static kdk_status push_down(struct plan *plan, struct rel **slot, struct exprs *conds,
+                            struct err *err)
 {
     kdk_status status = KDK_OK;
     struct rel *rel = *slot;
@@ -328,7 +341,8 @@ static kdk_status push_down(struct plan *plan, struct rel **slot, struct exprs *
                 TRY(factor(plan, split.list[k], &parts, err));
             for (uint32_t k = 0; k < parts.count; k++)
                 if (!plan_expr_is_true(parts.list[k]))
-                    TRY(exprs_add(plan, movable(parts.list[k]) ? &below : &above, parts.list[k], err));
+                    TRY(exprs_add(plan, movable(parts.list[k]) ? &below : &above,
+                                  parts.list[k], err));
         }
         TRY(push_down(plan, &rel->in[0], &below, err));
         TRY(plan_rel_filter(plan, rel->in[0], &above, slot, err));
@@ -348,9 +362,11 @@ static kdk_status push_down(struct plan *plan, struct rel **slot, struct exprs *
         break;
     case REL_DISTINCT:
     case REL_SORT:
-        if (rel->kind == REL_DISTINCT ? rel->key_count == 0 : !rel->limit && !rel->count_offset) {
+        if (rel->kind == REL_DISTINCT ? rel->key_count == 0
+                                      : !rel->limit && !rel->count_offset) {
             for (uint32_t i = 0; i < conds->count; i++)
-                TRY(exprs_add(plan, movable(conds->list[i]) ? &below : &above, conds->list[i], err));
+                TRY(exprs_add(plan, movable(conds->list[i]) ? &below : &above,
+                              conds->list[i], err));
         } else {
             above = *conds;
         }
@@ -365,7 +381,8 @@ static kdk_status push_down(struct plan *plan, struct rel **slot, struct exprs *
             struct exprs copies = {0};
             struct colmap map = {0};
             for (uint32_t c = 0; c < rel->col_count; c++)
-                TRY(colmap_add(plan, &map, rel->cols[c].id, side ? rel->right[c] : rel->left[c], err));
+                TRY(colmap_add(plan, &map, rel->cols[c].id,
+                               side ? rel->right[c] : rel->left[c], err));
             for (uint32_t i = 0; i < conds->count; i++) {
                 struct expr *copy;
                 if (!movable(conds->list[i]))

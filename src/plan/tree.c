@@ -42,7 +42,8 @@ bool colset_covers(const struct colset *all, const struct colset *part)
 
 /* -------------------------------------------------------------------- walks ---- */
 
-kdk_status plan_rel_each_expr(struct rel *rel, expr_slot_fn each, void *context, struct err *err)
+kdk_status plan_rel_each_expr(struct rel *rel, expr_slot_fn each, void *context,
+                              struct err *err)
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < rel->col_count; i++)
@@ -100,7 +101,8 @@ static kdk_status deep_subqueries(struct deep *deep, struct expr *expr, struct e
     for (uint32_t i = 0; i < expr->arg_count; i++)
         TRY(deep_subqueries(deep, expr->args[i], err));
     if (expr->kind == EX_SUBQUERY)
-        TRY(plan_rel_each_expr_deep(deep->plan, expr->sub.rel, deep->each, deep->context, err));
+        TRY(plan_rel_each_expr_deep(deep->plan, expr->sub.rel, deep->each, deep->context,
+                                    err));
 out:
     return status;
 }
@@ -115,7 +117,8 @@ out:
     return status;
 }
 
-kdk_status plan_rel_each_expr_deep(struct plan *plan, struct rel *rel, expr_slot_fn each, void *context, struct err *err)
+kdk_status plan_rel_each_expr_deep(struct plan *plan, struct rel *rel, expr_slot_fn each,
+                                   void *context, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct deep deep = {plan, each, context};
@@ -129,7 +132,8 @@ out:
     return status;
 }
 
-kdk_status plan_expr_used(struct plan *plan, const struct expr *expr, struct colset *set, struct err *err)
+kdk_status plan_expr_used(struct plan *plan, const struct expr *expr, struct colset *set,
+                          struct err *err)
 {
     kdk_status status = KDK_OK;
     if (expr->kind == EX_COLUMN)
@@ -142,12 +146,14 @@ out:
     return status;
 }
 
-kdk_status colset_add_expr(struct plan *plan, struct colset *set, const struct expr *expr, struct err *err)
+kdk_status colset_add_expr(struct plan *plan, struct colset *set, const struct expr *expr,
+                           struct err *err)
 {
     return plan_expr_used(plan, expr, set, err);
 }
 
-kdk_status plan_rel_made(struct plan *plan, const struct rel *rel, struct colset *set, struct err *err)
+kdk_status plan_rel_made(struct plan *plan, const struct rel *rel, struct colset *set,
+                         struct err *err)
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < rel->col_count; i++)
@@ -172,7 +178,8 @@ out:
     return status;
 }
 
-kdk_status plan_rel_visible(struct plan *plan, const struct rel *rel, struct colset *set, struct err *err)
+kdk_status plan_rel_visible(struct plan *plan, const struct rel *rel, struct colset *set,
+                            struct err *err)
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < rel->col_count; i++)
@@ -229,7 +236,8 @@ static kdk_status used_slot(void *context, struct expr **slot, struct err *err)
     return plan_expr_used(used->plan, *slot, used->set, err);
 }
 
-static kdk_status rel_used(struct plan *plan, const struct rel *rel, struct colset *set, struct err *err)
+static kdk_status rel_used(struct plan *plan, const struct rel *rel, struct colset *set,
+                           struct err *err)
 {
     kdk_status status = KDK_OK;
     struct used used = {plan, set};
@@ -243,7 +251,8 @@ out:
     return status;
 }
 
-kdk_status plan_rel_free(struct plan *plan, const struct rel *rel, struct colset *set, struct err *err)
+kdk_status plan_rel_free(struct plan *plan, const struct rel *rel, struct colset *set,
+                         struct err *err)
 {
     kdk_status status = KDK_OK;
     struct colset used = {0}, made = {0};
@@ -258,7 +267,8 @@ out:
 
 /* ------------------------------------------------------------------- making ---- */
 
-kdk_status exprs_add(struct plan *plan, struct exprs *list, struct expr *expr, struct err *err)
+kdk_status exprs_add(struct plan *plan, struct exprs *list, struct expr *expr,
+                     struct err *err)
 {
     if (list->count == list->room) {
         uint32_t room = list->room ? list->room * 2 : 8;
@@ -274,7 +284,8 @@ kdk_status exprs_add(struct plan *plan, struct exprs *list, struct expr *expr, s
     return KDK_OK;
 }
 
-kdk_status exprs_add_split(struct plan *plan, struct exprs *list, struct expr *expr, struct err *err)
+kdk_status exprs_add_split(struct plan *plan, struct exprs *list, struct expr *expr,
+                           struct err *err)
 {
     kdk_status status = KDK_OK;
     if (expr->kind != EX_AND)
@@ -285,7 +296,8 @@ out:
     return status;
 }
 
-struct rel *plan_rel_new(struct plan *plan, enum rel_kind kind, struct rel *left, struct rel *right)
+struct rel *plan_rel_new(struct plan *plan, enum rel_kind kind, struct rel *left,
+                         struct rel *right)
 {
     struct rel *rel = ARENA_NEW(plan->arena, struct rel);
     if (rel) {
@@ -296,7 +308,8 @@ struct rel *plan_rel_new(struct plan *plan, enum rel_kind kind, struct rel *left
     return rel;
 }
 
-struct expr *plan_expr_new(struct plan *plan, enum expr_kind kind, struct ltype type, uint32_t arg_count)
+struct expr *plan_expr_new(struct plan *plan, enum expr_kind kind, struct ltype type,
+                           uint32_t arg_count)
 {
     struct expr *expr = ARENA_NEW(plan->arena, struct expr);
     if (expr) {
@@ -326,7 +339,8 @@ void plan_expr_flags(struct expr *expr)
     }
 }
 
-struct expr *plan_expr_compare(struct plan *plan, enum fn_comparison kind, struct expr *a, struct expr *b)
+struct expr *plan_expr_compare(struct plan *plan, enum fn_comparison kind, struct expr *a,
+                               struct expr *b)
 {
     struct expr *expr = plan_expr_new(plan, EX_CALL, LTYPE(BOOLEAN), 2);
     if (expr) {
@@ -367,12 +381,13 @@ struct expr *plan_expr_copy(struct plan *plan, const struct expr *expr)
 
 bool plan_expr_equal(const struct expr *a, const struct expr *b)
 {
-    if (a->kind != b->kind || !ltype_equal(a->type, b->type) || a->arg_count != b->arg_count || a->is_volatile ||
-        b->is_volatile)
+    if (a->kind != b->kind || !ltype_equal(a->type, b->type) ||
+        a->arg_count != b->arg_count || a->is_volatile || b->is_volatile)
         return false;
     switch (a->kind) {
     case EX_CONST:
-        if (a->value.null != b->value.null || (!a->value.null && datum_compare(a->type, &a->value, &b->value) != 0))
+        if (a->value.null != b->value.null ||
+            (!a->value.null && datum_compare(a->type, &a->value, &b->value) != 0))
             return false;
         break;
     case EX_COLUMN:
@@ -423,7 +438,8 @@ bool plan_expr_has_subquery(const struct expr *expr)
 
 bool plan_expr_is_true(const struct expr *expr)
 {
-    return expr->kind == EX_CONST && expr->type.id == LT_BOOLEAN && !expr->value.null && expr->value.i;
+    return expr->kind == EX_CONST && expr->type.id == LT_BOOLEAN && !expr->value.null &&
+           expr->value.i;
 }
 
 colid plan_colid_new(struct plan *plan)
@@ -431,7 +447,8 @@ colid plan_colid_new(struct plan *plan)
     return plan->stmt->colid_next++;
 }
 
-kdk_status plan_rel_filter(struct plan *plan, struct rel *in, const struct exprs *conds, struct rel **out, struct err *err)
+kdk_status plan_rel_filter(struct plan *plan, struct rel *in, const struct exprs *conds,
+                           struct rel **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct exprs all = {0};
@@ -456,7 +473,8 @@ out:
 
 /* ----------------------------------------------------------------- renaming ---- */
 
-kdk_status colmap_add(struct plan *plan, struct colmap *map, colid from, colid to, struct err *err)
+kdk_status colmap_add(struct plan *plan, struct colmap *map, colid from, colid to,
+                      struct err *err)
 {
     if (map->count == map->room) {
         uint32_t room = map->room ? map->room * 2 : 8;
@@ -499,7 +517,8 @@ static kdk_status rename_slot(void *context, struct expr **slot, struct err *err
     return KDK_OK;
 }
 
-kdk_status plan_rel_rename_free(struct plan *plan, struct rel *rel, const struct colmap *map, struct err *err)
+kdk_status plan_rel_rename_free(struct plan *plan, struct rel *rel,
+                                const struct colmap *map, struct err *err)
 {
     return plan_rel_each_expr_deep(plan, rel, rename_slot, (void *)(uintptr_t)map, err);
 }

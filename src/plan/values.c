@@ -2,7 +2,8 @@
 #include "plan/plan_int.h"
 
 /* New ids for the columns of one of several that are appended. */
-static kdk_status columns_anew(struct plan *plan, const struct rel *like, struct rel *rel, struct err *err)
+static kdk_status columns_anew(struct plan *plan, const struct rel *like, struct rel *rel,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     TRY_MEM(rel->cols = ARENA_ARRAY(plan->arena, struct relcol, like->col_count + 1));
@@ -15,7 +16,8 @@ out:
     return status;
 }
 
-static kdk_status append(struct plan *plan, const struct rel *values, struct rel *first, struct rel *second, struct rel **out, struct err *err)
+static kdk_status append(struct plan *plan, const struct rel *values, struct rel *first,
+                         struct rel *second, struct rel **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct rel *both;
@@ -34,8 +36,9 @@ out:
     return status;
 }
 
-/* VALUES with subqueries: each row that has one becomes a projection of an empty row, rows between them stay together; all are appended, as a tree
- * that is no deeper than it must be. */
+/* VALUES with subqueries: each row that has one becomes a projection of an empty row, rows
+ * between them stay together; all are appended, as a tree that is no deeper than it must
+ * be. */
 kdk_status plan_values_to_projects(struct plan *plan, struct rel **slot, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -62,7 +65,9 @@ kdk_status plan_values_to_projects(struct plan *plan, struct rel **slot, struct 
         }
         plain = NULL;
         if (++projects > SQL_DEPTH_MAX) /* Each is an operator, with its memory. */
-            TRY(err_set(err, KDK_TOO_COMPLEX, "VALUES can have at most %u rows with subqueries", (unsigned)SQL_DEPTH_MAX));
+            TRY(err_set(err, KDK_TOO_COMPLEX,
+                        "VALUES can have at most %u rows with subqueries",
+                        (unsigned)SQL_DEPTH_MAX));
         TRY_MEM(one->rows = ARENA_ARRAY(plan->arena, struct expr **, 1));
         TRY_MEM(row = plan_rel_new(plan, REL_PROJECT, one, NULL));
         TRY(columns_anew(plan, values, row, err));

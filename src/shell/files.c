@@ -1,4 +1,5 @@
-/* files.c - `kodiak files DATABASE`: the block files with their tables, rows, strips and sizes, and the log. */
+/* files.c - `kodiak files DATABASE`: the block files with their tables, rows, strips and
+ * sizes, and the log. */
 #include "shell/shell.h"
 
 #include <string.h>

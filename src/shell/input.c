@@ -1,11 +1,14 @@
-/* input.c - bytes from a text, a file, a pipe or a terminal, cut into statements, dot commands and COPY data.
+/* input.c - bytes from a text, a file, a pipe or a terminal, cut into statements, dot
+ * commands and COPY data.
  *
- * Statements are found by kdk_statement_length(), so that the shell's idea of a statement is the database's. A statement is given out as soon as
- * its semicolon is here: nothing is read while a complete one is at hand, and a read never waits for more than it got. Text that has no
- * end yet is searched again only when a new semicolon came, and reads grow with what is pending, so that a long
- * statement costs time in proportion to its length.
+ * Statements are found by kdk_statement_length(), so that the shell's idea of a statement
+ * is the database's. A statement is given out as soon as its semicolon is here: nothing is
+ * read while a complete one is at hand, and a read never waits for more than it got. Text
+ * that has no end yet is searched again only when a new semicolon came, and reads grow with
+ * what is pending, so that a long statement costs time in proportion to its length.
  *
- * At the end of the input what is left runs as a statement without its semicolon, as psql does.
+ * At the end of the input what is left runs as a statement without its semicolon, as psql
+ * does.
  */
 #include "shell/shell.h"
 
@@ -139,7 +142,8 @@ bool input_is_fresh(const struct input *in)
     return left(in) == 0;
 }
 
-/* Steps over blanks, semicolons alone and whole comment lines. False: it needs more text to know. */
+/* Steps over blanks, semicolons alone and whole comment lines. False: it needs more text to
+ * know. */
 static bool skip_blanks(struct input *in)
 {
     for (;;) {
@@ -251,7 +255,8 @@ enum input_kind input_next(struct input *in, const char **text, size_t *bytes,
 
 /* ------------------------------------------------------------------ COPY data ---- */
 
-/* Data begin on the line after COPY's; what else stands on COPY's line is SQL, and waits. */
+/* Data begin on the line after COPY's; what else stands on COPY's line is SQL, and
+ * waits. */
 static bool data_begin(struct input *in)
 {
     const char *end, *at;

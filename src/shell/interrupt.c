@@ -1,7 +1,10 @@
 /* interrupt.c - SIGINT ends the statement, not the shell.
  *
- * The handler stores a flag, calls kdk_interrupt(), which is made for that, and writes a byte into a pipe of our own. Who waits for input waits for that
- * pipe, too (interrupt_wait()): a signal may come just before a read begins, or to another thread, and then ends no read. A statement clears its connection's mark when it starts; a signal in that instant is kept by the flag, which is looked at between rows.
+ * The handler stores a flag, calls kdk_interrupt(), which is made for that, and writes a
+ * byte into a pipe of our own. Who waits for input waits for that pipe, too
+ * (interrupt_wait()): a signal may come just before a read begins, or to another thread,
+ * and then ends no read. A statement clears its connection's mark when it starts; a signal
+ * in that instant is kept by the flag, which is looked at between rows.
  */
 #include "shell/shell.h"
 
@@ -36,7 +39,8 @@ void interrupt_install(void)
         wake[0] = wake[1] = -1;
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
-    /* Who stops reading our output gets no more of it, and the database is closed as always. */
+    /* Who stops reading our output gets no more of it, and the database is closed as
+     * always. */
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
     sigaction(SIGXFSZ, &action, NULL); /* A limit on files is an error like a full disk. */

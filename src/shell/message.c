@@ -13,8 +13,8 @@ static bool is_control(char c)
     return ((unsigned char)c < 0x20 && c != '\t') || c == 0x7f;
 }
 
-/* The line with its number, and below it spaces up to the column. A tab stays a tab in both lines, so that they stay aligned
- * whatever a tab is worth. */
+/* The line with its number, and below it spaces up to the column. A tab stays a tab in both
+ * lines, so that they stay aligned whatever a tab is worth. */
 static void print_place(FILE *to, const struct message *m, const char *sql, size_t bytes)
 {
     const char *end = sql + bytes, *at = sql, *place, *from, *until;

@@ -1,4 +1,5 @@
-/* progress.c - a bar on the terminal while a statement takes long. Nothing where standard error is no terminal. */
+/* progress.c - a bar on the terminal while a statement takes long. Nothing where standard
+ * error is no terminal. */
 #include "shell/shell.h"
 
 #include <unistd.h>

@@ -1,7 +1,9 @@
-/* run.c - the life of a statement in the shell: prepare, step, write rows, tell the tag and the time, or the error.
+/* run.c - the life of a statement in the shell: prepare, step, write rows, tell the tag and
+ * the time, or the error.
  *
- * The text is copied first: COPY reads more of the input that it came from. Standard output is flushed at the end of each
- * statement and before each message, so that both streams may be one.
+ * The text is copied first: COPY reads more of the input that it came from. Standard output
+ * is flushed at the end of each statement and before each message, so that both streams may
+ * be one.
  */
 #include "shell/shell.h"
 

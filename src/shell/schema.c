@@ -84,7 +84,8 @@ static const char *column_name(const struct definitions *d, const char *table,
     return NULL;
 }
 
-/* "3 1d 0df" as "(c, a desc nulls last, b desc)": places of columns, d for descending, f for NULLs first. */
+/* "3 1d 0df" as "(c, a desc nulls last, b desc)": places of columns, d for descending, f
+ * for NULLs first. */
 static void add_key(struct buf *out, const struct definitions *d, const char *table,
                     const char *columns)
 {

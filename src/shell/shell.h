@@ -1,11 +1,13 @@
 /* shell.h - the `kodiak` command inside: what its files share.
  *
- * The command is an ordinary user of kodiak.h. One `struct shell` stands for one run of it: an open database, a connection, how
- * results are to look, and the input that statements come from. Everything happens on one thread; the one thing that comes from
- * outside is SIGINT, whose handler ends the statement that runs (interrupt.c).
+ * The command is an ordinary user of kodiak.h. One `struct shell` stands for one run of it:
+ * an open database, a connection, how results are to look, and the input that statements
+ * come from. Everything happens on one thread; the one thing that comes from outside is
+ * SIGINT, whose handler ends the statement that runs (interrupt.c).
  *
  *   main.c         options, which inputs to run, exit codes
- *   input.c        bytes from a file, a pipe, a text or a terminal, cut into statements, dot commands and COPY data
+ *   input.c        bytes from a file, a pipe, a text or a terminal, cut into statements,
+ *                  dot commands and COPY data
  *   run.c          one statement: prepare, step, write rows, say what went wrong
  *   writer.c, table.c, arrow.c   the output formats
  *   message.c      errors with their line and caret
@@ -63,8 +65,9 @@ struct column {
     bool right;       /* A number: its digits line up. */
 };
 
-/* The rows of one result in any format but Arrow. writer_begin(), writer_row() for each, writer_end() after a complete result;
- * writer_deinit() in any case. False: out of memory. Failures of `to` are found by ferror(). */
+/* The rows of one result in any format but Arrow. writer_begin(), writer_row() for each,
+ * writer_end() after a complete result; writer_deinit() in any case. False: out of memory.
+ * Failures of `to` are found by ferror(). */
 struct writer {
     struct look look;
     FILE *to;
@@ -86,7 +89,8 @@ bool table_row(struct writer *w, const struct cell *cells);
 bool table_end(struct writer *w);
 void table_deinit(struct writer *w);
 
-/* Columns on a terminal of the first `bytes` bytes of UTF-8 text: 0 for combining marks, 2 for wide characters. */
+/* Columns on a terminal of the first `bytes` bytes of UTF-8 text: 0 for combining marks, 2
+ * for wide characters. */
 size_t display_width(const char *text, size_t bytes);
 /* Is a column of this SQL type printed to the right? */
 bool type_is_number(const char *type);
@@ -99,7 +103,8 @@ struct message {
         *context;          /* The last three may be NULL or "". */
     uint32_t line, column; /* 1-based, characters, in `sql`; 0: no place */
 };
-/* Writes it: `ERROR 42601: text`, then the line of `sql` with a caret below the column, DETAIL, HINT, CONTEXT. */
+/* Writes it: `ERROR 42601: text`, then the line of `sql` with a caret below the column,
+ * DETAIL, HINT, CONTEXT. */
 void message_print(FILE *to, const struct message *message, const char *sql, size_t bytes);
 
 /* ---------------------------------------------------------------------- input ---- */
@@ -125,13 +130,16 @@ void input_of_text(struct input *in, const char *name, const char *text, size_t 
 void input_of_fd(struct input *in, const char *name, int fd);
 void input_of_terminal(struct input *in, struct terminal *terminal);
 void input_deinit(struct input *in);
-/* The next statement (its semicolon included, blanks and comment lines before it not) or dot command (without its newline).
- * *text is valid until the next call on `in`; *line is where it starts. */
+/* The next statement (its semicolon included, blanks and comment lines before it not) or
+ * dot command (without its newline). *text is valid until the next call on `in`; *line is
+ * where it starts. */
 enum input_kind input_next(struct input *in, const char **text, size_t *bytes,
                            uint64_t *line);
-/* The data lines that follow a COPY: up to `bytes`; 0 at a line `\.` or the end; -1 on failure. */
+/* The data lines that follow a COPY: up to `bytes`; 0 at a line `\.` or the end; -1 on
+ * failure. */
 int64_t input_data(struct input *in, void *into, size_t bytes);
-/* After the COPY: skips the data that it did not read, and makes `in` give statements again. */
+/* After the COPY: skips the data that it did not read, and makes `in` give statements
+ * again. */
 void input_data_end(struct input *in);
 /* Is nothing begun, so that a terminal shows its first prompt? */
 bool input_is_fresh(const struct input *in);
@@ -163,7 +171,8 @@ struct shell {
 /* Opens `path` and connects; a failure is printed. */
 bool shell_open(struct shell *sh, const char *path);
 bool shell_close(struct shell *sh);
-/* Runs the first statement of the text; a failure is printed. `line` is where it starts in sh->input, 0: nowhere. */
+/* Runs the first statement of the text; a failure is printed. `line` is where it starts in
+ * sh->input, 0: nowhere. */
 bool shell_statement(struct shell *sh, const char *sql, size_t bytes, uint64_t line);
 /* Everything that `in` gives. False: it stopped at an error. */
 bool shell_input(struct shell *sh, struct input *in);
@@ -181,7 +190,8 @@ bool dot_command(struct shell *sh, const char *text, size_t bytes);
 bool dot_tables(struct shell *sh);
 /* The definitions of a table or view, or (NULL) of all. */
 bool dot_schema(struct shell *sh, const char *name);
-/* The rows of a query of the shell's own, as texts. A failure is printed, unless `quiet`. */
+/* The rows of a query of the shell's own, as texts. A failure is printed, unless
+ * `quiet`. */
 struct grid {
     char **cells; /* Row by row; NULL is NULL. */
     size_t rows, width, cap;
@@ -218,7 +228,8 @@ void interrupt_target(kdk_conn *conn);
 /* Was there a SIGINT since the last call? */
 bool interrupt_taken(void);
 bool interrupt_pending(void);
-/* Waits until `fd` can be read (true) or a signal is pending (false), whichever thread it came to and however short before. */
+/* Waits until `fd` can be read (true) or a signal is pending (false), whichever thread it
+ * came to and however short before. */
 bool interrupt_wait(int fd);
 
 void progress_install(struct shell *sh);
@@ -230,12 +241,14 @@ struct terminal;
 /* NULL when libedit does not start. */
 struct terminal *terminal_new(struct shell *sh);
 void terminal_free(struct terminal *t);
-/* The next line with its newline. >0: bytes; 0: the end; -1: Ctrl-C. `prompt` 0: a statement begins, 1: it goes on, 2: data. */
+/* The next line with its newline. >0: bytes; 0: the end; -1: Ctrl-C. `prompt` 0: a
+ * statement begins, 1: it goes on, 2: data. */
 int terminal_line(struct terminal *t, int prompt, const char **line);
 /* What was typed since the last call is one entry of the history. */
 void terminal_remember(struct terminal *t);
 
-/* Words that may follow `text`, of which the last word begins at *start: calls `found` for each. */
+/* Words that may follow `text`, of which the last word begins at *start: calls `found` for
+ * each. */
 void complete(struct shell *sh, const char *text, size_t bytes, size_t *start,
               void (*found)(void *context, const char *word), void *context);
 bool is_keyword(const char *word);

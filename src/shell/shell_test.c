@@ -1,4 +1,5 @@
-/* Formats, messages, and input that arrives in pieces. What needs a database is in test/shell. */
+/* Formats, messages, and input that arrives in pieces. What needs a database is in
+ * test/shell. */
 #include "shell/shell.h"
 
 #include <locale.h>
@@ -211,7 +212,8 @@ TEST(shell, input_in_pieces)
         int ends[2];
         if (!CHECK(pipe(ends) == 0))
             return;
-        /* The pipe holds it all; the input is made to see it in pieces by a text that grows. */
+        /* The pipe holds it all; the input is made to see it in pieces by a text that
+         * grows. */
         input_of_fd(&in, NULL, ends[0]);
         (void)buf_add(&in.text, script, piece);
         CHECK_EQ(write(ends[1], script + piece, sizeof script - 1 - piece),

@@ -1,19 +1,18 @@
 /* steps.c - `kodiak --steps FILE`: one script for several connections, run step by step.
  *
- *   # comment
- *   c1: begin
- *   c2: update t set a = 2
+ *   # comment c1: begin c2: update t set a = 2
  *       where k = 1             a line that begins with a blank goes on
  *   => UPDATE 1                 the output of the step above must be this
- *   c1: select * from t
- *   => 1,1
+ *   c1: select * from t => 1,1
  *   c1: .close                  ends a connection
  *
- * Names open connections when they first occur. What a step prints is its rows as CSV, its command tag when it has none, "(no rows)", and for an
- * error its state alone, so that outputs can be compared. Steps run one after the other: the next begins when the one before has answered.
+ * Names open connections when they first occur. What a step prints is its rows as CSV, its
+ * command tag when it has none, "(no rows)", and for an error its state alone, so that
+ * outputs can be compared. Steps run one after the other: the next begins when the one
+ * before has answered.
  *
- * A difference from what is expected ends the run with code 1 (with --no-bail at the end). In a file that expects anything, an error that
- * no `=>` expects is a difference too.
+ * A difference from what is expected ends the run with code 1 (with --no-bail at the end).
+ * In a file that expects anything, an error that no `=>` expects is a difference too.
  */
 #include "shell/shell.h"
 

@@ -1,7 +1,8 @@
 /* table.c - rows in aligned columns, as psql shows them.
  *
- * Widths come from the first rows, which are held until there are TABLE_ROWS of them or TABLE_BYTES; what follows is written as it comes, so that a result of
- * any size needs the same memory. A later value that is wider than its column pushes its line to the right.
+ * Widths come from the first rows, which are held until there are TABLE_ROWS of them or
+ * TABLE_BYTES; what follows is written as it comes, so that a result of any size needs the
+ * same memory. A later value that is wider than its column pushes its line to the right.
  */
 #include "shell/shell.h"
 
@@ -23,7 +24,8 @@ struct held_cell {
     size_t at, bytes;
 };
 
-/* A cell's text is shown line by line; control characters would spoil the columns and show as spaces. */
+/* A cell's text is shown line by line; control characters would spoil the columns and show
+ * as spaces. */
 static void put_clean(FILE *to, const char *text, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++)

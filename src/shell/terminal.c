@@ -1,9 +1,11 @@
 /* terminal.c - lines from a person: libedit, prompts, history, completion.
  *
- * libedit gets its characters from read_wide() below, so that Ctrl-C ends the line for sure. It would show the prompt first and then set the terminal to give
- * single characters: what was typed in between (Ctrl-D above all) would be lost, so that is set before.
+ * libedit gets its characters from read_wide() below, so that Ctrl-C ends the line for
+ * sure. It would show the prompt first and then set the terminal to give single characters:
+ * what was typed in between (Ctrl-D above all) would be lost, so that is set before.
  *
- * History is kept in $KODIAK_HISTORY, else $XDG_STATE_HOME/kodiak/history, else ~/.kodiak_history. A statement of several lines is one entry.
+ * History is kept in $KODIAK_HISTORY, else $XDG_STATE_HOME/kodiak/history, else
+ * ~/.kodiak_history. A statement of several lines is one entry.
  */
 #include "shell/shell.h"
 

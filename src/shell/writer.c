@@ -1,6 +1,7 @@
 /* writer.c - rows as CSV, JSON, lines and Markdown. Tables are in table.c.
  *
- * CSV is what PostgreSQL's COPY writes: a value is quoted when it holds a comma, a quote or a line end, or when it would read as NULL.
+ * CSV is what PostgreSQL's COPY writes: a value is quoted when it holds a comma, a quote or
+ * a line end, or when it would read as NULL.
  */
 #include "shell/shell.h"
 

@@ -1,20 +1,23 @@
 /* ast.h - what SQL text means grammatically, before any name is looked up.
  *
- * The parser makes these nodes, the binder reads them, the printer turns them back into text. All
- * of a statement's nodes live in the arena given to sql_parse() and are freed with it; nothing is
- * changed after the parse, so a tree may be read by several threads.
+ * The parser makes these nodes, the binder reads them, the printer turns them back into
+ * text. All of a statement's nodes live in the arena given to sql_parse() and are freed
+ * with it; nothing is changed after the parse, so a tree may be read by several threads.
  *
  * Conventions
- *   at        0-based byte offset into the text given to sql_parse(): where a caret belongs. For an
- *             infix operator that is the operator, else the first byte of the construct.
+ *   at        0-based byte offset into the text given to sql_parse(): where a caret
+ *             belongs. For an infix operator that is the operator, else the first byte of
+ *             the construct.
  *   lists     an array and a count; an absent list is {NULL, 0}. An absent child is NULL.
  *   names     folded to lower case unless quoted; `quoted` tells which. Never longer than
- *             IDENTIFIER_BYTES_MAX (longer ones are cut at a character boundary, as PostgreSQL does).
- *   height    levels of the tree below and with a node; the parser keeps it at SQL_DEPTH_MAX or less
- *             (54001), so everybody may walk a tree by recursion.
- *   forms     what is mere spelling is gone: `==` is EQ, `!=` is NE, `x::t` is CAST, INTEGER is int4,
- *             TRIM(x) is btrim(x), SUBSTRING(x FROM a FOR b) is substring(x, a, b), `FROM t` has the
- *             item `*`, TABLE t is SELECT * FROM t, head clauses stand in no order, BEGIN is START TRANSACTION.
+ *             IDENTIFIER_BYTES_MAX (longer ones are cut at a character boundary, as
+ *             PostgreSQL does).
+ *   height    levels of the tree below and with a node; the parser keeps it at
+ *             SQL_DEPTH_MAX or less (54001), so everybody may walk a tree by recursion.
+ *   forms     what is mere spelling is gone: `==` is EQ, `!=` is NE, `x::t` is CAST,
+ *             INTEGER is int4, TRIM(x) is btrim(x), SUBSTRING(x FROM a FOR b) is
+ *             substring(x, a, b), `FROM t` has the item `*`, TABLE t is SELECT * FROM t,
+ *             head clauses stand in no order, BEGIN is START TRANSACTION.
  */
 #ifndef KDK_SQL_AST_H
 #define KDK_SQL_AST_H
@@ -26,7 +29,8 @@
 /* ---- names and types ---- */
 
 struct ast_ident {
-    const char *text; /* NUL-terminated, folded unless quoted; NULL when there is no name. */
+    /* NUL-terminated, folded unless quoted; NULL when there is no name. */
+    const char *text;
     uint32_t bytes;
     uint32_t at : 31;
     uint32_t quoted : 1;
@@ -37,8 +41,8 @@ struct ast_idents {
     uint32_t count;
 };
 
-/* `name`, `schema.name`, `database.schema.name`: first part first. At least one part, at most three
- * (columns: four). */
+/* `name`, `schema.name`, `database.schema.name`: first part first. At least one part, at
+ * most three (columns: four). */
 struct ast_name {
     struct ast_ident *parts;
     uint32_t count;
@@ -49,9 +53,10 @@ static inline const struct ast_ident *ast_last(const struct ast_name *name)
     return &name->parts[name->count - 1];
 }
 
-/* A type as written. Keyword types have PostgreSQL's internal name, unquoted: int2 int4 int8 float4
- * float8 numeric bool varchar bpchar (with modifier 1 when CHAR has none) bit varbit time timetz timestamp
- * timestamptz interval. FLOAT(n) is float4 or float8. Everything else is the name as written. */
+/* A type as written. Keyword types have PostgreSQL's internal name, unquoted: int2 int4
+ * int8 float4 float8 numeric bool varchar bpchar (with modifier 1 when CHAR has none) bit
+ * varbit time timetz timestamp timestamptz interval. FLOAT(n) is float4 or float8.
+ * Everything else is the name as written. */
 struct ast_type {
     struct ast_name name;
     struct ast_exprs *modifiers; /* (p, s); NULL when there are no parentheses. */
@@ -69,42 +74,42 @@ struct ast_exprs {
 /* ---- expressions ---- */
 
 /* X(NAME): kind AST_NAME; the comment names the member of the union. */
-#define AST_EXPR_LIST(X)                                                                       \
-    X(NULL)          /* - */                                                                   \
-    X(BOOL)          /* truth */                                                               \
-    X(NUMBER)        /* number */                                                              \
-    X(STRING)        /* string; an untyped literal, "unknown" to the binder */                 \
-    X(BITS)          /* string: the digits of B'..' (form 'b') or X'..' (form 'x') */          \
-    X(DEFAULT)       /* -; the binder allows it in VALUES of an INSERT and in SET only */      \
-    X(PARAM)         /* param */                                                               \
-    X(COLUMN)        /* name: column, table.column, schema.table.column */                     \
-    X(STAR)          /* name: the qualifier, count 0 for a bare `*` */                         \
-    X(UNARY)         /* binary: op, right (left NULL) */                                       \
-    X(BINARY)        /* binary; comparison, arithmetic, ||, and every named operator */        \
-    X(AND)           /* list: two or more */                                                   \
-    X(OR)            /* list: two or more */                                                   \
-    X(NOT)           /* arg */                                                                 \
-    X(IS)            /* test: `is`, negated */                                                 \
-    X(DISTINCT_FROM) /* test: arg IS [NOT] DISTINCT FROM other */                              \
-    X(LIKE)          /* like */                                                                \
-    X(BETWEEN)       /* between */                                                             \
-    X(IN_LIST)       /* in: arg, list (one or more) */                                         \
-    X(IN_QUERY)      /* in: arg, query */                                                      \
-    X(ANY)           /* quantified: left op ANY|SOME (query or array) */                       \
-    X(ALL)           /* quantified */                                                          \
-    X(EXISTS)        /* query */                                                               \
-    X(SUBQUERY)      /* query: scalar (or a row, beside a row) */                              \
-    X(ARRAY_QUERY)   /* query: ARRAY(SELECT ..) */                                             \
-    X(ARRAY)         /* list: ARRAY[..]; a nested [..] is ARRAY too */                         \
-    X(ROW)           /* list: (a, b) or ROW(..), then any count */                             \
-    X(CASE)          /* cases */                                                               \
-    X(CAST)          /* cast */                                                                \
-    X(CALL)          /* call */                                                                \
-    X(SQL_VALUE)     /* sql_value: CURRENT_DATE and its like, written without parentheses */   \
-    X(COLLATE)       /* collate */                                                             \
-    X(AT_TIME_ZONE)  /* binary: left AT TIME ZONE right */                                     \
-    X(SUBSCRIPT)     /* subscript */                                                           \
-    X(FIELD)         /* field: (x).name, or (x).* when name.text is NULL */
+#define AST_EXPR_LIST(X)                                                                   \
+    X(NULL)          /* - */                                                               \
+    X(BOOL)          /* truth */                                                           \
+    X(NUMBER)        /* number */                                                          \
+    X(STRING)        /* string; an untyped literal, "unknown" to the binder */             \
+    X(BITS)          /* string: the digits of B'..' (form 'b') or X'..' (form 'x') */      \
+    X(DEFAULT)       /* -; the binder allows it in VALUES of an INSERT and in SET only */  \
+    X(PARAM)         /* param */                                                           \
+    X(COLUMN)        /* name: column, table.column, schema.table.column */                 \
+    X(STAR)          /* name: the qualifier, count 0 for a bare `*` */                     \
+    X(UNARY)         /* binary: op, right (left NULL) */                                   \
+    X(BINARY)        /* binary; comparison, arithmetic, ||, and every named operator */    \
+    X(AND)           /* list: two or more */                                               \
+    X(OR)            /* list: two or more */                                               \
+    X(NOT)           /* arg */                                                             \
+    X(IS)            /* test: `is`, negated */                                             \
+    X(DISTINCT_FROM) /* test: arg IS [NOT] DISTINCT FROM other */                          \
+    X(LIKE)          /* like */                                                            \
+    X(BETWEEN)       /* between */                                                         \
+    X(IN_LIST)       /* in: arg, list (one or more) */                                     \
+    X(IN_QUERY)      /* in: arg, query */                                                  \
+    X(ANY)           /* quantified: left op ANY|SOME (query or array) */                   \
+    X(ALL)           /* quantified */                                                      \
+    X(EXISTS)        /* query */                                                           \
+    X(SUBQUERY)      /* query: scalar (or a row, beside a row) */                          \
+    X(ARRAY_QUERY)   /* query: ARRAY(SELECT ..) */                                         \
+    X(ARRAY)         /* list: ARRAY[..]; a nested [..] is ARRAY too */                     \
+    X(ROW)           /* list: (a, b) or ROW(..), then any count */                         \
+    X(CASE)          /* cases */                                                           \
+    X(CAST)          /* cast */                                                            \
+    X(CALL)          /* call */                                                            \
+    X(SQL_VALUE) /* sql_value: CURRENT_DATE and its like, written without parentheses */   \
+    X(COLLATE)   /* collate */                                                             \
+    X(AT_TIME_ZONE) /* binary: left AT TIME ZONE right */                                  \
+    X(SUBSCRIPT)    /* subscript */                                                        \
+    X(FIELD)        /* field: (x).name, or (x).* when name.text is NULL */
 
 enum ast_expr_kind {
 #define AST_EXPR_ENUM(NAME) AST_##NAME,
@@ -112,30 +117,30 @@ enum ast_expr_kind {
 #undef AST_EXPR_ENUM
 };
 
-/* X(NAME, TEXT, LEVEL): OP_NAME, its usual spelling, and its level of precedence (parse_int.h).
- * OTHER is any operator that is not listed; its spelling is in `symbol`. */
-#define AST_OP_LIST(X)                                                                         \
-    X(EQ, "=", COMPARE)                                                                        \
-    X(NE, "<>", COMPARE)                                                                       \
-    X(LT, "<", COMPARE)                                                                        \
-    X(LE, "<=", COMPARE)                                                                       \
-    X(GT, ">", COMPARE)                                                                        \
-    X(GE, ">=", COMPARE)                                                                       \
-    X(ADD, "+", ADD)                                                                           \
-    X(SUB, "-", ADD)                                                                           \
-    X(MUL, "*", MUL)                                                                           \
-    X(DIV, "/", MUL)                                                                           \
-    X(MOD, "%", MUL)                                                                           \
-    X(INTDIV, "//", MUL)                                                                       \
-    X(POW, "^", POW)         /* left, as in PostgreSQL */                                      \
-    X(POWR, "**", POW)       /* the same function, right */                                    \
-    X(CONCAT, "||", OTHER)                                                                     \
-    X(MATCH, "~", OTHER)     /* regular expressions */                                         \
-    X(IMATCH, "~*", OTHER)                                                                     \
-    X(NMATCH, "!~", OTHER)                                                                     \
-    X(NIMATCH, "!~*", OTHER)                                                                   \
-    X(ARROW, "->", OTHER)    /* JSON */                                                        \
-    X(ARROW_TEXT, "->>", OTHER)                                                                \
+/* X(NAME, TEXT, LEVEL): OP_NAME, its usual spelling, and its level of precedence
+ * (parse_int.h). OTHER is any operator that is not listed; its spelling is in `symbol`. */
+#define AST_OP_LIST(X)                                                                     \
+    X(EQ, "=", COMPARE)                                                                    \
+    X(NE, "<>", COMPARE)                                                                   \
+    X(LT, "<", COMPARE)                                                                    \
+    X(LE, "<=", COMPARE)                                                                   \
+    X(GT, ">", COMPARE)                                                                    \
+    X(GE, ">=", COMPARE)                                                                   \
+    X(ADD, "+", ADD)                                                                       \
+    X(SUB, "-", ADD)                                                                       \
+    X(MUL, "*", MUL)                                                                       \
+    X(DIV, "/", MUL)                                                                       \
+    X(MOD, "%", MUL)                                                                       \
+    X(INTDIV, "//", MUL)                                                                   \
+    X(POW, "^", POW)   /* left, as in PostgreSQL */                                        \
+    X(POWR, "**", POW) /* the same function, right */                                      \
+    X(CONCAT, "||", OTHER)                                                                 \
+    X(MATCH, "~", OTHER) /* regular expressions */                                         \
+    X(IMATCH, "~*", OTHER)                                                                 \
+    X(NMATCH, "!~", OTHER)                                                                 \
+    X(NIMATCH, "!~*", OTHER)                                                               \
+    X(ARROW, "->", OTHER) /* JSON */                                                       \
+    X(ARROW_TEXT, "->>", OTHER)                                                            \
     X(OTHER, "", OTHER)
 
 enum ast_op {
@@ -150,17 +155,17 @@ enum ast_is { AST_IS_NULL, AST_IS_TRUE, AST_IS_FALSE, AST_IS_UNKNOWN };
 enum ast_like { AST_LIKE_LIKE, AST_LIKE_ILIKE, AST_LIKE_SIMILAR };
 
 /* NAME is the SQL spelling in lower case. */
-#define AST_SQL_VALUE_LIST(X)                                                                  \
-    X(CURRENT_DATE, "current_date")                                                            \
-    X(CURRENT_TIME, "current_time")                                                            \
-    X(CURRENT_TIMESTAMP, "current_timestamp")                                                  \
-    X(LOCALTIME, "localtime")                                                                  \
-    X(LOCALTIMESTAMP, "localtimestamp")                                                        \
-    X(CURRENT_CATALOG, "current_catalog")                                                      \
-    X(CURRENT_ROLE, "current_role")                                                            \
-    X(CURRENT_SCHEMA, "current_schema")                                                        \
-    X(CURRENT_USER, "current_user")                                                            \
-    X(SESSION_USER, "session_user")                                                            \
+#define AST_SQL_VALUE_LIST(X)                                                              \
+    X(CURRENT_DATE, "current_date")                                                        \
+    X(CURRENT_TIME, "current_time")                                                        \
+    X(CURRENT_TIMESTAMP, "current_timestamp")                                              \
+    X(LOCALTIME, "localtime")                                                              \
+    X(LOCALTIMESTAMP, "localtimestamp")                                                    \
+    X(CURRENT_CATALOG, "current_catalog")                                                  \
+    X(CURRENT_ROLE, "current_role")                                                        \
+    X(CURRENT_SCHEMA, "current_schema")                                                    \
+    X(CURRENT_USER, "current_user")                                                        \
+    X(SESSION_USER, "session_user")                                                        \
     X(USER, "user")
 enum ast_sql_value {
 #define AST_SQL_VALUE_ENUM(NAME, TEXT) AST_VALUE_##NAME,
@@ -169,8 +174,8 @@ enum ast_sql_value {
 };
 const char *ast_sql_value_text(enum ast_sql_value value);
 
-/* How a number was written; the binder gives the type: WHOLE is int4, int8 or numeric by its size, the
- * others are numeric, as in PostgreSQL. */
+/* How a number was written; the binder gives the type: WHOLE is int4, int8 or numeric by
+ * its size, the others are numeric, as in PostgreSQL. */
 enum ast_number { AST_NUMBER_WHOLE, AST_NUMBER_DECIMAL, AST_NUMBER_EXPONENT };
 
 struct ast_expr {
@@ -181,12 +186,14 @@ struct ast_expr {
     union {
         bool truth;
         struct {
-            const char *text; /* NUL-terminated, unsigned, decimal, without '_': "1", ".5", "1e-3". */
-            int64_t value;    /* With the sign, if `fits`. */
+            /* NUL-terminated, unsigned, decimal, without '_': "1", ".5", "1e-3". */
+            const char *text;
+            int64_t value; /* With the sign, if `fits`. */
             uint32_t bytes;
-            uint8_t form;  /* enum ast_number */
-            bool negative; /* `- 5` is folded into the literal, so that -9223372036854775808 is an int8. */
-            bool fits;     /* A WHOLE that an int64_t holds. */
+            uint8_t form; /* enum ast_number */
+            /* `- 5` is folded into the literal, so that -9223372036854775808 is an int8. */
+            bool negative;
+            bool fits; /* A WHOLE that an int64_t holds. */
         } number;
         struct {
             const char *text; /* Decoded, NUL-terminated; holds no NUL. */
@@ -200,7 +207,8 @@ struct ast_expr {
         struct ast_name name;
         struct {
             struct ast_expr *left, *right;
-            const struct ast_name *symbol; /* OTHER, or a schema in OPERATOR(schema.op); else NULL. */
+            /* OTHER, or a schema in OPERATOR(schema.op); else NULL. */
+            const struct ast_name *symbol;
         } binary;
         struct ast_exprs list;
         struct ast_expr *arg;
@@ -235,7 +243,7 @@ struct ast_expr {
             struct ast_expr *arg; /* CASE arg WHEN ..; NULL in the searched form. */
             struct ast_exprs whens, thens; /* As many of each, one or more. */
             struct ast_expr *otherwise;    /* NULL: no ELSE. */
-        } *cases;
+        } * cases;
         struct {
             struct ast_expr *arg;
             struct ast_type *type;
@@ -253,7 +261,8 @@ struct ast_expr {
         } collate;
         struct {
             struct ast_expr *arg;
-            struct ast_expr *low, *high; /* x[high], x[low:high]; a slice may lack either. */
+            /* x[high], x[low:high]; a slice may lack either. */
+            struct ast_expr *low, *high;
             bool slice;
         } subscript;
         struct {
@@ -267,7 +276,8 @@ enum ast_nulls { AST_NULLS_DEFAULT, AST_NULLS_FIRST, AST_NULLS_LAST };
 /* ORDER BY item, and element of an index. */
 struct ast_sort {
     struct ast_expr *expr;
-    uint8_t nulls; /* enum ast_nulls; default is LAST for ascending, FIRST for descending. */
+    /* enum ast_nulls; default is LAST for ascending, FIRST for descending. */
+    uint8_t nulls;
     bool descending;
 };
 struct ast_sorts {
@@ -287,18 +297,20 @@ struct ast_window {
         char kind;
         bool following;
         struct ast_expr *distance;
-    } from, to;            /* to.kind 0: no BETWEEN. */
-    const char *exclude;   /* NULL or "current row", "group", "ties", "no others". */
+    } from, to;          /* to.kind 0: no BETWEEN. */
+    const char *exclude; /* NULL or "current row", "group", "ties", "no others". */
     uint32_t at;
 };
 
-/* A function call. These have lost their own syntax: extract('year', x), substring(x, from, for),
- * substring(x, pattern, escape), overlay(x, new, from, for), position(text, part), btrim, ltrim, rtrim.
- * coalesce, nullif, greatest, least, grouping, rollup and cube are calls too. */
+/* A function call. These have lost their own syntax: extract('year', x), substring(x, from,
+ * for), substring(x, pattern, escape), overlay(x, new, from, for), position(text, part),
+ * btrim, ltrim, rtrim. coalesce, nullif, greatest, least, grouping, rollup and cube are
+ * calls too. */
 struct ast_call {
     struct ast_name name;
     struct ast_exprs args;
-    struct ast_ident *arg_names; /* NULL: none is named; else args.count of them, text NULL for an unnamed. */
+    /* NULL: none is named; else args.count of them, text NULL for an unnamed. */
+    struct ast_ident *arg_names;
     struct ast_sorts order_by;
     struct ast_sorts within_group;
     struct ast_expr *filter;
@@ -311,7 +323,7 @@ struct ast_call {
 /* ---- queries ---- */
 
 struct ast_item {
-    struct ast_expr *expr; /* STAR for `*` and `t.*`. */
+    struct ast_expr *expr;  /* STAR for `*` and `t.*`. */
     struct ast_ident alias; /* text NULL: none. */
 };
 struct ast_items {
@@ -326,7 +338,13 @@ enum ast_from_kind {
     AST_FROM_FUNCTION, /* call, an AST_CALL or AST_SQL_VALUE */
     AST_FROM_JOIN,     /* join */
 };
-enum ast_join { AST_JOIN_INNER, AST_JOIN_LEFT, AST_JOIN_RIGHT, AST_JOIN_FULL, AST_JOIN_CROSS };
+enum ast_join {
+    AST_JOIN_INNER,
+    AST_JOIN_LEFT,
+    AST_JOIN_RIGHT,
+    AST_JOIN_FULL,
+    AST_JOIN_CROSS
+};
 
 struct ast_column_def {
     struct ast_ident name;
@@ -355,8 +373,9 @@ struct ast_from {
         } function;
         struct {
             struct ast_from *left, *right;
-            struct ast_expr *on;     /* NULL with USING, NATURAL, CROSS. */
-            struct ast_idents using; /* With an alias for the merged columns in `alias` of this node. */
+            struct ast_expr *on; /* NULL with USING, NATURAL, CROSS. */
+            /* With an alias for the merged columns in `alias` of this node. */
+            struct ast_idents using;
         } sides;
     };
 };
@@ -383,13 +402,14 @@ struct ast_group {
 
 /* One block: SELECT .. FROM .. WHERE ... */
 struct ast_select {
-    bool distinct;               /* DISTINCT, or DISTINCT ON when distinct_on has items. */
-    bool group_all;              /* GROUP BY ALL: group by every item without an aggregate. */
-    bool group_distinct;         /* GROUP BY DISTINCT .. */
-    bool grouped;                /* There is a GROUP BY. */
+    bool distinct; /* DISTINCT, or DISTINCT ON when distinct_on has items. */
+    /* GROUP BY ALL: group by every item without an aggregate. */
+    bool group_all;
+    bool group_distinct; /* GROUP BY DISTINCT .. */
+    bool grouped;        /* There is a GROUP BY. */
     struct ast_exprs distinct_on;
-    struct ast_items items;      /* May be empty, as in PostgreSQL. */
-    struct ast_froms from;       /* Comma list; empty without FROM. */
+    struct ast_items items; /* May be empty, as in PostgreSQL. */
+    struct ast_froms from;  /* Comma list; empty without FROM. */
     struct ast_expr *where;
     struct ast_group *group_by;
     uint32_t group_count;
@@ -435,7 +455,8 @@ struct ast_query {
     union {
         struct ast_select *select;
         struct {
-            struct ast_exprs *rows; /* VALUES; all of one length unless the text is wrong: the binder checks. */
+            /* VALUES; all of one length unless the text is wrong: the binder checks. */
+            struct ast_exprs *rows;
             uint32_t row_count;
         };
         struct {
@@ -443,7 +464,7 @@ struct ast_query {
         };
     };
     struct ast_sorts order_by;
-    struct ast_expr *limit;  /* NULL for none and for ALL. */
+    struct ast_expr *limit; /* NULL for none and for ALL. */
     struct ast_expr *offset;
     struct ast_lock *locks;
     uint32_t lock_count;
@@ -451,29 +472,29 @@ struct ast_query {
 
 /* ---- statements ---- */
 
-#define AST_STMT_LIST(X)                                                                       \
-    X(QUERY, query)                                                                            \
-    X(INSERT, insert)                                                                          \
-    X(UPDATE, update)                                                                          \
-    X(DELETE, delete)                                                                          \
-    X(TRUNCATE, truncate)                                                                      \
-    X(CREATE_TABLE, create_table)                                                              \
-    X(CREATE_VIEW, create_view)                                                                \
-    X(CREATE_INDEX, create_index)                                                              \
-    X(CREATE_SCHEMA, create_schema)                                                            \
-    X(DROP, drop)                                                                              \
-    X(ALTER, alter)                                                                            \
-    X(REINDEX, reindex)                                                                        \
-    X(TRANSACTION, transaction)                                                                \
-    X(EXPLAIN, explain)                                                                        \
-    X(PREPARE, prepare)                                                                        \
-    X(EXECUTE, execute)                                                                        \
-    X(DEALLOCATE, deallocate)                                                                  \
-    X(SET, set)                                                                                \
-    X(SHOW, show)                                                                              \
-    X(COPY, copy)                                                                              \
-    X(CHECKPOINT, checkpoint)                                                                  \
-    X(ANALYZE, analyze)                                                                        \
+#define AST_STMT_LIST(X)                                                                   \
+    X(QUERY, query)                                                                        \
+    X(INSERT, insert)                                                                      \
+    X(UPDATE, update)                                                                      \
+    X(DELETE, delete)                                                                      \
+    X(TRUNCATE, truncate)                                                                  \
+    X(CREATE_TABLE, create_table)                                                          \
+    X(CREATE_VIEW, create_view)                                                            \
+    X(CREATE_INDEX, create_index)                                                          \
+    X(CREATE_SCHEMA, create_schema)                                                        \
+    X(DROP, drop)                                                                          \
+    X(ALTER, alter)                                                                        \
+    X(REINDEX, reindex)                                                                    \
+    X(TRANSACTION, transaction)                                                            \
+    X(EXPLAIN, explain)                                                                    \
+    X(PREPARE, prepare)                                                                    \
+    X(EXECUTE, execute)                                                                    \
+    X(DEALLOCATE, deallocate)                                                              \
+    X(SET, set)                                                                            \
+    X(SHOW, show)                                                                          \
+    X(COPY, copy)                                                                          \
+    X(CHECKPOINT, checkpoint)                                                              \
+    X(ANALYZE, analyze)                                                                    \
     X(VACUUM, vacuum)
 
 enum ast_stmt_kind {
@@ -490,8 +511,8 @@ struct ast_target {
     bool only;
 };
 
-/* SET a = e: one column. SET (a, b) = (e, f): `columns` has several, source is a ROW or a SUBQUERY or any
- * other expression. DEFAULT is AST_DEFAULT. */
+/* SET a = e: one column. SET (a, b) = (e, f): `columns` has several, source is a ROW or a
+ * SUBQUERY or any other expression. DEFAULT is AST_DEFAULT. */
 struct ast_assign {
     struct ast_idents columns;
     struct ast_expr *source;
@@ -503,7 +524,8 @@ struct ast_assigns {
 };
 
 struct ast_conflict {
-    struct ast_sorts keys;       /* ON CONFLICT (a, b); order and NULLS are not allowed by the binder. */
+    /* ON CONFLICT (a, b); order and NULLS are not allowed by the binder. */
+    struct ast_sorts keys;
     struct ast_expr *keys_where;
     struct ast_ident constraint; /* ON CONFLICT ON CONSTRAINT c; text NULL: none. */
     bool update;                 /* DO UPDATE, else DO NOTHING. */
@@ -516,8 +538,8 @@ struct ast_insert {
     struct ast_with *with;
     struct ast_target target;
     struct ast_idents columns;
-    struct ast_query *source;     /* NULL: DEFAULT VALUES. */
-    const char *overriding;       /* NULL, "system", "user". */
+    struct ast_query *source;      /* NULL: DEFAULT VALUES. */
+    const char *overriding;        /* NULL, "system", "user". */
     struct ast_conflict *conflict; /* NULL: none. */
     struct ast_items returning;
 };
@@ -544,10 +566,11 @@ struct ast_truncate {
 
 /* k = v in WITH (..), COPY, EXPLAIN, SET. */
 struct ast_option {
-    struct ast_ident name;   /* Lower case; may hold a dot. */
-    struct ast_exprs values; /* Literals; a bare word is a STRING. Empty for a flag alone. */
-    bool star;               /* FORCE_QUOTE *: values is empty. */
-    bool list;               /* Written in parentheses: (a, b). */
+    struct ast_ident name; /* Lower case; may hold a dot. */
+    /* Literals; a bare word is a STRING. Empty for a flag alone. */
+    struct ast_exprs values;
+    bool star; /* FORCE_QUOTE *: values is empty. */
+    bool list; /* Written in parentheses: (a, b). */
 };
 struct ast_options {
     struct ast_option *items;
@@ -572,8 +595,9 @@ struct ast_constraint {
     struct ast_expr *expr;
     struct ast_name parent;
     struct ast_idents parent_columns;
-    const char *match;               /* NULL, "full", "partial", "simple". */
-    const char *on_delete, *on_update; /* NULL, "no action", "restrict", "cascade", "set null", "set default". */
+    const char *match; /* NULL, "full", "partial", "simple". */
+    /* NULL, "no action", "restrict", "cascade", "set null", "set default". */
+    const char *on_delete, *on_update;
     struct ast_idents include;
     struct ast_options with;
     bool nulls_not_distinct;
@@ -616,13 +640,14 @@ struct ast_create_index {
     struct ast_name table;
     struct ast_ident method; /* text NULL: the usual. */
     bool unique, concurrently, if_not_exists, only, nulls_not_distinct;
-    struct ast_sorts keys; /* A bare column is an AST_COLUMN. COLLATE stands in the expression. */
+    /* A bare column is an AST_COLUMN. COLLATE stands in the expression. */
+    struct ast_sorts keys;
     struct ast_idents include;
     struct ast_options with;
     struct ast_expr *where;
 };
 struct ast_create_schema {
-    struct ast_ident name; /* text NULL: CREATE SCHEMA AUTHORIZATION owner. */
+    struct ast_ident name;  /* text NULL: CREATE SCHEMA AUTHORIZATION owner. */
     struct ast_ident owner; /* text NULL: none. */
     bool if_not_exists;
 };
@@ -638,19 +663,19 @@ struct ast_drop {
 };
 
 enum ast_alter_kind {
-    AST_ALTER_RENAME,          /* to */
-    AST_ALTER_SET_SCHEMA,      /* to */
-    AST_ALTER_RENAME_COLUMN,   /* column, to */
+    AST_ALTER_RENAME,            /* to */
+    AST_ALTER_SET_SCHEMA,        /* to */
+    AST_ALTER_RENAME_COLUMN,     /* column, to */
     AST_ALTER_RENAME_CONSTRAINT, /* column (the constraint), to */
-    AST_ALTER_ADD_COLUMN,      /* add, if_not_exists */
-    AST_ALTER_DROP_COLUMN,     /* column, if_exists, cascade */
-    AST_ALTER_ADD_CONSTRAINT,  /* constraint */
-    AST_ALTER_DROP_CONSTRAINT, /* column (the constraint), if_exists, cascade */
-    AST_ALTER_SET_DEFAULT,     /* column, expr */
-    AST_ALTER_DROP_DEFAULT,    /* column */
-    AST_ALTER_SET_NOT_NULL,    /* column */
-    AST_ALTER_DROP_NOT_NULL,   /* column */
-    AST_ALTER_TYPE,            /* column, type, collation, expr (USING) */
+    AST_ALTER_ADD_COLUMN,        /* add, if_not_exists */
+    AST_ALTER_DROP_COLUMN,       /* column, if_exists, cascade */
+    AST_ALTER_ADD_CONSTRAINT,    /* constraint */
+    AST_ALTER_DROP_CONSTRAINT,   /* column (the constraint), if_exists, cascade */
+    AST_ALTER_SET_DEFAULT,       /* column, expr */
+    AST_ALTER_DROP_DEFAULT,      /* column */
+    AST_ALTER_SET_NOT_NULL,      /* column */
+    AST_ALTER_DROP_NOT_NULL,     /* column */
+    AST_ALTER_TYPE,              /* column, type, collation, expr (USING) */
 };
 struct ast_alter_action {
     uint8_t kind; /* enum ast_alter_kind */
@@ -665,7 +690,8 @@ struct ast_alter_action {
     struct ast_name collation;
 };
 struct ast_alter {
-    uint8_t object; /* enum ast_object; views, indexes and schemas: RENAME (and SET SCHEMA) only. */
+    /* enum ast_object; views, indexes and schemas: RENAME (and SET SCHEMA) only. */
+    uint8_t object;
     bool if_exists, only;
     struct ast_name name;
     struct ast_alter_action *actions;
@@ -723,11 +749,12 @@ struct ast_deallocate {
     struct ast_ident name; /* text NULL: ALL. */
 };
 
-/* SET name = values, SET name TO DEFAULT (reset), RESET name, RESET ALL (name.text NULL). SET TIME ZONE x
- * is timezone, SET NAMES x is client_encoding, SET ROLE x is role. */
+/* SET name = values, SET name TO DEFAULT (reset), RESET name, RESET ALL (name.text NULL).
+ * SET TIME ZONE x is timezone, SET NAMES x is client_encoding, SET ROLE x is role. */
 struct ast_set {
     struct ast_ident name; /* Lower case; may hold dots. */
-    struct ast_exprs values; /* Literals; bare words are STRING, ON and TRUE too; a time zone may be a CAST to
+    struct ast_exprs
+        values; /* Literals; bare words are STRING, ON and TRUE too; a time zone may be a CAST to
                                 interval. Empty: reset. */
     bool local, reset;
 };
@@ -737,14 +764,15 @@ struct ast_show {
 
 enum ast_copy_end { AST_COPY_FILE, AST_COPY_STDIO, AST_COPY_PROGRAM };
 struct ast_copy {
-    struct ast_name name;    /* count 0 for a query. */
+    struct ast_name name; /* count 0 for a query. */
     struct ast_idents columns;
     struct ast_query *query; /* COPY (query) TO */
     bool to;                 /* TO, else FROM. */
     uint8_t end;             /* enum ast_copy_end */
     const char *file;        /* FILE, PROGRAM. */
     uint32_t file_at;
-    struct ast_options options; /* The old syntax is turned into the new: format, delimiter, null, header, quote,
+    struct ast_options
+        options; /* The old syntax is turned into the new: format, delimiter, null, header, quote,
                                    escape, force_quote, force_not_null, force_null, encoding, freeze, binary. */
     struct ast_expr *where;
 };
@@ -766,7 +794,7 @@ struct ast_vacuum {
 
 struct ast_stmt {
     enum ast_stmt_kind kind;
-    uint32_t at, end; /* Its bytes, without the semicolon and blanks around it. */
+    uint32_t at, end;     /* Its bytes, without the semicolon and blanks around it. */
     uint32_t param_count; /* The highest $n. */
     union {
 #define AST_STMT_MEMBER(NAME, MEMBER) struct ast_##MEMBER *MEMBER;
@@ -786,17 +814,18 @@ enum ast_print {
     AST_PRINT_PLAIN,  /* Parentheses where they are needed. */
     AST_PRINT_PARENS, /* Around every operator: shows the tree, for tests. */
 };
-/* Append SQL text which parses back to the same tree (offsets apart). The text is on one line unless a
- * literal has a line end. NOMEM only. */
+/* Append SQL text which parses back to the same tree (offsets apart). The text is on one
+ * line unless a literal has a line end. NOMEM only. */
 kdk_status ast_print_stmt(const struct ast_stmt *stmt, enum ast_print how, struct buf *out,
                           struct err *err);
-kdk_status ast_print_query(const struct ast_query *query, enum ast_print how, struct buf *out,
-                           struct err *err);
+kdk_status ast_print_query(const struct ast_query *query, enum ast_print how,
+                           struct buf *out, struct err *err);
 kdk_status ast_print_expr(const struct ast_expr *expr, enum ast_print how, struct buf *out,
                           struct err *err);
 kdk_status ast_print_type(const struct ast_type *type, struct buf *out, struct err *err);
 kdk_status ast_print_name(const struct ast_name *name, struct buf *out, struct err *err);
-/* A name as an identifier: quoted when it must be. For error messages and generated SQL too. */
+/* A name as an identifier: quoted when it must be. For error messages and generated SQL
+ * too. */
 kdk_status ast_print_ident(const char *text, size_t bytes, struct buf *out);
 /* A text literal: quotes doubled, nothing else changed. */
 kdk_status ast_print_string(const char *text, size_t bytes, struct buf *out);

@@ -1,7 +1,8 @@
 /* bind.c - statements, parameters, and expressions that stand alone. */
 #include "sql/bind_int.h"
 
-kdk_status binder_init(struct binder *b, const struct bind_env *env, const struct ast_stmt *stmt, struct arena *arena, struct err *err)
+kdk_status binder_init(struct binder *b, const struct bind_env *env,
+                       const struct ast_stmt *stmt, struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     memset(b, 0, sizeof *b);
@@ -25,7 +26,8 @@ out:
 kdk_status bind_enter(struct binder *b, uint32_t at)
 {
     if (b->depth >= SQL_DEPTH_MAX) {
-        kdk_status status = err_set(b->err, KDK_TOO_COMPLEX, "statement is nested too deeply");
+        kdk_status status =
+            err_set(b->err, KDK_TOO_COMPLEX, "statement is nested too deeply");
         err_detail(b->err, "There may be %d levels.", SQL_DEPTH_MAX);
         err_at(b->err, bind_at(b, at));
         return status;
@@ -45,7 +47,8 @@ kdk_status bind_repeat(struct binder *b, uint32_t nodes, uint32_t at)
     if (b->repeats <= BIND_REPEATS_MAX)
         return KDK_OK;
     kdk_status status = err_set(b->err, KDK_TOO_COMPLEX, "statement is too complex");
-    err_detail(b->err, "Its views and repeated expressions have more than %d parts.", BIND_REPEATS_MAX);
+    err_detail(b->err, "Its views and repeated expressions have more than %d parts.",
+               BIND_REPEATS_MAX);
     err_at(b->err, bind_at(b, at));
     return status;
 }
@@ -79,14 +82,18 @@ void bind_notice(const struct binder *b, const char *sqlstate, const char *forma
 
 /* ---- statements ---- */
 
-static kdk_status bind_result(struct binder *b, const struct query *q, struct bound_stmt *out)
+static kdk_status bind_result(struct binder *b, const struct query *q,
+                              struct bound_stmt *out)
 {
     kdk_status status = KDK_OK;
     out->root = q->rel;
     out->column_count = q->count;
     TRY_NEW(out->columns = ARRAY(struct relcol, (size_t)q->count + 1));
     for (uint32_t i = 0; i < q->count; i++)
-        out->columns[i] = (struct relcol){.id = q->cols[i].id, .type = q->cols[i].type, .name = q->cols[i].name, .not_null = q->cols[i].not_null};
+        out->columns[i] = (struct relcol){.id = q->cols[i].id,
+                                          .type = q->cols[i].type,
+                                          .name = q->cols[i].name,
+                                          .not_null = q->cols[i].not_null};
 out:
     return status;
 }
@@ -105,14 +112,16 @@ types:
         if (strcmp(ast_last(&type->name)->text, "unknown") == 0)
             continue;
         TRY(sql_bind_type(type, &b->params[i], b->err));
-        b->params[i] = (struct ltype){.id = b->params[i].id, .fixed = b->params[i].fixed}; /* PostgreSQL forgets lengths and digits here. */
+        /* PostgreSQL forgets lengths and digits here. */
+        b->params[i] = (struct ltype){.id = b->params[i].id, .fixed = b->params[i].fixed};
         b->params[i] = cast_type(LTYPE(UNKNOWN), b->params[i], NULL);
     }
 out:
     return status;
 }
 
-static kdk_status bind_stmt(struct binder *b, const struct ast_stmt *stmt, struct bound_stmt *out)
+static kdk_status bind_stmt(struct binder *b, const struct ast_stmt *stmt,
+                            struct bound_stmt *out)
 {
     kdk_status status = KDK_OK;
     switch (stmt->kind) {
@@ -188,7 +197,8 @@ static kdk_status patch_params(struct binder *b, struct rel *root)
     return b->param_count && root ? walk_rel(&walk, root) : KDK_OK;
 }
 
-kdk_status sql_bind(const struct ast_stmt *stmt, const struct bind_env *env, struct arena *arena, struct bound_stmt **out, struct err *err)
+kdk_status sql_bind(const struct ast_stmt *stmt, const struct bind_env *env,
+                    struct arena *arena, struct bound_stmt **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct binder binder, *b = &binder;
@@ -200,7 +210,8 @@ kdk_status sql_bind(const struct ast_stmt *stmt, const struct bind_env *env, str
     TRY(bind_stmt(b, stmt, bound));
     for (uint32_t i = 0; i < b->param_count; i++)
         if (b->params[i].id == LT_UNKNOWN) {
-            status = err_set(err, KDK_INDETERMINATE_TYPE, "could not determine data type of parameter $%u", i + 1);
+            status = err_set(err, KDK_INDETERMINATE_TYPE,
+                             "could not determine data type of parameter $%u", i + 1);
             if (b->param_at[i])
                 err_at(err, b->param_at[i] - 1);
             goto out;
@@ -216,14 +227,17 @@ out:
 
 /* ---- expressions over one row ---- */
 
-kdk_status bind_row_expr(struct binder *b, const struct ast_expr *ast, enum bind_row_kind kind, const struct bind_row *row,
+kdk_status bind_row_expr(struct binder *b, const struct ast_expr *ast,
+                         enum bind_row_kind kind, const struct bind_row *row,
                          struct ltype target, const char *target_name, struct expr **out)
 {
     kdk_status status = KDK_OK;
     struct scope scope;
     scope_init(b, &scope, NULL);
     scope.no_subqueries = true;
-    scope.clause = kind == BIND_DEFAULT ? CLAUSE_DEFAULT : kind == BIND_CHECK ? CLAUSE_CHECK : CLAUSE_USING;
+    scope.clause = kind == BIND_DEFAULT ? CLAUSE_DEFAULT
+                   : kind == BIND_CHECK ? CLAUSE_CHECK
+                                        : CLAUSE_USING;
     if (row->table) {
         const uint32_t n = row->table->column_count;
         struct scope_rel *rel = NEW(struct scope_rel);
@@ -235,8 +249,12 @@ kdk_status bind_row_expr(struct binder *b, const struct ast_expr *ast, enum bind
         rel->count = n;
         for (uint32_t i = 0; i < n; i++) {
             const struct ccolumn *col = &row->table->columns[i];
-            rel->cols[i] = (struct scope_col){.name = col->name, .id = row->ids ? row->ids[i] : i + 1, .type = col->type, .not_null = col->not_null};
-            while (b->next <= rel->cols[i].id) /* Ids of the caller: the binder's own come behind them. */
+            rel->cols[i] = (struct scope_col){.name = col->name,
+                                              .id = row->ids ? row->ids[i] : i + 1,
+                                              .type = col->type,
+                                              .not_null = col->not_null};
+            /* Ids of the caller: the binder's own come behind them. */
+            while (b->next <= rel->cols[i].id)
                 if (!bind_colid(b))
                     TRY(err_nomem(b->err));
         }
@@ -248,7 +266,8 @@ kdk_status bind_row_expr(struct binder *b, const struct ast_expr *ast, enum bind
     if (kind == BIND_CHECK)
         TRY(coerce_boolean(b, out, "CHECK"));
     else
-        TRY(coerce_assign(b, out, target, target_name, kind == BIND_DEFAULT ? "default expression" : "expression"));
+        TRY(coerce_assign(b, out, target, target_name,
+                          kind == BIND_DEFAULT ? "default expression" : "expression"));
 out:
     return status;
 }
@@ -258,8 +277,10 @@ static kdk_status parse_expr(struct binder *b, const char *text, struct ast_expr
     return sql_parse_expr(text, strlen(text), b->arena, out, b->err);
 }
 
-kdk_status sql_bind_table_expr(const char *text, const struct bind_env *env, enum bind_row_kind kind, const struct bind_row *row,
-                               struct ltype target, const char *target_name, struct arena *arena, struct expr **out, struct err *err)
+kdk_status sql_bind_table_expr(const char *text, const struct bind_env *env,
+                               enum bind_row_kind kind, const struct bind_row *row,
+                               struct ltype target, const char *target_name,
+                               struct arena *arena, struct expr **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct binder binder, *b = &binder;
@@ -274,7 +295,8 @@ out:
     return status;
 }
 
-kdk_status sql_bind_value(const struct ast_expr *ast, const struct bind_env *env, struct ltype target, struct arena *arena, struct expr **out,
+kdk_status sql_bind_value(const struct ast_expr *ast, const struct bind_env *env,
+                          struct ltype target, struct arena *arena, struct expr **out,
                           struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -286,9 +308,12 @@ kdk_status sql_bind_value(const struct ast_expr *ast, const struct bind_env *env
     scope.clause = CLAUSE_EXECUTE;
     scope.no_subqueries = scope.no_columns = true;
     TRY(bind_expr(b, &scope, ast, out));
-    if ((*out)->type.id != LT_UNKNOWN && !cast_allowed((*out)->type, target, CAST_ASSIGNMENT)) {
-        FAIL_AT((*out)->offset, KDK_TYPE_MISMATCH, "parameter of type %s cannot be coerced to the expected type %s",
-                ltype_name((*out)->type, from, sizeof from), ltype_name(target, to, sizeof to));
+    if ((*out)->type.id != LT_UNKNOWN &&
+        !cast_allowed((*out)->type, target, CAST_ASSIGNMENT)) {
+        FAIL_AT((*out)->offset, KDK_TYPE_MISMATCH,
+                "parameter of type %s cannot be coerced to the expected type %s",
+                ltype_name((*out)->type, from, sizeof from),
+                ltype_name(target, to, sizeof to));
     }
     TRY(coerce(b, out, target, CAST_ASSIGNMENT));
 out:
@@ -297,7 +322,8 @@ out:
 
 /* ---- defaults and checks of tables ---- */
 
-kdk_status bind_default(struct binder *b, const struct ctable *table, uint32_t column, uint32_t at, struct expr **out)
+kdk_status bind_default(struct binder *b, const struct ctable *table, uint32_t column,
+                        uint32_t at, struct expr **out)
 {
     kdk_status status = KDK_OK;
     const struct ccolumn *col = &table->columns[column];
@@ -313,7 +339,8 @@ kdk_status bind_default(struct binder *b, const struct ctable *table, uint32_t c
     b->stored = true;
     status = parse_expr(b, col->default_sql, &ast);
     if (status == KDK_OK)
-        status = bind_row_expr(b, ast, BIND_DEFAULT, &(struct bind_row){0}, col->type, col->name, out);
+        status = bind_row_expr(b, ast, BIND_DEFAULT, &(struct bind_row){0}, col->type,
+                               col->name, out);
     if (status != KDK_OK)
         err_while(b->err, "binding the default of column \"%s\"", col->name);
 out:
@@ -338,7 +365,8 @@ static kdk_status find_changed(struct walk *walk, struct expr **e, bool *deeper)
     return KDK_OK;
 }
 
-kdk_status bind_checks(struct binder *b, const struct ctable *table, struct rel_dml *dml, const bool *changed)
+kdk_status bind_checks(struct binder *b, const struct ctable *table, struct rel_dml *dml,
+                       const bool *changed)
 {
     kdk_status status = KDK_OK;
     const bool stored = b->stored;
@@ -354,7 +382,9 @@ kdk_status bind_checks(struct binder *b, const struct ctable *table, struct rel_
             used[k] = b->cols[dml->fresh[k]].used;
         status = parse_expr(b, table->checks[i].sql, &ast);
         if (status == KDK_OK)
-            status = bind_row_expr(b, ast, BIND_CHECK, &(struct bind_row){table, dml->fresh}, LTYPE(BOOLEAN), NULL, &e);
+            status =
+                bind_row_expr(b, ast, BIND_CHECK, &(struct bind_row){table, dml->fresh},
+                              LTYPE(BOOLEAN), NULL, &e);
         if (status != KDK_OK) {
             err_while(b->err, "binding the constraint \"%s\"", table->checks[i].name);
             goto out;

@@ -1,6 +1,7 @@
 /* bind_alter.c - ALTER: steps from one state of a table to the next.
  *
- * Each action is bound against the table as the actions before it leave it: a draft in the arena, copied for each step.
+ * Each action is bound against the table as the actions before it leave it: a draft in the
+ * arena, copied for each step.
  */
 #include "sql/bind_int.h"
 
@@ -50,7 +51,9 @@ static kdk_status next_state(struct alter *a, struct ctable **out)
     for (uint32_t i = 0; i < from->index_count; i++) {
         TRY_NEW(t->indexes[i] = arena_dup(b->arena, from->indexes[i], sizeof **t->indexes));
         t->indexes[i]->table = t;
-        TRY_NEW(t->indexes[i]->columns = arena_dup(b->arena, from->indexes[i]->columns, from->indexes[i]->column_count * sizeof(uint32_t)));
+        TRY_NEW(t->indexes[i]->columns =
+                    arena_dup(b->arena, from->indexes[i]->columns,
+                              from->indexes[i]->column_count * sizeof(uint32_t)));
     }
     TRY_NEW(t->checks = ARRAY(struct ccheck, (size_t)from->check_count + 1));
     if (from->check_count)
@@ -66,13 +69,16 @@ static void finish(struct alter *a, struct ctable *after)
     a->now = after;
 }
 
-static kdk_status find_column(struct alter *a, const struct ast_ident *name, uint32_t *position)
+static kdk_status find_column(struct alter *a, const struct ast_ident *name,
+                              uint32_t *position)
 {
     kdk_status status = KDK_OK;
     struct binder *b = a->b;
     *position = table_column(a->now, name->text);
     if (*position == UINT32_MAX)
-        FAIL_AT(bind_at(b, name->at), KDK_UNDEFINED_COLUMN, "column \"%s\" of relation \"%s\" does not exist", name->text, a->now->name);
+        FAIL_AT(bind_at(b, name->at), KDK_UNDEFINED_COLUMN,
+                "column \"%s\" of relation \"%s\" does not exist", name->text,
+                a->now->name);
 out:
     return status;
 }
@@ -88,8 +94,12 @@ static kdk_status change_views(struct alter *a, const struct view_change *change
     TRY(bind_rewrite_views(b, change, &texts));
     for (const struct view_text *text = texts.first; text; text = text->next) {
         for (uint32_t i = 0; i < a->ddl->alter_count; i++)
-            if (a->ddl->alters[i].kind == ALTER_VIEW_TEXT && a->ddl->alters[i].before == text->view)
-                FAIL_AT(change->at, KDK_UNSUPPORTED, "dropping several columns to which view \"%s\" gives names in one statement is not supported", text->view->name);
+            if (a->ddl->alters[i].kind == ALTER_VIEW_TEXT &&
+                a->ddl->alters[i].before == text->view)
+                FAIL_AT(change->at, KDK_UNSUPPORTED,
+                        "dropping several columns to which view \"%s\" gives names in one "
+                        "statement is not supported",
+                        text->view->name);
         bool dropped = false;
         for (uint32_t i = 0; i < a->ddl->table_count; i++)
             dropped |= a->ddl->tables[i] == text->view;
@@ -120,10 +130,12 @@ static void use_column(void *context, struct ast_expr *column)
         return;
     use->found = true;
     if (use->to)
-        *last = (struct ast_ident){.text = use->to, .bytes = (uint32_t)strlen(use->to), .quoted = 1};
+        *last = (struct ast_ident){
+            .text = use->to, .bytes = (uint32_t)strlen(use->to), .quoted = 1};
 }
 
-static kdk_status check_columns(struct alter *a, const char *sql, struct column_use *use, const char **out)
+static kdk_status check_columns(struct alter *a, const char *sql, struct column_use *use,
+                                const char **out)
 {
     kdk_status status = KDK_OK;
     struct ast_expr *ast;
@@ -151,7 +163,9 @@ static kdk_status rename_table(struct alter *a, const struct ast_alter_action *a
     TRY(next_state(a, &t));
     t->name = action->to.text;
     finish(a, t);
-    struct view_change change = {VIEW_TABLE_RENAMED, a->real, t, 0, a->real->name, action->to.text, bind_at(b, action->at)};
+    struct view_change change = {
+        VIEW_TABLE_RENAMED,    a->real, t, 0, a->real->name, action->to.text,
+        bind_at(b, action->at)};
     TRY(change_views(a, &change));
 out:
     return status;
@@ -166,7 +180,9 @@ static kdk_status rename_column(struct alter *a, const struct ast_alter_action *
     uint32_t position;
     TRY(find_column(a, &action->column, &position));
     if (table_column(a->now, action->to.text) != UINT32_MAX)
-        FAIL_AT(bind_at(b, action->to.at), KDK_DUPLICATE_COLUMN, "column \"%s\" of relation \"%s\" already exists", action->to.text, a->now->name);
+        FAIL_AT(bind_at(b, action->to.at), KDK_DUPLICATE_COLUMN,
+                "column \"%s\" of relation \"%s\" already exists", action->to.text,
+                a->now->name);
     TRY(add_step(a, ALTER_RENAME_COLUMN, &step));
     step->position = position;
     step->name = action->to.text;
@@ -176,7 +192,9 @@ static kdk_status rename_column(struct alter *a, const struct ast_alter_action *
     for (uint32_t i = 0; i < t->check_count; i++)
         TRY(check_columns(a, t->checks[i].sql, &use, &t->checks[i].sql));
     finish(a, t);
-    struct view_change change = {VIEW_COLUMN_RENAMED, a->real, t, position, action->column.text, action->to.text, bind_at(b, action->at)};
+    struct view_change change = {
+        VIEW_COLUMN_RENAMED,   a->real, t, position, action->column.text, action->to.text,
+        bind_at(b, action->at)};
     TRY(change_views(a, &change)); /* RENAME stands alone: a->real is what was before. */
 out:
     return status;
@@ -202,8 +220,11 @@ static kdk_status constraint_missing(struct alter *a, const struct ast_alter_act
     kdk_status status = KDK_OK;
     struct binder *b = a->b;
     if (!action->if_exists)
-        FAIL_AT(bind_at(b, action->column.at), KDK_UNDEFINED_OBJECT, "constraint \"%s\" of relation \"%s\" does not exist", action->column.text, a->now->name);
-    bind_notice(b, "00000", "constraint \"%s\" of relation \"%s\" does not exist, skipping", action->column.text, a->now->name);
+        FAIL_AT(bind_at(b, action->column.at), KDK_UNDEFINED_OBJECT,
+                "constraint \"%s\" of relation \"%s\" does not exist", action->column.text,
+                a->now->name);
+    bind_notice(b, "00000", "constraint \"%s\" of relation \"%s\" does not exist, skipping",
+                action->column.text, a->now->name);
 out:
     return status;
 }
@@ -214,11 +235,15 @@ static kdk_status rename_constraint(struct alter *a, const struct ast_alter_acti
     struct binder *b = a->b;
     struct bound_alter *step;
     struct ctable *t;
-    const uint32_t check = find_check(a->now, action->column.text), index = find_constraint_index(a->now, action->column.text);
+    const uint32_t check = find_check(a->now, action->column.text),
+                   index = find_constraint_index(a->now, action->column.text);
     if (check == UINT32_MAX && index == UINT32_MAX)
         return constraint_missing(a, action);
-    if (find_check(a->now, action->to.text) != UINT32_MAX || find_constraint_index(a->now, action->to.text) != UINT32_MAX)
-        FAIL_AT(bind_at(b, action->to.at), KDK_DUPLICATE_OBJECT, "constraint \"%s\" for relation \"%s\" already exists", action->to.text, a->now->name);
+    if (find_check(a->now, action->to.text) != UINT32_MAX ||
+        find_constraint_index(a->now, action->to.text) != UINT32_MAX)
+        FAIL_AT(bind_at(b, action->to.at), KDK_DUPLICATE_OBJECT,
+                "constraint \"%s\" for relation \"%s\" already exists", action->to.text,
+                a->now->name);
     if (index != UINT32_MAX)
         TRY(bind_name_free(b, a->now->schema, action->to.text, action->to.at));
     TRY(add_step(a, check != UINT32_MAX ? ALTER_RENAME_CHECK : ALTER_RENAME_INDEX, &step));
@@ -236,7 +261,8 @@ out:
     return status;
 }
 
-static kdk_status add_constraint(struct alter *a, const struct ast_constraint *con, const struct ast_ident *column)
+static kdk_status add_constraint(struct alter *a, const struct ast_constraint *con,
+                                 const struct ast_ident *column)
 {
     kdk_status status = KDK_OK;
     struct binder *b = a->b;
@@ -244,7 +270,8 @@ static kdk_status add_constraint(struct alter *a, const struct ast_constraint *c
     struct ctable *t;
     if (con->kind == AST_CON_CHECK) {
         TRY(add_step(a, ALTER_ADD_CHECK, &step));
-        TRY(bind_check(b, a->now, con, a->now->checks, a->now->check_count, &step->check, &step->condition));
+        TRY(bind_check(b, a->now, con, a->now->checks, a->now->check_count, &step->check,
+                       &step->condition));
         TRY(next_state(a, &t));
         t->checks[t->check_count++] = step->check;
         finish(a, t);
@@ -252,14 +279,16 @@ static kdk_status add_constraint(struct alter *a, const struct ast_constraint *c
         struct bound_index *added = NEW(struct bound_index);
         TRY_NEW(added);
         /* Names that earlier steps have given are taken, too. */
-        struct bound_index *others = ARRAY(struct bound_index, (size_t)a->now->index_count + 1);
+        struct bound_index *others =
+            ARRAY(struct bound_index, (size_t)a->now->index_count + 1);
         TRY_NEW(others);
         for (uint32_t i = 0; i < a->now->index_count; i++)
             others[i].index = *a->now->indexes[i];
         TRY(bind_key(b, a->now, con, column, others, a->now->index_count, added));
         added->on = a->real;
         if (added->index.primary && a->now->index_count && a->now->indexes[0]->primary)
-            FAIL_AT(bind_at(b, con->at), KDK_INVALID_TABLE_DEFINITION, "multiple primary keys for table \"%s\" are not allowed", a->now->name);
+            FAIL_AT(bind_at(b, con->at), KDK_INVALID_TABLE_DEFINITION,
+                    "multiple primary keys for table \"%s\" are not allowed", a->now->name);
         TRY(add_step(a, ALTER_ADD_INDEX, &step));
         step->added = added;
         step->not_null = added->index.primary;
@@ -295,12 +324,16 @@ static kdk_status add_column(struct alter *a, const struct ast_alter_action *act
     TRY_NEW(column);
     if (table_column(a->now, ast->name.text) != UINT32_MAX) {
         if (!action->if_not_exists)
-            FAIL_AT(bind_at(b, ast->name.at), KDK_DUPLICATE_COLUMN, "column \"%s\" of relation \"%s\" already exists", ast->name.text, a->now->name);
-        bind_notice(b, "42701", "column \"%s\" of relation \"%s\" already exists, skipping", ast->name.text, a->now->name);
+            FAIL_AT(bind_at(b, ast->name.at), KDK_DUPLICATE_COLUMN,
+                    "column \"%s\" of relation \"%s\" already exists", ast->name.text,
+                    a->now->name);
+        bind_notice(b, "42701", "column \"%s\" of relation \"%s\" already exists, skipping",
+                    ast->name.text, a->now->name);
         return KDK_OK;
     }
     if (a->now->column_count >= TABLE_COLUMNS_MAX)
-        FAIL_AT(bind_at(b, ast->name.at), KDK_TOO_MANY_COLUMNS, "tables can have at most %d columns", TABLE_COLUMNS_MAX);
+        FAIL_AT(bind_at(b, ast->name.at), KDK_TOO_MANY_COLUMNS,
+                "tables can have at most %d columns", TABLE_COLUMNS_MAX);
     TRY(bind_column_def(b, ast, a->now->name, &column->column, &column->fill));
     column->column.id = UINT32_MAX;
     TRY(add_step(a, ALTER_ADD_COLUMN, &step));
@@ -323,22 +356,28 @@ static kdk_status drop_column(struct alter *a, const struct ast_alter_action *ac
     struct view_list views = {0};
     uint32_t position = table_column(a->now, action->column.text), n = 0;
     if (position == UINT32_MAX && action->if_exists) {
-        bind_notice(b, "00000", "column \"%s\" of relation \"%s\" does not exist, skipping", action->column.text, a->now->name);
+        bind_notice(b, "00000", "column \"%s\" of relation \"%s\" does not exist, skipping",
+                    action->column.text, a->now->name);
         return KDK_OK;
     }
     TRY(find_column(a, &action->column, &position));
     if (a->now->column_count == 1)
-        FAIL_AT(bind_at(b, action->column.at), KDK_UNSUPPORTED, "a table without columns is not supported");
+        FAIL_AT(bind_at(b, action->column.at), KDK_UNSUPPORTED,
+                "a table without columns is not supported");
     uint32_t real = table_column(a->real, action->column.text);
     if (real != UINT32_MAX)
         TRY(bind_dependants(b, a->real, real, &views));
     if (views.count && !action->cascade) {
-        const char *what = arena_printf(b->arena, "column %s of table %s", action->column.text, a->now->name);
+        const char *what = arena_printf(b->arena, "column %s of table %s",
+                                        action->column.text, a->now->name);
         TRY_NEW(what);
-        TRY(bind_refuse_dependants(b, "drop", what, views.views[views.count - 1], action->column.at));
+        TRY(bind_refuse_dependants(b, "drop", what, views.views[views.count - 1],
+                                   action->column.at));
     }
     if (views.count && a->ddl->table_count)
-        FAIL_AT(bind_at(b, action->column.at), KDK_UNSUPPORTED, "dropping several columns that views depend on in one statement is not supported");
+        FAIL_AT(bind_at(b, action->column.at), KDK_UNSUPPORTED,
+                "dropping several columns that views depend on in one statement is not "
+                "supported");
     if (views.count) {
         a->ddl->tables = views.views;
         a->ddl->table_count = views.count;
@@ -366,10 +405,13 @@ static kdk_status drop_column(struct alter *a, const struct ast_alter_action *ac
     }
     t->index_count = n;
     t->column_count--;
-    memmove(&t->columns[position], &t->columns[position + 1], (t->column_count - position) * sizeof *t->columns);
+    memmove(&t->columns[position], &t->columns[position + 1],
+            (t->column_count - position) * sizeof *t->columns);
     finish(a, t);
     if (real != UINT32_MAX) {
-        struct view_change change = {VIEW_COLUMN_DROPPED, a->real, NULL, real, action->column.text, NULL, bind_at(b, action->column.at)};
+        struct view_change change = {
+            VIEW_COLUMN_DROPPED,          a->real, NULL, real, action->column.text, NULL,
+            bind_at(b, action->column.at)};
         TRY(change_views(a, &change));
     }
 out:
@@ -381,7 +423,8 @@ static kdk_status drop_constraint(struct alter *a, const struct ast_alter_action
     kdk_status status = KDK_OK;
     struct bound_alter *step;
     struct ctable *t;
-    const uint32_t check = find_check(a->now, action->column.text), index = find_constraint_index(a->now, action->column.text);
+    const uint32_t check = find_check(a->now, action->column.text),
+                   index = find_constraint_index(a->now, action->column.text);
     if (check == UINT32_MAX && index == UINT32_MAX)
         return constraint_missing(a, action);
     TRY(add_step(a, check != UINT32_MAX ? ALTER_DROP_CHECK : ALTER_DROP_INDEX, &step));
@@ -389,18 +432,21 @@ static kdk_status drop_constraint(struct alter *a, const struct ast_alter_action
     if (check != UINT32_MAX) {
         step->position = check;
         t->check_count--;
-        memmove(&t->checks[check], &t->checks[check + 1], (t->check_count - check) * sizeof *t->checks);
+        memmove(&t->checks[check], &t->checks[check + 1],
+                (t->check_count - check) * sizeof *t->checks);
     } else {
         step->index = a->now->indexes[index];
         t->index_count--;
-        memmove(&t->indexes[index], &t->indexes[index + 1], (t->index_count - index) * sizeof *t->indexes);
+        memmove(&t->indexes[index], &t->indexes[index + 1],
+                (t->index_count - index) * sizeof *t->indexes);
     }
     finish(a, t);
 out:
     return status;
 }
 
-static kdk_status alter_column(struct alter *a, const struct ast_alter_action *action, enum alter_kind kind)
+static kdk_status alter_column(struct alter *a, const struct ast_alter_action *action,
+                               enum alter_kind kind)
 {
     kdk_status status = KDK_OK;
     struct binder *b = a->b;
@@ -412,7 +458,8 @@ static kdk_status alter_column(struct alter *a, const struct ast_alter_action *a
     if (kind == ALTER_DROP_NOT_NULL && a->now->index_count && a->now->indexes[0]->primary)
         for (uint32_t i = 0; i < a->now->indexes[0]->column_count; i++)
             if (a->now->indexes[0]->columns[i] == position)
-                FAIL_AT(bind_at(b, action->column.at), KDK_INVALID_TABLE_DEFINITION, "column \"%s\" is in a primary key", action->column.text);
+                FAIL_AT(bind_at(b, action->column.at), KDK_INVALID_TABLE_DEFINITION,
+                        "column \"%s\" is in a primary key", action->column.text);
     TRY(add_step(a, kind, &step));
     step->position = position;
     TRY(next_state(a, &t));
@@ -420,7 +467,8 @@ static kdk_status alter_column(struct alter *a, const struct ast_alter_action *a
     if (kind == ALTER_SET_DEFAULT) {
         col->default_sql = NULL;
         if (action->kind == AST_ALTER_SET_DEFAULT) {
-            TRY(bind_row_expr(b, action->expr, BIND_DEFAULT, &(struct bind_row){0}, col->type, col->name, &value));
+            TRY(bind_row_expr(b, action->expr, BIND_DEFAULT, &(struct bind_row){0},
+                              col->type, col->name, &value));
             TRY(bind_expr_text(b, action->expr, &col->default_sql));
         }
     } else {
@@ -460,7 +508,8 @@ static kdk_status act(struct alter *a, const struct ast_alter_action *action)
     case AST_ALTER_SET_SCHEMA:
         FAIL_AT(bind_at(b, action->at), KDK_UNSUPPORTED, "SET SCHEMA is not supported");
     case AST_ALTER_TYPE:
-        FAIL_AT(bind_at(b, action->at), KDK_UNSUPPORTED, "changing the type of a column is not supported");
+        FAIL_AT(bind_at(b, action->at), KDK_UNSUPPORTED,
+                "changing the type of a column is not supported");
     }
 out:
     return status;
@@ -478,13 +527,16 @@ static kdk_status rename_index(struct alter *a, const struct ast_alter_action *a
     struct bound_alter *step;
     struct ctable *t;
     if (!index && a->ast->if_exists) {
-        bind_notice(b, "00000", "relation \"%s\" does not exist, skipping", bind_name_text(b, name));
+        bind_notice(b, "00000", "relation \"%s\" does not exist, skipping",
+                    bind_name_text(b, name));
         return KDK_OK;
     }
     if (!index)
-        FAIL_AT(bind_at(b, name->at), KDK_UNDEFINED_TABLE, "relation \"%s\" does not exist", bind_name_text(b, name));
+        FAIL_AT(bind_at(b, name->at), KDK_UNDEFINED_TABLE, "relation \"%s\" does not exist",
+                bind_name_text(b, name));
     if (action->kind != AST_ALTER_RENAME)
-        FAIL_AT(bind_at(b, action->at), KDK_UNSUPPORTED, "this action is not supported for indexes");
+        FAIL_AT(bind_at(b, action->at), KDK_UNSUPPORTED,
+                "this action is not supported for indexes");
     TRY(bind_writable(b, index->table, "alter an index of", name->at));
     TRY(bind_name_free(b, index->table->schema, action->to.text, action->to.at));
     a->real = index->table;
@@ -509,27 +561,34 @@ static kdk_status rename_schema(struct alter *a, const struct ast_alter_action *
     const char *name = ast_last(&a->ast->name)->text;
     struct bound_alter *step;
     if (!catver_schema_exists(b->env->catver, name))
-        FAIL_AT(bind_at(b, a->ast->name.at), KDK_UNDEFINED_SCHEMA, "schema \"%s\" does not exist", name);
+        FAIL_AT(bind_at(b, a->ast->name.at), KDK_UNDEFINED_SCHEMA,
+                "schema \"%s\" does not exist", name);
     if (action->kind != AST_ALTER_RENAME)
-        FAIL_AT(bind_at(b, action->at), KDK_UNSUPPORTED, "this action is not supported for schemas");
+        FAIL_AT(bind_at(b, action->at), KDK_UNSUPPORTED,
+                "this action is not supported for schemas");
     if (strncmp(name, "pg_", 3) == 0 || strcmp(name, "information_schema") == 0)
-        FAIL_AT(bind_at(b, a->ast->name.at), KDK_PRIVILEGE, "permission denied for schema %s", name);
+        FAIL_AT(bind_at(b, a->ast->name.at), KDK_PRIVILEGE,
+                "permission denied for schema %s", name);
     if (strncmp(action->to.text, "pg_", 3) == 0)
-        FAIL_AT(bind_at(b, action->to.at), KDK_RESERVED_NAME, "unacceptable schema name \"%s\"", action->to.text);
+        FAIL_AT(bind_at(b, action->to.at), KDK_RESERVED_NAME,
+                "unacceptable schema name \"%s\"", action->to.text);
     if (catver_schema_exists(b->env->catver, action->to.text))
-        FAIL_AT(bind_at(b, action->to.at), KDK_DUPLICATE_SCHEMA, "schema \"%s\" already exists", action->to.text);
+        FAIL_AT(bind_at(b, action->to.at), KDK_DUPLICATE_SCHEMA,
+                "schema \"%s\" already exists", action->to.text);
     TRY(add_step(a, ALTER_RENAME_SCHEMA, &step));
     step->before = NULL;
     step->schema = name;
     step->name = action->to.text;
     a->ddl->kind = DDL_ALTER;
-    struct view_change change = {VIEW_SCHEMA_RENAMED, NULL, NULL, 0, name, action->to.text, bind_at(b, action->at)};
+    struct view_change change = {
+        VIEW_SCHEMA_RENAMED, NULL, NULL, 0, name, action->to.text, bind_at(b, action->at)};
     TRY(change_views(a, &change));
 out:
     return status;
 }
 
-kdk_status bind_alter_table(struct binder *b, const struct ast_alter *ast, struct bound_ddl *ddl)
+kdk_status bind_alter_table(struct binder *b, const struct ast_alter *ast,
+                            struct bound_ddl *ddl)
 {
     kdk_status status = KDK_OK;
     struct alter a = {.b = b, .ast = ast, .ddl = ddl};
@@ -542,17 +601,22 @@ kdk_status bind_alter_table(struct binder *b, const struct ast_alter *ast, struc
         return rename_schema(&a, &ast->actions[0]);
     TRY(bind_table_maybe(b, &ast->name, &table));
     if (!table && ast->if_exists) {
-        bind_notice(b, "00000", "relation \"%s\" does not exist, skipping", bind_name_text(b, &ast->name));
+        bind_notice(b, "00000", "relation \"%s\" does not exist, skipping",
+                    bind_name_text(b, &ast->name));
         return KDK_OK;
     }
     TRY(bind_table_name(b, &ast->name, &table));
     if (view && table->kind != COBJ_VIEW)
-        FAIL_AT(bind_at(b, ast->name.at), KDK_WRONG_OBJECT_TYPE, "\"%s\" is not a view", table->name);
+        FAIL_AT(bind_at(b, ast->name.at), KDK_WRONG_OBJECT_TYPE, "\"%s\" is not a view",
+                table->name);
     if (table->system)
-        FAIL_AT(bind_at(b, ast->name.at), KDK_PRIVILEGE, "permission denied: \"%s\" is a system catalog", table->name);
+        FAIL_AT(bind_at(b, ast->name.at), KDK_PRIVILEGE,
+                "permission denied: \"%s\" is a system catalog", table->name);
     for (uint32_t i = 0; table->kind == COBJ_VIEW && i < ast->count; i++)
         if (ast->actions[i].kind != AST_ALTER_RENAME)
-            FAIL_AT(bind_at(b, ast->actions[i].at), view ? KDK_UNSUPPORTED : KDK_WRONG_OBJECT_TYPE, "this action is not supported for view \"%s\"", table->name);
+            FAIL_AT(bind_at(b, ast->actions[i].at),
+                    view ? KDK_UNSUPPORTED : KDK_WRONG_OBJECT_TYPE,
+                    "this action is not supported for view \"%s\"", table->name);
     a.real = table;
     a.now = (struct ctable *)(uintptr_t)table; /* Only copied from. */
     for (uint32_t i = 0; i < ast->count; i++)

@@ -1,7 +1,8 @@
 /* bind_call.c - functions, operators, aggregates.
  *
- * An aggregate belongs to the innermost SELECT that one of its columns comes from (the one around it when it has none): there it becomes a
- * relagg, and what is left in its place is a mention of the column that the aggregation makes.
+ * An aggregate belongs to the innermost SELECT that one of its columns comes from (the one
+ * around it when it has none): there it becomes a relagg, and what is left in its place is
+ * a mention of the column that the aggregation makes.
  */
 #include "sql/bind_int.h"
 
@@ -23,7 +24,9 @@ bool call_is_aggregate(const struct ast_expr *ast)
 /* CHAR(n) means its padding to few: these see it. */
 static bool sees_padding(uint32_t fn)
 {
-    return fn == FN_LIKE || fn == FN_LIKE_ESCAPE || fn == FN_ILIKE || fn == FN_ILIKE_ESCAPE || fn == FN_NOT_LIKE || fn == FN_NOT_ILIKE || fn == FN_OCTET_LENGTH;
+    return fn == FN_LIKE || fn == FN_LIKE_ESCAPE || fn == FN_ILIKE ||
+           fn == FN_ILIKE_ESCAPE || fn == FN_NOT_LIKE || fn == FN_NOT_ILIKE ||
+           fn == FN_OCTET_LENGTH;
 }
 
 /* A CHAR(n) as a text of n characters. */
@@ -33,7 +36,8 @@ kdk_status bind_padded(struct binder *b, struct expr **e)
     struct expr *args[2] = {*e, NULL};
     if ((*e)->type.id != LT_TEXT || !(*e)->type.fixed || !(*e)->type.length)
         return KDK_OK;
-    TRY_NEW(args[1] = expr_const(b, LTYPE(INTEGER), (struct datum){.i = (*e)->type.length}, 0));
+    TRY_NEW(args[1] =
+                expr_const(b, LTYPE(INTEGER), (struct datum){.i = (*e)->type.length}, 0));
     args[1]->offset = (*e)->offset;
     TRY(bind_function(b, "rpad", false, args, 2, 0, e));
     (*e)->offset = args[0]->offset;
@@ -42,11 +46,13 @@ out:
 }
 
 /* Finds the entry, converts the arguments, and says what comes out. */
-static kdk_status resolve(struct binder *b, const char *name, bool is_operator, struct expr **args, uint32_t count, uint32_t at,
-                          uint32_t *id, struct ltype *result)
+static kdk_status resolve(struct binder *b, const char *name, bool is_operator,
+                          struct expr **args, uint32_t count, uint32_t at, uint32_t *id,
+                          struct ltype *result)
 {
     kdk_status status = KDK_OK;
-    struct ltype *types = ARRAY(struct ltype, (size_t)count * 2 + 1), *cast_to = types + count;
+    struct ltype *types = ARRAY(struct ltype, (size_t)count * 2 + 1),
+                 *cast_to = types + count;
     bool literal = false;
     TRY_NEW(types);
 
@@ -55,17 +61,22 @@ static kdk_status resolve(struct binder *b, const char *name, bool is_operator, 
             types[i] = args[i]->type;
             literal |= types[i].id == LT_UNKNOWN;
         }
-        TRY_AT(bind_at(b, at), fn_resolve(name, is_operator, types, count, id, cast_to, b->err));
+        TRY_AT(bind_at(b, at),
+               fn_resolve(name, is_operator, types, count, id, cast_to, b->err));
         const bool compares = fn_comparison_kind(*id) != CMP_NONE;
         if (sees_padding(*id))
             TRY(bind_padded(b, &args[0]));
         for (uint32_t i = 0; i < count; i++) {
-            /* A whole constant has fewer digits than its type: products stay within 38 for longer. Not where all arguments are to have one type. */
-            if (!compares && fn_table[*id].result_rule != FN_RET_COMMON && cast_to[i].id == LT_NUMERIC && args[i]->kind == EX_CONST && ltype_is_integer(args[i]->type))
+            /* A whole constant has fewer digits than its type: products stay within 38 for
+             * longer. Not where all arguments are to have one type. */
+            if (!compares && fn_table[*id].result_rule != FN_RET_COMMON &&
+                cast_to[i].id == LT_NUMERIC && args[i]->kind == EX_CONST &&
+                ltype_is_integer(args[i]->type))
                 cast_to[i] = LTYPE(NUMERIC);
             TRY(coerce(b, &args[i], cast_to[i], CAST_IMPLICIT));
         }
-        /* A literal that became NUMERIC has a scale only now, and comparisons want one scale on both sides. */
+        /* A literal that became NUMERIC has a scale only now, and comparisons want one
+         * scale on both sides. */
         if (!literal || !compares || args[0]->type.id != LT_NUMERIC)
             break;
     }
@@ -76,13 +87,15 @@ static kdk_status resolve(struct binder *b, const char *name, bool is_operator, 
         if (i < FN_ARGS_MAX)
             constants[i] = args[i]->kind == EX_CONST ? &args[i]->value : NULL;
     }
-    *result = fn_result(*id, types, count, fn_result_digits(*id, constants, MIN(count, (uint32_t)FN_ARGS_MAX)));
+    *result =
+        fn_result(*id, types, count,
+                  fn_result_digits(*id, constants, MIN(count, (uint32_t)FN_ARGS_MAX)));
 out:
     return status;
 }
 
-kdk_status bind_function(struct binder *b, const char *name, bool is_operator, struct expr **args, uint32_t count, uint32_t at,
-                         struct expr **out)
+kdk_status bind_function(struct binder *b, const char *name, bool is_operator,
+                         struct expr **args, uint32_t count, uint32_t at, struct expr **out)
 {
     kdk_status status = KDK_OK;
     struct ltype type;
@@ -140,7 +153,8 @@ static kdk_status find_nested(struct walk *walk, struct expr **e, bool *deeper)
 {
     struct owner_search *search = walk->context;
     (void)deeper;
-    if ((*e)->kind == EX_COLUMN && search->b->cols[(*e)->column].aggregate && search->b->cols[(*e)->column].scope == search->owner->id)
+    if ((*e)->kind == EX_COLUMN && search->b->cols[(*e)->column].aggregate &&
+        search->b->cols[(*e)->column].scope == search->owner->id)
         search->nested = *e;
     return KDK_OK;
 }
@@ -160,14 +174,16 @@ out:
 
 static bool same_agg(const struct relagg *a, const struct relagg *b)
 {
-    if (a->fn != b->fn || a->distinct != b->distinct || a->arg_count != b->arg_count || a->order_count != b->order_count ||
-        !a->filter != !b->filter || (a->filter && (a->filter->is_volatile || !expr_equal(a->filter, b->filter))))
+    if (a->fn != b->fn || a->distinct != b->distinct || a->arg_count != b->arg_count ||
+        a->order_count != b->order_count || !a->filter != !b->filter ||
+        (a->filter && (a->filter->is_volatile || !expr_equal(a->filter, b->filter))))
         return false;
     for (uint32_t i = 0; i < a->arg_count; i++)
         if (a->args[i]->is_volatile || !expr_equal(a->args[i], b->args[i]))
             return false;
     for (uint32_t i = 0; i < a->order_count; i++)
-        if (a->order[i].descending != b->order[i].descending || a->order[i].nulls_first != b->order[i].nulls_first ||
+        if (a->order[i].descending != b->order[i].descending ||
+            a->order[i].nulls_first != b->order[i].nulls_first ||
             !expr_equal(a->order[i].expr, b->order[i].expr))
             return false;
     return true;
@@ -204,12 +220,14 @@ static kdk_status agg_allowed(struct binder *b, const struct scope *owner, uint3
     case CLAUSE_EXECUTE:
         break;
     }
-    FAIL_AT(at, KDK_GROUPING, "aggregate functions are not allowed in %s", clause_text(owner->clause));
+    FAIL_AT(at, KDK_GROUPING, "aggregate functions are not allowed in %s",
+            clause_text(owner->clause));
 out:
     return status;
 }
 
-static kdk_status agg_add(struct binder *b, struct scope *owner, const struct relagg *agg, colid *out)
+static kdk_status agg_add(struct binder *b, struct scope *owner, const struct relagg *agg,
+                          colid *out)
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < owner->agg_count; i++)
@@ -239,17 +257,20 @@ out:
     return status;
 }
 
-static kdk_status bind_aggregate(struct binder *b, struct scope *scope, const struct ast_expr *ast, const char *name, struct expr **args,
-                                 struct expr **out)
+static kdk_status bind_aggregate(struct binder *b, struct scope *scope,
+                                 const struct ast_expr *ast, const char *name,
+                                 struct expr **args, struct expr **out)
 {
     kdk_status status = KDK_OK;
     const struct ast_call *call = ast->call;
     const uint32_t count = call->args.count, at = bind_at(b, ast->at);
-    struct relagg agg = {.distinct = call->distinct, .args = args, .arg_count = count, .offset = at};
+    struct relagg agg = {
+        .distinct = call->distinct, .args = args, .arg_count = count, .offset = at};
     enum clause before = scope->clause;
 
     if (!call->star && count == 0)
-        FAIL_AT(at, KDK_WRONG_OBJECT_TYPE, "%s(*) must be used to call a parameterless aggregate function", name);
+        FAIL_AT(at, KDK_WRONG_OBJECT_TYPE,
+                "%s(*) must be used to call a parameterless aggregate function", name);
     if (call->within_group.count)
         FAIL_AT(at, KDK_UNSUPPORTED, "WITHIN GROUP is not supported");
     TRY(resolve(b, name, false, args, count, ast->at, &agg.fn, &agg.type));
@@ -262,13 +283,16 @@ static kdk_status bind_aggregate(struct binder *b, struct scope *scope, const st
             TRY(bind_expr(b, scope, sort->expr, &key->expr));
             TRY(coerce_unknown(b, &key->expr));
             key->descending = sort->descending;
-            key->nulls_first = sort->nulls == AST_NULLS_DEFAULT ? sort->descending : sort->nulls == AST_NULLS_FIRST;
+            key->nulls_first = sort->nulls == AST_NULLS_DEFAULT
+                                   ? sort->descending
+                                   : sort->nulls == AST_NULLS_FIRST;
             bool among = false;
             for (uint32_t k = 0; k < count; k++)
                 among |= expr_equal(args[k], key->expr);
             if (agg.distinct && !among)
                 FAIL_AT(key->expr->offset, KDK_INVALID_COLUMN_REFERENCE,
-                        "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list");
+                        "in an aggregate with DISTINCT, ORDER BY expressions must appear "
+                        "in argument list");
         }
     }
     if (call->filter) {
@@ -286,7 +310,8 @@ static kdk_status bind_aggregate(struct binder *b, struct scope *scope, const st
     walk.each = find_nested;
     TRY(walk_agg(&walk, &agg));
     if (search.nested)
-        FAIL_AT(search.nested->offset, KDK_GROUPING, "aggregate function calls cannot be nested");
+        FAIL_AT(search.nested->offset, KDK_GROUPING,
+                "aggregate function calls cannot be nested");
     TRY(agg_allowed(b, search.owner, at));
 
     colid id;
@@ -298,7 +323,8 @@ out:
 
 /* ---- calls ---- */
 
-/* substring(text, text [, text]) takes a regular expression, also where the literals are untyped. */
+/* substring(text, text [, text]) takes a regular expression, also where the literals are
+ * untyped. */
 static bool is_pattern(struct expr *const *args, uint32_t count)
 {
     if (count < 2 || count > 3 || args[0]->type.id == LT_BYTEA)
@@ -309,7 +335,8 @@ static bool is_pattern(struct expr *const *args, uint32_t count)
     return !(args[1]->kind == EX_CONST && args[1]->value.null);
 }
 
-kdk_status bind_call(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **out)
+kdk_status bind_call(struct binder *b, struct scope *scope, const struct ast_expr *ast,
+                     struct expr **out)
 {
     kdk_status status = KDK_OK;
     const struct ast_call *call = ast->call;
@@ -317,36 +344,51 @@ kdk_status bind_call(struct binder *b, struct scope *scope, const struct ast_exp
     const uint32_t at = bind_at(b, ast->at), count = call->args.count;
     bool aggregate = named_aggregate(name);
 
-    if (call->name.count > 2 || (call->name.count == 2 && strcmp(call->name.parts[0].text, "pg_catalog") != 0)) {
-        if (call->name.count == 2 && !catver_schema_exists(b->env->catver, call->name.parts[0].text))
-            FAIL_AT(at, KDK_UNDEFINED_SCHEMA, "schema \"%s\" does not exist", call->name.parts[0].text);
-        FAIL_AT(at, KDK_UNDEFINED_FUNCTION, "function %s does not exist", bind_name_text(b, &call->name));
+    if (call->name.count > 2 ||
+        (call->name.count == 2 && strcmp(call->name.parts[0].text, "pg_catalog") != 0)) {
+        if (call->name.count == 2 &&
+            !catver_schema_exists(b->env->catver, call->name.parts[0].text))
+            FAIL_AT(at, KDK_UNDEFINED_SCHEMA, "schema \"%s\" does not exist",
+                    call->name.parts[0].text);
+        FAIL_AT(at, KDK_UNDEFINED_FUNCTION, "function %s does not exist",
+                bind_name_text(b, &call->name));
     }
     if (call->over)
         FAIL_AT(at, KDK_UNSUPPORTED, "window functions are not supported");
     if (strcmp(name, "grouping") == 0)
         FAIL_AT(at, KDK_UNSUPPORTED, "GROUPING is not supported");
     if (call->arg_names || call->variadic)
-        FAIL_AT(at, KDK_UNSUPPORTED, call->variadic ? "VARIADIC arguments are not supported" : "named arguments are not supported");
+        FAIL_AT(at, KDK_UNSUPPORTED,
+                call->variadic ? "VARIADIC arguments are not supported"
+                               : "named arguments are not supported");
     if (strcmp(name, "generate_series") == 0 || strcmp(name, "unnest") == 0)
         FAIL_AT(at, KDK_UNSUPPORTED, "set-returning functions are supported in FROM only");
     if (count > CALL_ARGS_MAX)
-        FAIL_AT(at, KDK_TOO_MANY_ARGUMENTS, "cannot pass more than %d arguments to a function", CALL_ARGS_MAX);
+        FAIL_AT(at, KDK_TOO_MANY_ARGUMENTS,
+                "cannot pass more than %d arguments to a function", CALL_ARGS_MAX);
     if (!aggregate) {
-        const char *what = call->star ? "(*)" : call->distinct ? "DISTINCT" : call->within_group.count ? "WITHIN GROUP"
-                           : call->order_by.count ? "ORDER BY" : call->filter ? "FILTER" : NULL;
+        const char *what = call->star                 ? "(*)"
+                           : call->distinct           ? "DISTINCT"
+                           : call->within_group.count ? "WITHIN GROUP"
+                           : call->order_by.count     ? "ORDER BY"
+                           : call->filter             ? "FILTER"
+                                                      : NULL;
         if (call->star)
-            FAIL_AT(at, KDK_WRONG_OBJECT_TYPE, "%s(*) specified, but %s is not an aggregate function", name, name);
+            FAIL_AT(at, KDK_WRONG_OBJECT_TYPE,
+                    "%s(*) specified, but %s is not an aggregate function", name, name);
         if (what)
-            FAIL_AT(at, KDK_WRONG_OBJECT_TYPE, "%s specified, but %s is not an aggregate function", what, name);
+            FAIL_AT(at, KDK_WRONG_OBJECT_TYPE,
+                    "%s specified, but %s is not an aggregate function", what, name);
     }
 
     struct expr **args = ARRAY(struct expr *, (size_t)count + 1);
     TRY_NEW(args);
     for (uint32_t i = 0; i < count; i++)
         TRY(bind_expr(b, scope, call->args.items[i], &args[i]));
-    if ((strcmp(name, "get_bit") == 0 || strcmp(name, "set_bit") == 0) && count > 1 && args[0]->type.id == LT_UNKNOWN)
-        FAIL_AT(at, KDK_UNSUPPORTED, "bit strings are not supported"); /* That is what such a literal is, there. */
+    if ((strcmp(name, "get_bit") == 0 || strcmp(name, "set_bit") == 0) && count > 1 &&
+        args[0]->type.id == LT_UNKNOWN)
+        /* That is what such a literal is, there. */
+        FAIL_AT(at, KDK_UNSUPPORTED, "bit strings are not supported");
     if (strcmp(name, "substring") == 0 && is_pattern(args, count))
         FAIL_AT(at, KDK_UNSUPPORTED, "regular expressions are not supported");
     if (aggregate)

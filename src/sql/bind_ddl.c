@@ -1,8 +1,9 @@
 /* bind_ddl.c - CREATE, TRUNCATE, and the statements about tables that only name them.
  *
- * A view is stored as text whose tables have their schemas and whose stars are written out, so that it means the same under any search path and after
- * ALTER TABLE ADD COLUMN. The text is made from the syntax tree by swapping those parts in while it is printed, and is bound once more before it is
- * accepted.
+ * A view is stored as text whose tables have their schemas and whose stars are written out,
+ * so that it means the same under any search path and after ALTER TABLE ADD COLUMN. The
+ * text is made from the syntax tree by swapping those parts in while it is printed, and is
+ * bound once more before it is accepted.
  */
 #include "sql/bind_int.h"
 
@@ -19,13 +20,15 @@ out:
     return status;
 }
 
-static void each_in(struct ast_exprs *list, void (*each)(void *context, struct ast_expr *column), void *context)
+static void each_in(struct ast_exprs *list,
+                    void (*each)(void *context, struct ast_expr *column), void *context)
 {
     for (uint32_t i = 0; i < list->count; i++)
         ast_each_column(list->items[i], each, context);
 }
 
-void ast_each_column(struct ast_expr *ast, void (*each)(void *context, struct ast_expr *column), void *context)
+void ast_each_column(struct ast_expr *ast,
+                     void (*each)(void *context, struct ast_expr *column), void *context)
 {
     if (!ast)
         return;
@@ -51,7 +54,8 @@ void ast_each_column(struct ast_expr *ast, void (*each)(void *context, struct as
     case AST_IS:
     case AST_DISTINCT_FROM:
         ast_each_column(ast->test.arg, each, context);
-        ast_each_column(ast->kind == AST_DISTINCT_FROM ? ast->test.other : NULL, each, context);
+        ast_each_column(ast->kind == AST_DISTINCT_FROM ? ast->test.other : NULL, each,
+                        context);
         return;
     case AST_LIKE:
         ast_each_column(ast->like.arg, each, context);
@@ -105,20 +109,25 @@ void ast_each_column(struct ast_expr *ast, void (*each)(void *context, struct as
 
 bool bind_name_taken(struct binder *b, const char *schema, const char *name)
 {
-    return catver_table(b->env->catver, schema, name) || catver_index(b->env->catver, schema, name);
+    return catver_table(b->env->catver, schema, name) ||
+           catver_index(b->env->catver, schema, name);
 }
 
-kdk_status bind_name_free(struct binder *b, const char *schema, const char *name, uint32_t at)
+kdk_status bind_name_free(struct binder *b, const char *schema, const char *name,
+                          uint32_t at)
 {
     kdk_status status = KDK_OK;
     if (bind_name_taken(b, schema, name))
-        FAIL_AT(bind_at(b, at), KDK_DUPLICATE_TABLE, "relation \"%s\" already exists", name);
+        FAIL_AT(bind_at(b, at), KDK_DUPLICATE_TABLE, "relation \"%s\" already exists",
+                name);
 out:
     return status;
 }
 
-/* "table_columns_label", cut to the longest identifier as PostgreSQL does: the longer of the first two parts gives way. */
-static const char *object_name(struct binder *b, const char *table, const char *columns, const char *label, uint32_t number)
+/* "table_columns_label", cut to the longest identifier as PostgreSQL does: the longer of
+ * the first two parts gives way. */
+static const char *object_name(struct binder *b, const char *table, const char *columns,
+                               const char *label, uint32_t number)
 {
     size_t t = strlen(table), c = columns ? strlen(columns) + 1 : 0, n = 0;
     const char *digits = number ? arena_printf(b->arena, "%s%u", label, number) : label;
@@ -141,8 +150,10 @@ static const char *object_name(struct binder *b, const char *table, const char *
     return arena_printf(b->arena, "%.*s_%.*s_%s", (int)t, table, (int)c, columns, digits);
 }
 
-static kdk_status choose_index_name(struct binder *b, const char *schema, const char *table, const char *columns, const char *label,
-                                    const struct bound_index *others, uint32_t other_count, const char **out)
+static kdk_status choose_index_name(struct binder *b, const char *schema, const char *table,
+                                    const char *columns, const char *label,
+                                    const struct bound_index *others, uint32_t other_count,
+                                    const char **out)
 {
     kdk_status status = KDK_OK;
     for (uint32_t number = 0;; number++) {
@@ -160,7 +171,8 @@ out:
     return status;
 }
 
-static kdk_status join_names(struct binder *b, const struct ctable *table, const struct cindex *index, const char **out)
+static kdk_status join_names(struct binder *b, const struct ctable *table,
+                             const struct cindex *index, const char **out)
 {
     kdk_status status = KDK_OK;
     const char *text = NULL;
@@ -184,7 +196,8 @@ static kdk_status unsupported(struct binder *b, uint32_t at, const char *what)
     return status;
 }
 
-kdk_status bind_column_def(struct binder *b, const struct ast_column *ast, const char *table, struct ccolumn *out, struct expr **fill)
+kdk_status bind_column_def(struct binder *b, const struct ast_column *ast,
+                           const char *table, struct ccolumn *out, struct expr **fill)
 {
     kdk_status status = KDK_OK;
     bool nullable = false;
@@ -193,12 +206,18 @@ kdk_status bind_column_def(struct binder *b, const struct ast_column *ast, const
     TRY(sql_bind_type(ast->type, &out->type, b->err));
     if (out->type.id == LT_NUMERIC && !out->type.precision) {
         out->type = LTYPE_NUM(38, 10);
-        bind_notice(b, "00000", "column \"%s\" is numeric(38,10): NUMERIC without a precision is not supported yet", out->name);
+        bind_notice(b, "00000",
+                    "column \"%s\" is numeric(38,10): NUMERIC without a precision is not "
+                    "supported yet",
+                    out->name);
     }
     if (ast->collation.count) {
         const char *name = ast_last(&ast->collation)->text;
-        if (strcmp(name, "C") != 0 && strcmp(name, "POSIX") != 0 && strcmp(name, "default") != 0)
-            FAIL_AT(bind_at(b, ast->collation.at), KDK_UNSUPPORTED, "collation \"%s\" is not supported: text compares by bytes (\"C\")", name);
+        if (strcmp(name, "C") != 0 && strcmp(name, "POSIX") != 0 &&
+            strcmp(name, "default") != 0)
+            FAIL_AT(bind_at(b, ast->collation.at), KDK_UNSUPPORTED,
+                    "collation \"%s\" is not supported: text compares by bytes (\"C\")",
+                    name);
     }
     for (uint32_t i = 0; i < ast->constraints.count; i++) {
         const struct ast_constraint *con = ast->constraints.items[i];
@@ -206,14 +225,21 @@ kdk_status bind_column_def(struct binder *b, const struct ast_column *ast, const
         case AST_CON_NOT_NULL:
         case AST_CON_NULL:
             if (con->kind == AST_CON_NOT_NULL ? nullable : out->not_null)
-                FAIL_AT(bind_at(b, con->at), KDK_SYNTAX, "conflicting NULL/NOT NULL declarations for column \"%s\" of table \"%s\"", out->name, table);
+                FAIL_AT(bind_at(b, con->at), KDK_SYNTAX,
+                        "conflicting NULL/NOT NULL declarations for column \"%s\" of table "
+                        "\"%s\"",
+                        out->name, table);
             out->not_null |= con->kind == AST_CON_NOT_NULL;
             nullable |= con->kind == AST_CON_NULL;
             break;
         case AST_CON_DEFAULT:
             if (out->default_sql)
-                FAIL_AT(bind_at(b, con->at), KDK_SYNTAX, "multiple default values specified for column \"%s\" of table \"%s\"", out->name, table);
-            TRY(bind_row_expr(b, con->expr, BIND_DEFAULT, &(struct bind_row){0}, out->type, out->name, &value));
+                FAIL_AT(
+                    bind_at(b, con->at), KDK_SYNTAX,
+                    "multiple default values specified for column \"%s\" of table \"%s\"",
+                    out->name, table);
+            TRY(bind_row_expr(b, con->expr, BIND_DEFAULT, &(struct bind_row){0}, out->type,
+                              out->name, &value));
             TRY(bind_expr_text(b, con->expr, &out->default_sql));
             if (fill)
                 *fill = value;
@@ -221,10 +247,15 @@ kdk_status bind_column_def(struct binder *b, const struct ast_column *ast, const
         case AST_CON_REFERENCES:
             return unsupported(b, con->at, "foreign keys are");
         case AST_CON_GENERATED:
-            return unsupported(b, con->at, con->identity ? "identity columns are" : "generated columns are");
+            return unsupported(b, con->at,
+                               con->identity ? "identity columns are"
+                                             : "generated columns are");
         case AST_CON_PRIMARY_KEY:
             if (nullable)
-                FAIL_AT(bind_at(b, con->at), KDK_SYNTAX, "conflicting NULL/NOT NULL declarations for column \"%s\" of table \"%s\"", out->name, table);
+                FAIL_AT(bind_at(b, con->at), KDK_SYNTAX,
+                        "conflicting NULL/NOT NULL declarations for column \"%s\" of table "
+                        "\"%s\"",
+                        out->name, table);
             out->not_null = true;
             break;
         case AST_CON_UNIQUE:
@@ -247,8 +278,10 @@ out:
     return status;
 }
 
-kdk_status bind_key(struct binder *b, const struct ctable *table, const struct ast_constraint *con, const struct ast_ident *column,
-                    const struct bound_index *others, uint32_t other_count, struct bound_index *out)
+kdk_status bind_key(struct binder *b, const struct ctable *table,
+                    const struct ast_constraint *con, const struct ast_ident *column,
+                    const struct bound_index *others, uint32_t other_count,
+                    struct bound_index *out)
 {
     kdk_status status = KDK_OK;
     const bool primary = con->kind == AST_CON_PRIMARY_KEY;
@@ -256,21 +289,27 @@ kdk_status bind_key(struct binder *b, const struct ctable *table, const struct a
     const char *columns = NULL;
 
     if (con->include.count || con->with.count)
-        return unsupported(b, con->at, con->include.count ? "INCLUDE is" : "storage parameters are");
+        return unsupported(b, con->at,
+                           con->include.count ? "INCLUDE is" : "storage parameters are");
     if (con->deferrable || con->initially_deferred)
         return unsupported(b, con->at, "deferrable constraints are");
     if (con->nulls_not_distinct)
         return unsupported(b, con->at, "NULLS NOT DISTINCT is");
-    *out = (struct bound_index){.schema = table->schema, .index = {.unique = true, .primary = primary, .constraint = true}};
+    *out = (struct bound_index){
+        .schema = table->schema,
+        .index = {.unique = true, .primary = primary, .constraint = true}};
     TRY(index_arrays(b, &out->index, n));
     for (uint32_t i = 0; i < n; i++) {
         const struct ast_ident *name = column ? column : &con->columns.items[i];
         uint32_t position = table_column(table, name->text);
         if (position == UINT32_MAX)
-            FAIL_AT(bind_at(b, name->at), KDK_UNDEFINED_COLUMN, "column \"%s\" named in key does not exist", name->text);
+            FAIL_AT(bind_at(b, name->at), KDK_UNDEFINED_COLUMN,
+                    "column \"%s\" named in key does not exist", name->text);
         for (uint32_t k = 0; k < i; k++)
             if (out->index.columns[k] == position)
-                FAIL_AT(bind_at(b, name->at), KDK_DUPLICATE_COLUMN, "column \"%s\" appears twice in %s constraint", name->text, primary ? "primary key" : "unique");
+                FAIL_AT(bind_at(b, name->at), KDK_DUPLICATE_COLUMN,
+                        "column \"%s\" appears twice in %s constraint", name->text,
+                        primary ? "primary key" : "unique");
         out->index.columns[i] = position;
     }
     if (con->name.text) {
@@ -278,12 +317,14 @@ kdk_status bind_key(struct binder *b, const struct ctable *table, const struct a
         TRY(bind_name_free(b, table->schema, con->name.text, con->name.at));
         for (uint32_t i = 0; i < other_count; i++)
             if (strcmp(others[i].index.name, con->name.text) == 0)
-                FAIL_AT(bind_at(b, con->name.at), KDK_DUPLICATE_TABLE, "relation \"%s\" already exists", con->name.text);
+                FAIL_AT(bind_at(b, con->name.at), KDK_DUPLICATE_TABLE,
+                        "relation \"%s\" already exists", con->name.text);
         goto out;
     }
     if (!primary)
         TRY(join_names(b, table, &out->index, &columns));
-    TRY(choose_index_name(b, table->schema, table->name, columns, primary ? "pkey" : "key", others, other_count, &out->index.name));
+    TRY(choose_index_name(b, table->schema, table->name, columns, primary ? "pkey" : "key",
+                          others, other_count, &out->index.name));
 out:
     return status;
 }
@@ -296,7 +337,8 @@ static void strip_qualifier(void *context, struct ast_expr *column)
 {
     struct mentioned *m = context;
     const char *name = ast_last(&column->name)->text;
-    if (column->name.count > 1) { /* A table may be renamed: the stored text names columns alone. */
+    if (column->name.count > 1) {
+        /* A table may be renamed: the stored text names columns alone. */
         column->name.parts += column->name.count - 1;
         column->name.count = 1;
     }
@@ -304,8 +346,9 @@ static void strip_qualifier(void *context, struct ast_expr *column)
     m->column = name;
 }
 
-kdk_status bind_check(struct binder *b, const struct ctable *table, const struct ast_constraint *con, const struct ccheck *checks, uint32_t check_count,
-                      struct ccheck *out, struct expr **condition)
+kdk_status bind_check(struct binder *b, const struct ctable *table,
+                      const struct ast_constraint *con, const struct ccheck *checks,
+                      uint32_t check_count, struct ccheck *out, struct expr **condition)
 {
     kdk_status status = KDK_OK;
     struct expr *e;
@@ -314,7 +357,8 @@ kdk_status bind_check(struct binder *b, const struct ctable *table, const struct
         return unsupported(b, con->at, "NOT VALID is");
     if (con->deferrable || con->initially_deferred)
         return unsupported(b, con->at, "deferrable constraints are");
-    TRY(bind_row_expr(b, con->expr, BIND_CHECK, &(struct bind_row){table, NULL}, LTYPE(BOOLEAN), NULL, &e));
+    TRY(bind_row_expr(b, con->expr, BIND_CHECK, &(struct bind_row){table, NULL},
+                      LTYPE(BOOLEAN), NULL, &e));
     if (condition)
         *condition = e;
     ast_each_column(con->expr, strip_qualifier, &m);
@@ -322,16 +366,20 @@ kdk_status bind_check(struct binder *b, const struct ctable *table, const struct
     for (uint32_t number = 0;; number++) {
         out->name = con->name.text;
         if (!out->name)
-            TRY_NEW(out->name = object_name(b, table->name, m.several ? NULL : m.column, "check", number));
+            TRY_NEW(out->name = object_name(b, table->name, m.several ? NULL : m.column,
+                                            "check", number));
         bool taken = false;
         for (uint32_t i = 0; i < check_count; i++)
             taken |= strcmp(checks[i].name, out->name) == 0;
         for (uint32_t i = 0; i < table->index_count; i++)
-            taken |= table->indexes[i]->constraint && strcmp(table->indexes[i]->name, out->name) == 0;
+            taken |= table->indexes[i]->constraint &&
+                     strcmp(table->indexes[i]->name, out->name) == 0;
         if (!taken)
             break;
         if (con->name.text)
-            FAIL_AT(bind_at(b, con->name.at), KDK_DUPLICATE_OBJECT, "constraint \"%s\" for relation \"%s\" already exists", out->name, table->name);
+            FAIL_AT(bind_at(b, con->name.at), KDK_DUPLICATE_OBJECT,
+                    "constraint \"%s\" for relation \"%s\" already exists", out->name,
+                    table->name);
     }
 out:
     return status;
@@ -339,7 +387,8 @@ out:
 
 /* ---- CREATE TABLE ---- */
 
-static kdk_status add_key(struct binder *b, struct ctable *draft, struct bound_ddl *ddl, const struct ast_constraint *con, const struct ast_ident *column)
+static kdk_status add_key(struct binder *b, struct ctable *draft, struct bound_ddl *ddl,
+                          const struct ast_constraint *con, const struct ast_ident *column)
 {
     kdk_status status = KDK_OK;
     struct bound_index *index = &ddl->indexes[ddl->index_count];
@@ -347,21 +396,26 @@ static kdk_status add_key(struct binder *b, struct ctable *draft, struct bound_d
     for (uint32_t i = 0; i < ddl->index_count; i++) {
         const struct cindex *other = &ddl->indexes[i].index;
         if (other->primary && index->index.primary)
-            FAIL_AT(bind_at(b, con->at), KDK_INVALID_TABLE_DEFINITION, "multiple primary keys for table \"%s\" are not allowed", draft->name);
+            FAIL_AT(bind_at(b, con->at), KDK_INVALID_TABLE_DEFINITION,
+                    "multiple primary keys for table \"%s\" are not allowed", draft->name);
         /* UNIQUE over the columns of another key says nothing new. */
-        if (!con->name.text && !index->index.primary && other->column_count == index->index.column_count &&
-            memcmp(other->columns, index->index.columns, other->column_count * sizeof *other->columns) == 0)
+        if (!con->name.text && !index->index.primary &&
+            other->column_count == index->index.column_count &&
+            memcmp(other->columns, index->index.columns,
+                   other->column_count * sizeof *other->columns) == 0)
             return KDK_OK;
     }
     if (index->index.primary)
         for (uint32_t i = 0; i < index->index.column_count; i++)
-            draft->columns[index->index.columns[i]].not_null = ddl->columns[index->index.columns[i]].column.not_null = true;
+            draft->columns[index->index.columns[i]].not_null =
+                ddl->columns[index->index.columns[i]].column.not_null = true;
     ddl->index_count++;
 out:
     return status;
 }
 
-static kdk_status add_constraint(struct binder *b, struct ctable *draft, struct bound_ddl *ddl, const struct ast_constraint *con,
+static kdk_status add_constraint(struct binder *b, struct ctable *draft,
+                                 struct bound_ddl *ddl, const struct ast_constraint *con,
                                  const struct ast_ident *column, bool keys)
 {
     kdk_status status = KDK_OK;
@@ -373,7 +427,8 @@ static kdk_status add_constraint(struct binder *b, struct ctable *draft, struct 
         break;
     case AST_CON_CHECK:
         if (!keys) {
-            TRY(bind_check(b, draft, con, ddl->checks, ddl->check_count, &ddl->checks[ddl->check_count], NULL));
+            TRY(bind_check(b, draft, con, ddl->checks, ddl->check_count,
+                           &ddl->checks[ddl->check_count], NULL));
             ddl->check_count++;
         }
         break;
@@ -389,36 +444,47 @@ out:
     return status;
 }
 
-static kdk_status table_columns_of_query(struct binder *b, const struct ast_create_table *ast, struct bound_ddl *ddl, struct bound_stmt *out)
+static kdk_status table_columns_of_query(struct binder *b,
+                                         const struct ast_create_table *ast,
+                                         struct bound_ddl *ddl, struct bound_stmt *out)
 {
     kdk_status status = KDK_OK;
     struct query q;
     TRY(bind_query(b, ast->as, NULL, false, &q));
     if (ast->as_names.count > q.count)
-        FAIL_AT(bind_at(b, ast->as_names.items[q.count].at), KDK_SYNTAX, "too many column names were specified");
+        FAIL_AT(bind_at(b, ast->as_names.items[q.count].at), KDK_SYNTAX,
+                "too many column names were specified");
     ddl->column_count = q.count;
     TRY_NEW(ddl->columns = ARRAY(struct bound_column, (size_t)q.count + 1));
     out->root = q.rel;
     out->column_count = q.count;
     TRY_NEW(out->columns = ARRAY(struct relcol, (size_t)q.count + 1));
     for (uint32_t i = 0; i < q.count; i++) {
-        const char *name = i < ast->as_names.count ? ast->as_names.items[i].text : q.cols[i].name;
-        ddl->columns[i].column = (struct ccolumn){.name = name, .type = q.cols[i].type, .id = i};
-        out->columns[i] = (struct relcol){.id = q.cols[i].id, .type = q.cols[i].type, .name = name};
+        const char *name =
+            i < ast->as_names.count ? ast->as_names.items[i].text : q.cols[i].name;
+        ddl->columns[i].column =
+            (struct ccolumn){.name = name, .type = q.cols[i].type, .id = i};
+        out->columns[i] =
+            (struct relcol){.id = q.cols[i].id, .type = q.cols[i].type, .name = name};
     }
     ddl->with_data = !ast->with_no_data;
 out:
     return status;
 }
 
-static kdk_status bind_create_table(struct binder *b, const struct ast_create_table *ast, struct bound_ddl *ddl, struct bound_stmt *out)
+static kdk_status bind_create_table(struct binder *b, const struct ast_create_table *ast,
+                                    struct bound_ddl *ddl, struct bound_stmt *out)
 {
     kdk_status status = KDK_OK;
     struct ctable draft = {.kind = COBJ_TABLE};
     uint32_t constraints = ast->constraints.count;
 
     if (ast->temp || ast->unlogged || ast->replace || ast->with.count)
-        return unsupported(b, ast->name.at, ast->temp ? "temporary tables are" : ast->unlogged ? "unlogged tables are" : ast->replace ? "CREATE OR REPLACE TABLE is" : "storage parameters are");
+        return unsupported(b, ast->name.at,
+                           ast->temp       ? "temporary tables are"
+                           : ast->unlogged ? "unlogged tables are"
+                           : ast->replace  ? "CREATE OR REPLACE TABLE is"
+                                           : "storage parameters are");
     TRY(bind_new_name(b, &ast->name, &ddl->schema, &ddl->name));
     if (bind_name_taken(b, ddl->schema, ddl->name)) {
         if (!ast->if_not_exists)
@@ -435,7 +501,8 @@ static kdk_status bind_create_table(struct binder *b, const struct ast_create_ta
         ddl->column_count = ast->column_count;
         TRY_NEW(ddl->columns = ARRAY(struct bound_column, (size_t)ast->column_count + 1));
         for (uint32_t i = 0; i < ast->column_count; i++) {
-            TRY(bind_column_def(b, &ast->columns[i], ddl->name, &ddl->columns[i].column, NULL));
+            TRY(bind_column_def(b, &ast->columns[i], ddl->name, &ddl->columns[i].column,
+                                NULL));
             ddl->columns[i].column.id = i;
             constraints += ast->columns[i].constraints.count;
         }
@@ -443,13 +510,16 @@ static kdk_status bind_create_table(struct binder *b, const struct ast_create_ta
     if (ddl->column_count == 0)
         return unsupported(b, ast->name.at, "a table without columns is");
     if (ddl->column_count > TABLE_COLUMNS_MAX)
-        FAIL_AT(bind_at(b, ast->name.at), KDK_TOO_MANY_COLUMNS, "tables can have at most %d columns", TABLE_COLUMNS_MAX);
+        FAIL_AT(bind_at(b, ast->name.at), KDK_TOO_MANY_COLUMNS,
+                "tables can have at most %d columns", TABLE_COLUMNS_MAX);
     TRY_NEW(draft.columns = ARRAY(struct ccolumn, ddl->column_count));
     for (uint32_t i = 0; i < ddl->column_count; i++) {
         draft.columns[i] = ddl->columns[i].column;
         draft.column_count = i;
         if (table_column(&draft, draft.columns[i].name) != UINT32_MAX)
-            FAIL_AT(bind_at(b, ast->as ? ast->name.at : ast->columns[i].name.at), KDK_DUPLICATE_COLUMN, "column \"%s\" specified more than once", draft.columns[i].name);
+            FAIL_AT(bind_at(b, ast->as ? ast->name.at : ast->columns[i].name.at),
+                    KDK_DUPLICATE_COLUMN, "column \"%s\" specified more than once",
+                    draft.columns[i].name);
     }
     draft.column_count = ddl->column_count;
     TRY_NEW(ddl->indexes = ARRAY(struct bound_index, (size_t)constraints + 1));
@@ -457,7 +527,8 @@ static kdk_status bind_create_table(struct binder *b, const struct ast_create_ta
     for (int keys = 1; keys >= 0; keys--) {
         for (uint32_t i = 0; i < ast->column_count; i++)
             for (uint32_t k = 0; k < ast->columns[i].constraints.count; k++)
-                TRY(add_constraint(b, &draft, ddl, ast->columns[i].constraints.items[k], &ast->columns[i].name, keys != 0));
+                TRY(add_constraint(b, &draft, ddl, ast->columns[i].constraints.items[k],
+                                   &ast->columns[i].name, keys != 0));
         for (uint32_t k = 0; k < ast->constraints.count; k++)
             TRY(add_constraint(b, &draft, ddl, ast->constraints.items[k], NULL, keys != 0));
     }
@@ -473,7 +544,8 @@ out:
 
 /* ---- CREATE VIEW ---- */
 
-/* Swaps what is to be written out with what stands in the tree; called again, it swaps back. The tree outlives the binder's arena. */
+/* Swaps what is to be written out with what stands in the tree; called again, it swaps
+ * back. The tree outlives the binder's arena. */
 static void swap_notes(struct binder *b)
 {
     for (struct star_note *n = b->stars; n; n = n->next) {
@@ -489,7 +561,8 @@ static void swap_notes(struct binder *b)
         }
 }
 
-static kdk_status view_text(struct binder *b, const struct ast_query *query, const char **out)
+static kdk_status view_text(struct binder *b, const struct ast_query *query,
+                            const char **out)
 {
     kdk_status status = KDK_OK;
     struct buf text = {0};
@@ -501,7 +574,9 @@ static kdk_status view_text(struct binder *b, const struct ast_query *query, con
             continue;
         struct ast_ident *parts = ARRAY(struct ast_ident, 2);
         TRY_NEW(parts);
-        parts[0] = (struct ast_ident){.text = n->table->schema, .bytes = (uint32_t)strlen(n->table->schema), .quoted = 1};
+        parts[0] = (struct ast_ident){.text = n->table->schema,
+                                      .bytes = (uint32_t)strlen(n->table->schema),
+                                      .quoted = 1};
         parts[1] = n->from->name.parts[0];
         n->qualified = (struct ast_name){parts, 2, n->from->name.at};
     }
@@ -516,7 +591,8 @@ out:
 }
 
 /* The stored text must mean what the statement meant. */
-static kdk_status check_view_text(struct binder *b, const char *text, const struct query *q, const char *name, uint32_t at)
+static kdk_status check_view_text(struct binder *b, const char *text, const struct query *q,
+                                  const char *name, uint32_t at)
 {
     kdk_status status = KDK_OK;
     struct binder again;
@@ -538,13 +614,17 @@ static kdk_status check_view_text(struct binder *b, const char *text, const stru
     if (!same) {
         if (b->err)
             b->err->position = 0;
-        FAIL_AT(at, KDK_UNSUPPORTED, "the query of view \"%s\" cannot be stored as text: name its columns and give its subqueries aliases", name);
+        FAIL_AT(at, KDK_UNSUPPORTED,
+                "the query of view \"%s\" cannot be stored as text: name its columns and "
+                "give its subqueries aliases",
+                name);
     }
 out:
     return status;
 }
 
-static kdk_status replaced_view(struct binder *b, const struct ctable *view, const struct bound_ddl *ddl, uint32_t at)
+static kdk_status replaced_view(struct binder *b, const struct ctable *view,
+                                const struct bound_ddl *ddl, uint32_t at)
 {
     kdk_status status = KDK_OK;
     char from[64], to[64];
@@ -555,22 +635,31 @@ static kdk_status replaced_view(struct binder *b, const struct ctable *view, con
     for (uint32_t i = 0; i < view->column_count; i++) {
         const struct ccolumn *was = &view->columns[i], *is = &ddl->columns[i].column;
         if (strcmp(was->name, is->name) != 0)
-            FAIL_AT(at, KDK_INVALID_TABLE_DEFINITION, "cannot change name of view column \"%s\" to \"%s\"", was->name, is->name);
+            FAIL_AT(at, KDK_INVALID_TABLE_DEFINITION,
+                    "cannot change name of view column \"%s\" to \"%s\"", was->name,
+                    is->name);
         if (!ltype_equal(was->type, is->type))
-            FAIL_AT(at, KDK_INVALID_TABLE_DEFINITION, "cannot change data type of view column \"%s\" from %s to %s", was->name, ltype_name(was->type, from, sizeof from),
+            FAIL_AT(at, KDK_INVALID_TABLE_DEFINITION,
+                    "cannot change data type of view column \"%s\" from %s to %s",
+                    was->name, ltype_name(was->type, from, sizeof from),
                     ltype_name(is->type, to, sizeof to));
     }
 out:
     return status;
 }
 
-static kdk_status bind_create_view(struct binder *b, const struct ast_create_view *ast, struct bound_ddl *ddl)
+static kdk_status bind_create_view(struct binder *b, const struct ast_create_view *ast,
+                                   struct bound_ddl *ddl)
 {
     kdk_status status = KDK_OK;
     struct query q;
     const uint32_t at = bind_at(b, ast->name.at);
     if (ast->temp || ast->recursive || ast->check_option || ast->with.count)
-        return unsupported(b, ast->name.at, ast->temp ? "temporary views are" : ast->recursive ? "CREATE RECURSIVE VIEW is" : ast->check_option ? "WITH CHECK OPTION is" : "storage parameters are");
+        return unsupported(b, ast->name.at,
+                           ast->temp           ? "temporary views are"
+                           : ast->recursive    ? "CREATE RECURSIVE VIEW is"
+                           : ast->check_option ? "WITH CHECK OPTION is"
+                                               : "storage parameters are");
     TRY(bind_new_name(b, &ast->name, &ddl->schema, &ddl->name));
     ddl->replaces = catver_table(b->env->catver, ddl->schema, ddl->name);
     if (ast->if_not_exists && bind_name_taken(b, ddl->schema, ddl->name)) {
@@ -585,22 +674,28 @@ static kdk_status bind_create_view(struct binder *b, const struct ast_create_vie
     b->note_names = false;
     for (uint32_t i = 0; i < b->param_count; i++)
         if (b->param_at[i])
-            FAIL_AT(b->param_at[i] - 1, KDK_UNDEFINED_PARAMETER, "there is no parameter $%u", i + 1);
+            FAIL_AT(b->param_at[i] - 1, KDK_UNDEFINED_PARAMETER,
+                    "there is no parameter $%u", i + 1);
     if (ast->columns.count > q.count)
-        FAIL_AT(bind_at(b, ast->columns.items[q.count].at), KDK_SYNTAX, "CREATE VIEW specifies more column names than columns");
+        FAIL_AT(bind_at(b, ast->columns.items[q.count].at), KDK_SYNTAX,
+                "CREATE VIEW specifies more column names than columns");
     if (q.count > TABLE_COLUMNS_MAX)
-        FAIL_AT(at, KDK_TOO_MANY_COLUMNS, "tables can have at most %d columns", TABLE_COLUMNS_MAX);
+        FAIL_AT(at, KDK_TOO_MANY_COLUMNS, "tables can have at most %d columns",
+                TABLE_COLUMNS_MAX);
     if (q.count == 0)
         return unsupported(b, ast->name.at, "a view without columns is");
     ddl->kind = DDL_CREATE_VIEW;
     ddl->column_count = q.count;
     TRY_NEW(ddl->columns = ARRAY(struct bound_column, q.count));
     for (uint32_t i = 0; i < q.count; i++) {
-        const char *name = i < ast->columns.count ? ast->columns.items[i].text : q.cols[i].name;
+        const char *name =
+            i < ast->columns.count ? ast->columns.items[i].text : q.cols[i].name;
         for (uint32_t k = 0; k < i; k++)
             if (strcmp(ddl->columns[k].column.name, name) == 0)
-                FAIL_AT(at, KDK_DUPLICATE_COLUMN, "column \"%s\" specified more than once", name);
-        ddl->columns[i].column = (struct ccolumn){.name = name, .type = q.cols[i].type, .id = i};
+                FAIL_AT(at, KDK_DUPLICATE_COLUMN, "column \"%s\" specified more than once",
+                        name);
+        ddl->columns[i].column =
+            (struct ccolumn){.name = name, .type = q.cols[i].type, .id = i};
     }
     if (ddl->replaces)
         TRY(replaced_view(b, ddl->replaces, ddl, at));
@@ -613,7 +708,8 @@ out:
 
 /* ---- CREATE INDEX, CREATE SCHEMA ---- */
 
-static kdk_status bind_create_index(struct binder *b, const struct ast_create_index *ast, struct bound_ddl *ddl)
+static kdk_status bind_create_index(struct binder *b, const struct ast_create_index *ast,
+                                    struct bound_ddl *ddl)
 {
     kdk_status status = KDK_OK;
     const struct ctable *table;
@@ -622,12 +718,18 @@ static kdk_status bind_create_index(struct binder *b, const struct ast_create_in
     TRY_NEW(index);
     TRY(bind_table_name(b, &ast->table, &table));
     if (table->kind == COBJ_VIEW)
-        FAIL_AT(bind_at(b, ast->table.at), KDK_WRONG_OBJECT_TYPE, "cannot create index on relation \"%s\"", table->name);
+        FAIL_AT(bind_at(b, ast->table.at), KDK_WRONG_OBJECT_TYPE,
+                "cannot create index on relation \"%s\"", table->name);
     TRY(bind_writable(b, table, "index", ast->table.at));
     if (ast->method.text && strcmp(ast->method.text, "btree") != 0)
-        FAIL_AT(bind_at(b, ast->method.at), KDK_UNSUPPORTED, "access method \"%s\" is not supported", ast->method.text);
+        FAIL_AT(bind_at(b, ast->method.at), KDK_UNSUPPORTED,
+                "access method \"%s\" is not supported", ast->method.text);
     if (ast->include.count || ast->where || ast->nulls_not_distinct || ast->with.count)
-        return unsupported(b, ast->table.at, ast->include.count ? "INCLUDE is" : ast->where ? "a partial index is" : ast->nulls_not_distinct ? "NULLS NOT DISTINCT is" : "storage parameters are");
+        return unsupported(b, ast->table.at,
+                           ast->include.count        ? "INCLUDE is"
+                           : ast->where              ? "a partial index is"
+                           : ast->nulls_not_distinct ? "NULLS NOT DISTINCT is"
+                                                     : "storage parameters are");
     index->on = table;
     index->schema = table->schema;
     index->index.unique = ast->unique;
@@ -638,22 +740,27 @@ static kdk_status bind_create_index(struct binder *b, const struct ast_create_in
             return unsupported(b, key->expr->at, "an index on an expression is");
         uint32_t position = table_column(table, key->expr->name.parts[0].text);
         if (position == UINT32_MAX)
-            FAIL_AT(bind_at(b, key->expr->at), KDK_UNDEFINED_COLUMN, "column \"%s\" does not exist", key->expr->name.parts[0].text);
+            FAIL_AT(bind_at(b, key->expr->at), KDK_UNDEFINED_COLUMN,
+                    "column \"%s\" does not exist", key->expr->name.parts[0].text);
         index->index.columns[i] = position;
         index->index.descending[i] = key->descending;
-        index->index.nulls_first[i] = key->nulls == AST_NULLS_DEFAULT ? key->descending : key->nulls == AST_NULLS_FIRST;
+        index->index.nulls_first[i] = key->nulls == AST_NULLS_DEFAULT
+                                          ? key->descending
+                                          : key->nulls == AST_NULLS_FIRST;
     }
     if (ast->name.text) {
         index->index.name = ast->name.text;
         if (bind_name_taken(b, table->schema, ast->name.text)) {
             if (!ast->if_not_exists)
                 TRY(bind_name_free(b, table->schema, ast->name.text, ast->name.at));
-            bind_notice(b, "42P07", "relation \"%s\" already exists, skipping", ast->name.text);
+            bind_notice(b, "42P07", "relation \"%s\" already exists, skipping",
+                        ast->name.text);
             return KDK_OK;
         }
     } else {
         TRY(join_names(b, table, &index->index, &columns));
-        TRY(choose_index_name(b, table->schema, table->name, columns, "idx", NULL, 0, &index->index.name));
+        TRY(choose_index_name(b, table->schema, table->name, columns, "idx", NULL, 0,
+                              &index->index.name));
     }
     ddl->kind = DDL_CREATE_INDEX;
     ddl->schema = table->schema;
@@ -663,21 +770,24 @@ out:
     return status;
 }
 
-static kdk_status bind_create_schema(struct binder *b, const struct ast_create_schema *ast, struct bound_ddl *ddl)
+static kdk_status bind_create_schema(struct binder *b, const struct ast_create_schema *ast,
+                                     struct bound_ddl *ddl)
 {
     kdk_status status = KDK_OK;
     const char *name = ast->name.text;
     if (ast->owner.text)
         return unsupported(b, ast->owner.at, "AUTHORIZATION is");
     if (strncmp(name, "pg_", 3) == 0) {
-        status = err_set(b->err, KDK_RESERVED_NAME, "unacceptable schema name \"%s\"", name);
+        status =
+            err_set(b->err, KDK_RESERVED_NAME, "unacceptable schema name \"%s\"", name);
         err_detail(b->err, "The prefix \"pg_\" is reserved for system schemas.");
         err_at(b->err, bind_at(b, ast->name.at));
         goto out;
     }
     if (catver_schema_exists(b->env->catver, name)) {
         if (!ast->if_not_exists)
-            FAIL_AT(bind_at(b, ast->name.at), KDK_DUPLICATE_SCHEMA, "schema \"%s\" already exists", name);
+            FAIL_AT(bind_at(b, ast->name.at), KDK_DUPLICATE_SCHEMA,
+                    "schema \"%s\" already exists", name);
         bind_notice(b, "42P06", "schema \"%s\" already exists, skipping", name);
         return KDK_OK;
     }
@@ -689,13 +799,15 @@ out:
 
 /* ---- the others ---- */
 
-static kdk_status add_table(struct binder *b, struct bound_ddl *ddl, const struct ast_name *name, bool write)
+static kdk_status add_table(struct binder *b, struct bound_ddl *ddl,
+                            const struct ast_name *name, bool write)
 {
     kdk_status status = KDK_OK;
     const struct ctable *table;
     TRY(bind_table_name(b, name, &table));
     if (table->kind == COBJ_VIEW)
-        FAIL_AT(bind_at(b, name->at), KDK_WRONG_OBJECT_TYPE, "\"%s\" is not a table", table->name);
+        FAIL_AT(bind_at(b, name->at), KDK_WRONG_OBJECT_TYPE, "\"%s\" is not a table",
+                table->name);
     if (write)
         TRY(bind_writable(b, table, "truncate", name->at));
     ddl->tables[ddl->table_count++] = table;
@@ -703,7 +815,8 @@ out:
     return status;
 }
 
-static kdk_status bind_named(struct binder *b, struct bound_ddl *ddl, enum ddl_kind kind, const struct ast_name *names, uint32_t count, bool write)
+static kdk_status bind_named(struct binder *b, struct bound_ddl *ddl, enum ddl_kind kind,
+                             const struct ast_name *names, uint32_t count, bool write)
 {
     kdk_status status = KDK_OK;
     TRY_NEW(ddl->tables = ARRAY(const struct ctable *, (size_t)count + 1));
@@ -714,7 +827,8 @@ out:
     return status;
 }
 
-static kdk_status bind_reindex(struct binder *b, const struct ast_reindex *ast, struct bound_ddl *ddl)
+static kdk_status bind_reindex(struct binder *b, const struct ast_reindex *ast,
+                               struct bound_ddl *ddl)
 {
     kdk_status status = KDK_OK;
     ddl->kind = DDL_REINDEX;
@@ -724,15 +838,18 @@ static kdk_status bind_reindex(struct binder *b, const struct ast_reindex *ast, 
         const struct cindex *index;
         TRY(bind_index_maybe(b, &ast->name, &index));
         if (!index)
-            FAIL_AT(bind_at(b, ast->name.at), KDK_UNDEFINED_OBJECT, "relation \"%s\" does not exist", bind_name_text(b, &ast->name));
+            FAIL_AT(bind_at(b, ast->name.at), KDK_UNDEFINED_OBJECT,
+                    "relation \"%s\" does not exist", bind_name_text(b, &ast->name));
         TRY_NEW(ddl->dropped_indexes = NEW(const struct cindex *));
         ddl->dropped_indexes[ddl->dropped_index_count++] = index;
     } else if (strcmp(ast->object, "table") == 0) {
         const struct ctable *table;
         TRY(bind_table_name(b, &ast->name, &table));
         if (table->kind == COBJ_VIEW)
-            FAIL_AT(bind_at(b, ast->name.at), KDK_WRONG_OBJECT_TYPE, "\"%s\" is not a table", table->name);
-        TRY_NEW(ddl->dropped_indexes = ARRAY(const struct cindex *, (size_t)table->index_count + 1));
+            FAIL_AT(bind_at(b, ast->name.at), KDK_WRONG_OBJECT_TYPE,
+                    "\"%s\" is not a table", table->name);
+        TRY_NEW(ddl->dropped_indexes =
+                    ARRAY(const struct cindex *, (size_t)table->index_count + 1));
         for (uint32_t i = 0; i < table->index_count; i++)
             ddl->dropped_indexes[ddl->dropped_index_count++] = table->indexes[i];
     }
@@ -740,13 +857,18 @@ out:
     return status;
 }
 
-static kdk_status bind_analyze(struct binder *b, struct bound_ddl *ddl, const struct ast_name *name, const struct ast_idents *columns)
+static kdk_status bind_analyze(struct binder *b, struct bound_ddl *ddl,
+                               const struct ast_name *name,
+                               const struct ast_idents *columns)
 {
     kdk_status status = KDK_OK;
     TRY(bind_named(b, ddl, DDL_ANALYZE, name, name->count ? 1 : 0, false));
     for (uint32_t i = 0; i < columns->count; i++)
-        if (ddl->table_count && table_column(ddl->tables[0], columns->items[i].text) == UINT32_MAX)
-            FAIL_AT(bind_at(b, columns->items[i].at), KDK_UNDEFINED_COLUMN, "column \"%s\" of relation \"%s\" does not exist", columns->items[i].text, ddl->tables[0]->name);
+        if (ddl->table_count &&
+            table_column(ddl->tables[0], columns->items[i].text) == UINT32_MAX)
+            FAIL_AT(bind_at(b, columns->items[i].at), KDK_UNDEFINED_COLUMN,
+                    "column \"%s\" of relation \"%s\" does not exist",
+                    columns->items[i].text, ddl->tables[0]->name);
 out:
     return status;
 }
@@ -774,7 +896,8 @@ kdk_status bind_ddl(struct binder *b, const struct ast_stmt *stmt, struct bound_
         TRY(bind_drop(b, stmt->drop, ddl));
         break;
     case AST_STMT_TRUNCATE:
-        TRY(bind_named(b, ddl, DDL_TRUNCATE, stmt->truncate->names, stmt->truncate->count, true));
+        TRY(bind_named(b, ddl, DDL_TRUNCATE, stmt->truncate->names, stmt->truncate->count,
+                       true));
         break;
     case AST_STMT_ALTER:
         TRY(bind_alter_table(b, stmt->alter, ddl));

@@ -1,8 +1,10 @@
 /* bind_dml.c - INSERT, UPDATE, DELETE. */
 #include "sql/bind_int.h"
 
-/* Why PostgreSQL would refuse to write to the view, too; NULL when it would not, or when the text does not tell. */
-static kdk_status never_writable(struct binder *b, const struct ctable *view, const char **why)
+/* Why PostgreSQL would refuse to write to the view, too; NULL when it would not, or when
+ * the text does not tell. */
+static kdk_status never_writable(struct binder *b, const struct ctable *view,
+                                 const char **why)
 {
     kdk_status status = KDK_OK;
     struct ast_list list;
@@ -36,27 +38,32 @@ static kdk_status never_writable(struct binder *b, const struct ctable *view, co
     return KDK_OK;
 }
 
-kdk_status bind_writable(struct binder *b, const struct ctable *table, const char *verb, uint32_t at)
+kdk_status bind_writable(struct binder *b, const struct ctable *table, const char *verb,
+                         uint32_t at)
 {
     kdk_status status = KDK_OK;
     if (table->kind == COBJ_VIEW) {
         const char *why;
         TRY(never_writable(b, table, &why));
         if (why) {
-            status = err_set(b->err, KDK_NOT_IN_STATE, "cannot %s view \"%s\"", verb, table->name);
+            status = err_set(b->err, KDK_NOT_IN_STATE, "cannot %s view \"%s\"", verb,
+                             table->name);
             err_detail(b->err, "Views %s are not automatically updatable.", why);
             err_at(b->err, bind_at(b, at));
             goto out;
         }
-        FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED, "cannot %s view \"%s\": views cannot be written to", verb, table->name);
+        FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED,
+                "cannot %s view \"%s\": views cannot be written to", verb, table->name);
     }
     if (table->system)
-        FAIL_AT(bind_at(b, at), KDK_PRIVILEGE, "permission denied: \"%s\" is a system catalog", table->name);
+        FAIL_AT(bind_at(b, at), KDK_PRIVILEGE,
+                "permission denied: \"%s\" is a system catalog", table->name);
 out:
     return status;
 }
 
-static kdk_status new_dml(struct binder *b, const struct ctable *table, struct rel_dml **out)
+static kdk_status new_dml(struct binder *b, const struct ctable *table,
+                          struct rel_dml **out)
 {
     kdk_status status = KDK_OK;
     const uint32_t n = table->column_count;
@@ -75,8 +82,9 @@ out:
 }
 
 /* Relation of the row as it is after the change. */
-static kdk_status fresh_rel(struct binder *b, const struct scope *scope, const struct ctable *table, const char *alias, const struct rel_dml *dml,
-                            struct scope_rel **out)
+static kdk_status fresh_rel(struct binder *b, const struct scope *scope,
+                            const struct ctable *table, const char *alias,
+                            const struct rel_dml *dml, struct scope_rel **out)
 {
     kdk_status status = KDK_OK;
     const uint32_t n = table->column_count;
@@ -88,15 +96,23 @@ static kdk_status fresh_rel(struct binder *b, const struct scope *scope, const s
     rel->table = table;
     rel->count = n;
     for (uint32_t i = 0; i < n; i++) {
-        rel->cols[i] = (struct scope_col){.name = table->columns[i].name, .id = dml->fresh[i], .type = table->columns[i].type, .not_null = table->columns[i].not_null};
-        b->cols[dml->fresh[i]] = (struct colinfo){.relation = rel->alias, .name = rel->cols[i].name, .scope = scope->id, .used = b->cols[dml->fresh[i]].used};
+        rel->cols[i] = (struct scope_col){.name = table->columns[i].name,
+                                          .id = dml->fresh[i],
+                                          .type = table->columns[i].type,
+                                          .not_null = table->columns[i].not_null};
+        b->cols[dml->fresh[i]] = (struct colinfo){.relation = rel->alias,
+                                                  .name = rel->cols[i].name,
+                                                  .scope = scope->id,
+                                                  .used = b->cols[dml->fresh[i]].used};
     }
     *out = rel;
 out:
     return status;
 }
 
-static kdk_status bind_returning(struct binder *b, struct scope *scope, const struct ast_items *items, struct rel_dml *dml, struct bound_stmt *out)
+static kdk_status bind_returning(struct binder *b, struct scope *scope,
+                                 const struct ast_items *items, struct rel_dml *dml,
+                                 struct bound_stmt *out)
 {
     kdk_status status = KDK_OK;
     struct targets t;
@@ -111,7 +127,10 @@ static kdk_status bind_returning(struct binder *b, struct scope *scope, const st
         if (!id)
             TRY(err_nomem(b->err));
         TRY(coerce_unknown(b, &t.items[i].expr));
-        dml->returning[i] = (struct relcol){.id = id, .type = t.items[i].expr->type, .name = t.items[i].name, .expr = t.items[i].expr};
+        dml->returning[i] = (struct relcol){.id = id,
+                                            .type = t.items[i].expr->type,
+                                            .name = t.items[i].name,
+                                            .expr = t.items[i].expr};
         out->columns[i] = dml->returning[i];
         out->columns[i].expr = NULL;
     }
@@ -120,7 +139,8 @@ out:
 }
 
 /* Fresh columns that nobody asks for have no id; of the old ones the same. */
-static void drop_unused(struct binder *b, const struct ctable *table, struct rel_dml *dml, bool deleting)
+static void drop_unused(struct binder *b, const struct ctable *table, struct rel_dml *dml,
+                        bool deleting)
 {
     for (uint32_t i = 0; i < table->column_count; i++) {
         if (dml->old[i]) {
@@ -143,7 +163,8 @@ static void prune_scan(const struct binder *b, struct rel *scan, const struct re
     uint32_t n = 0;
     for (uint32_t i = 0; i < scan->col_count; i++) {
         const struct relcol *col = &scan->cols[i];
-        bool keep = b->cols[col->id].used || (col->column != ROWID_COLUMN && dml->old[col->column] == col->id);
+        bool keep = b->cols[col->id].used ||
+                    (col->column != ROWID_COLUMN && dml->old[col->column] == col->id);
         if (keep)
             scan->cols[n++] = *col;
     }
@@ -174,30 +195,38 @@ static kdk_status insert_columns(struct binder *b, struct insert *in)
         const struct ast_ident *name = &list->items[i];
         in->columns[i] = table_column(table, name->text);
         if (in->columns[i] == UINT32_MAX)
-            FAIL_AT(bind_at(b, name->at), KDK_UNDEFINED_COLUMN, "column \"%s\" of relation \"%s\" does not exist", name->text, table->name);
+            FAIL_AT(bind_at(b, name->at), KDK_UNDEFINED_COLUMN,
+                    "column \"%s\" of relation \"%s\" does not exist", name->text,
+                    table->name);
         for (uint32_t k = 0; k < i; k++)
             if (in->columns[k] == in->columns[i])
-                FAIL_AT(bind_at(b, name->at), KDK_DUPLICATE_COLUMN, "column \"%s\" specified more than once", name->text);
+                FAIL_AT(bind_at(b, name->at), KDK_DUPLICATE_COLUMN,
+                        "column \"%s\" specified more than once", name->text);
     }
 out:
     return status;
 }
 
-/* `given` expressions for the listed columns: too many is an error, too few too when the columns were listed. */
-static kdk_status insert_width(struct binder *b, struct insert *in, uint32_t given, uint32_t extra_at)
+/* `given` expressions for the listed columns: too many is an error, too few too when the
+ * columns were listed. */
+static kdk_status insert_width(struct binder *b, struct insert *in, uint32_t given,
+                               uint32_t extra_at)
 {
     kdk_status status = KDK_OK;
     if (given > in->count)
-        FAIL_AT(bind_at(b, extra_at), KDK_SYNTAX, "INSERT has more expressions than target columns");
+        FAIL_AT(bind_at(b, extra_at), KDK_SYNTAX,
+                "INSERT has more expressions than target columns");
     if (given < in->count && in->ast->columns.count)
-        FAIL_AT(bind_at(b, in->ast->columns.items[given].at), KDK_SYNTAX, "INSERT has more target columns than expressions");
+        FAIL_AT(bind_at(b, in->ast->columns.items[given].at), KDK_SYNTAX,
+                "INSERT has more target columns than expressions");
     in->count = given;
 out:
     return status;
 }
 
 /* VALUES: each expression is converted to its column's type by itself. */
-static kdk_status insert_values(struct binder *b, struct insert *in, const struct ast_query *q, struct rel **out)
+static kdk_status insert_values(struct binder *b, struct insert *in,
+                                const struct ast_query *q, struct rel **out)
 {
     kdk_status status = KDK_OK;
     struct scope scope;
@@ -208,8 +237,10 @@ static kdk_status insert_values(struct binder *b, struct insert *in, const struc
     scope.clause = CLAUSE_VALUES;
     for (uint32_t r = 0; r < q->row_count; r++)
         if (q->rows[r].count != width)
-            FAIL_AT(bind_at(b, q->rows[r].count ? q->rows[r].items[0]->at : q->at), KDK_SYNTAX, "VALUES lists must all be the same length");
-    TRY(insert_width(b, in, width, width > in->count ? q->rows[0].items[in->count]->at : q->at));
+            FAIL_AT(bind_at(b, q->rows[r].count ? q->rows[r].items[0]->at : q->at),
+                    KDK_SYNTAX, "VALUES lists must all be the same length");
+    TRY(insert_width(b, in, width,
+                     width > in->count ? q->rows[0].items[in->count]->at : q->at));
     rel->row_count = q->row_count;
     rel->col_count = width;
     TRY_NEW(rel->rows = ARRAY(struct expr **, q->row_count));
@@ -240,7 +271,8 @@ out:
     return status;
 }
 
-kdk_status bind_insert(struct binder *b, const struct ast_insert *ast, struct bound_stmt *out)
+kdk_status bind_insert(struct binder *b, const struct ast_insert *ast,
+                       struct bound_stmt *out)
 {
     kdk_status status = KDK_OK;
     struct insert in = {.ast = ast};
@@ -252,9 +284,11 @@ kdk_status bind_insert(struct binder *b, const struct ast_insert *ast, struct bo
     struct expr **given = NULL;
 
     if (ast->conflict)
-        FAIL_AT(bind_at(b, ast->conflict->at), KDK_UNSUPPORTED, "ON CONFLICT is not supported");
+        FAIL_AT(bind_at(b, ast->conflict->at), KDK_UNSUPPORTED,
+                "ON CONFLICT is not supported");
     if (ast->overriding)
-        FAIL_AT(bind_at(b, ast->target.name.at), KDK_UNSUPPORTED, "OVERRIDING is not supported");
+        FAIL_AT(bind_at(b, ast->target.name.at), KDK_UNSUPPORTED,
+                "OVERRIDING is not supported");
     TRY(bind_with(b, ast->with, NULL, &before));
     TRY(bind_table_name(b, &ast->target.name, &in.table));
     TRY(bind_writable(b, in.table, "insert into", ast->target.name.at));
@@ -267,17 +301,25 @@ kdk_status bind_insert(struct binder *b, const struct ast_insert *ast, struct bo
         TRY_NEW(source = rel_new(b, REL_VALUES, NULL, NULL, ast->target.name.at));
         source->row_count = 1;
         TRY_NEW(source->rows = NEW(struct expr **));
-    } else if (q->kind == AST_QUERY_VALUES && !q->with && !q->order_by.count && !q->limit && !q->offset && !q->lock_count) {
+    } else if (q->kind == AST_QUERY_VALUES && !q->with && !q->order_by.count && !q->limit &&
+               !q->offset && !q->lock_count) {
         TRY(insert_values(b, &in, q, &source));
         for (uint32_t i = 0; i < in.count; i++)
-            TRY_NEW(given[in.columns[i]] = expr_column(b, source->cols[i].id, source->cols[i].type, q->rows[0].items[i]->at));
+            TRY_NEW(given[in.columns[i]] =
+                        expr_column(b, source->cols[i].id, source->cols[i].type,
+                                    q->rows[0].items[i]->at));
     } else {
         struct query made;
         TRY(bind_query(b, q, NULL, true, &made));
-        TRY(insert_width(b, &in, made.count, q->kind == AST_QUERY_SELECT && in.count < q->select->items.count ? q->select->items.items[in.count].expr->at : q->at));
+        TRY(insert_width(b, &in, made.count,
+                         q->kind == AST_QUERY_SELECT && in.count < q->select->items.count
+                             ? q->select->items.items[in.count].expr->at
+                             : q->at));
         for (uint32_t i = 0; i < in.count; i++) {
             const struct ccolumn *col = &table->columns[in.columns[i]];
-            uint32_t at = q->kind == AST_QUERY_SELECT && i < q->select->items.count ? q->select->items.items[i].expr->at : q->at;
+            uint32_t at = q->kind == AST_QUERY_SELECT && i < q->select->items.count
+                              ? q->select->items.items[i].expr->at
+                              : q->at;
             struct relcol *maker = b->cols[made.cols[i].id].maker;
             if (made.cols[i].type.id == LT_UNKNOWN && maker) {
                 TRY(coerce_assign(b, &maker->expr, col->type, col->name, "expression"));
@@ -319,8 +361,10 @@ out:
 /* ---- UPDATE and DELETE ---- */
 
 /* The target and what FROM or USING adds: in scope, and as a tree. */
-static kdk_status bind_target(struct binder *b, struct scope *scope, const struct ast_target *target, const struct ctable *table,
-                              const struct ast_froms *from, struct rel **scan, struct rel **rel, struct scope_rel **out)
+static kdk_status bind_target(struct binder *b, struct scope *scope,
+                              const struct ast_target *target, const struct ctable *table,
+                              const struct ast_froms *from, struct rel **scan,
+                              struct rel **rel, struct scope_rel **out)
 {
     kdk_status status = KDK_OK;
     TRY(bind_scan(b, scope, table, target->alias.text, true, target->name.at, scan, out));
@@ -357,9 +401,11 @@ out:
     return status;
 }
 
-/* RETURNING of UPDATE and DELETE: the target's names mean the fresh values, the others stay. */
-static kdk_status return_scope(struct binder *b, const struct scope *scope, const struct scope_rel *target, struct scope_rel *fresh, struct scope *out,
-                               uint32_t at)
+/* RETURNING of UPDATE and DELETE: the target's names mean the fresh values, the others
+ * stay. */
+static kdk_status return_scope(struct binder *b, const struct scope *scope,
+                               const struct scope_rel *target, struct scope_rel *fresh,
+                               struct scope *out, uint32_t at)
 {
     kdk_status status = KDK_OK;
     struct ns others = {0};
@@ -372,21 +418,24 @@ static kdk_status return_scope(struct binder *b, const struct scope *scope, cons
         if (scope->ns.rels[i] != target)
             others.rels[others.rel_count++] = scope->ns.rels[i];
     for (uint32_t i = 0; i < scope->ns.count; i++)
-        if (scope->ns.cols[i] < target->cols || scope->ns.cols[i] >= target->cols + target->count)
+        if (scope->ns.cols[i] < target->cols ||
+            scope->ns.cols[i] >= target->cols + target->count)
             others.cols[others.count++] = scope->ns.cols[i];
     TRY(ns_join(b, &out->ns, &others, &out->ns, at));
 out:
     return status;
 }
 
-static kdk_status set_column(struct binder *b, const struct ctable *table, struct rel_dml *dml, bool *changed, const struct ast_ident *name,
-                             uint32_t *position)
+static kdk_status set_column(struct binder *b, const struct ctable *table,
+                             struct rel_dml *dml, bool *changed,
+                             const struct ast_ident *name, uint32_t *position)
 {
     kdk_status status = KDK_OK;
     uint32_t at = bind_at(b, name->at);
     *position = table_column(table, name->text);
     if (*position == UINT32_MAX)
-        FAIL_AT(at, KDK_UNDEFINED_COLUMN, "column \"%s\" of relation \"%s\" does not exist", name->text, table->name);
+        FAIL_AT(at, KDK_UNDEFINED_COLUMN, "column \"%s\" of relation \"%s\" does not exist",
+                name->text, table->name);
     if (changed[*position])
         FAIL_AT(at, KDK_SYNTAX, "multiple assignments to same column \"%s\"", name->text);
     changed[*position] = true;
@@ -395,8 +444,9 @@ out:
     return status;
 }
 
-static kdk_status set_value(struct binder *b, struct scope *scope, const struct ctable *table, struct rel_dml *dml, uint32_t position,
-                            const struct ast_expr *source)
+static kdk_status set_value(struct binder *b, struct scope *scope,
+                            const struct ctable *table, struct rel_dml *dml,
+                            uint32_t position, const struct ast_expr *source)
 {
     kdk_status status = KDK_OK;
     struct expr **e = &dml->set[dml->set_count];
@@ -412,22 +462,27 @@ out:
     return status;
 }
 
-/* SET (a, b) = (SELECT ...): the subquery's row is joined to the target's, NULLs when there is none, 21000 for more than one. */
-static kdk_status set_subquery(struct binder *b, struct scope *scope, const struct ctable *table, struct rel_dml *dml, bool *changed,
-                               const struct ast_assign *assign, colid first, struct rel **rel)
+/* SET (a, b) = (SELECT ...): the subquery's row is joined to the target's, NULLs when there
+ * is none, 21000 for more than one. */
+static kdk_status set_subquery(struct binder *b, struct scope *scope,
+                               const struct ctable *table, struct rel_dml *dml,
+                               bool *changed, const struct ast_assign *assign, colid first,
+                               struct rel **rel)
 {
     kdk_status status = KDK_OK;
     struct query q;
     struct rel *join;
     TRY(bind_query(b, assign->source->query, scope, false, &q));
     if (q.count != assign->columns.count)
-        FAIL_AT(bind_at(b, assign->source->at), KDK_SYNTAX, "number of columns does not match number of values");
+        FAIL_AT(bind_at(b, assign->source->at), KDK_SYNTAX,
+                "number of columns does not match number of values");
     for (uint32_t i = 0; i < q.count; i++) {
         uint32_t position;
         struct expr *e;
         TRY(set_column(b, table, dml, changed, &assign->columns.items[i], &position));
         TRY_NEW(e = expr_column(b, q.cols[i].id, q.cols[i].type, assign->source->at));
-        TRY(coerce_assign(b, &e, table->columns[position].type, table->columns[position].name, "expression"));
+        TRY(coerce_assign(b, &e, table->columns[position].type,
+                          table->columns[position].name, "expression"));
         dml->set[dml->set_count++] = e;
     }
     TRY_NEW(join = rel_new(b, REL_JOIN, *rel, q.rel, assign->source->at));
@@ -439,7 +494,8 @@ out:
     return status;
 }
 
-kdk_status bind_update(struct binder *b, const struct ast_update *ast, struct bound_stmt *out)
+kdk_status bind_update(struct binder *b, const struct ast_update *ast,
+                       struct bound_stmt *out)
 {
     kdk_status status = KDK_OK;
     const struct ctable *table;
@@ -486,13 +542,15 @@ kdk_status bind_update(struct binder *b, const struct ast_update *ast, struct bo
         if (assign->source->kind != AST_ROW) {
             if (assign->columns.count != 1)
                 FAIL_AT(bind_at(b, assign->source->at), KDK_UNSUPPORTED,
-                        "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression");
+                        "source for a multiple-column UPDATE item must be a sub-SELECT or "
+                        "ROW() expression");
             TRY(set_column(b, table, dml, changed, &assign->columns.items[0], &position));
             TRY(set_value(b, &scope, table, dml, position, assign->source));
             continue;
         }
         if (assign->source->list.count != assign->columns.count)
-            FAIL_AT(bind_at(b, assign->source->at), KDK_SYNTAX, "number of columns does not match number of values");
+            FAIL_AT(bind_at(b, assign->source->at), KDK_SYNTAX,
+                    "number of columns does not match number of values");
         for (uint32_t k = 0; k < assign->columns.count; k++) {
             TRY(set_column(b, table, dml, changed, &assign->columns.items[k], &position));
             TRY(set_value(b, &scope, table, dml, position, assign->source->list.items[k]));
@@ -515,7 +573,8 @@ out:
     return status;
 }
 
-kdk_status bind_delete(struct binder *b, const struct ast_delete *ast, struct bound_stmt *out)
+kdk_status bind_delete(struct binder *b, const struct ast_delete *ast,
+                       struct bound_stmt *out)
 {
     kdk_status status = KDK_OK;
     const struct ctable *table;

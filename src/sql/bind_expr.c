@@ -20,8 +20,10 @@ static const struct ast_expr *row_item(const struct ast_expr *ast, uint32_t i)
     return is_row(ast) ? ast->list.items[i] : ast;
 }
 
-/* An argument that the tree needs more than once: a copy, or its text bound again when it holds subqueries, whose columns must be new. */
-static kdk_status again(struct binder *b, struct scope *scope, const struct ast_expr *ast, const struct expr *first, struct expr **out)
+/* An argument that the tree needs more than once: a copy, or its text bound again when it
+ * holds subqueries, whose columns must be new. */
+static kdk_status again(struct binder *b, struct scope *scope, const struct ast_expr *ast,
+                        const struct expr *first, struct expr **out)
 {
     kdk_status status = KDK_OK;
     if (expr_has_subquery(first)) {
@@ -42,25 +44,31 @@ struct row_side {
     const struct query *query;
 };
 
-static kdk_status side_item(struct binder *b, struct scope *scope, const struct row_side *side, uint32_t i, uint32_t at, struct expr **out)
+static kdk_status side_item(struct binder *b, struct scope *scope,
+                            const struct row_side *side, uint32_t i, uint32_t at,
+                            struct expr **out)
 {
     kdk_status status = KDK_OK;
     if (side->query)
-        TRY_NEW(*out = expr_column(b, side->query->cols[i].id, side->query->cols[i].type, at));
+        TRY_NEW(*out =
+                    expr_column(b, side->query->cols[i].id, side->query->cols[i].type, at));
     else
         TRY(bind_expr(b, scope, row_item(side->ast, i), out));
 out:
     return status;
 }
 
-static kdk_status side_item_again(struct binder *b, struct scope *scope, const struct row_side *side, uint32_t i, uint32_t at, const struct expr *first,
-                                  struct expr **out)
+static kdk_status side_item_again(struct binder *b, struct scope *scope,
+                                  const struct row_side *side, uint32_t i, uint32_t at,
+                                  const struct expr *first, struct expr **out)
 {
-    return side->query ? side_item(b, scope, side, i, at, out) : again(b, scope, row_item(side->ast, i), first, out);
+    return side->query ? side_item(b, scope, side, i, at, out)
+                       : again(b, scope, row_item(side->ast, i), first, out);
 }
 
 /* left op right, of n columns each. */
-static kdk_status compare_sides(struct binder *b, struct scope *scope, enum ast_op op, const struct row_side *left, const struct row_side *right,
+static kdk_status compare_sides(struct binder *b, struct scope *scope, enum ast_op op,
+                                const struct row_side *left, const struct row_side *right,
                                 uint32_t n, uint32_t at, struct expr **out)
 {
     kdk_status status = KDK_OK;
@@ -69,7 +77,8 @@ static kdk_status compare_sides(struct binder *b, struct scope *scope, enum ast_
     bool ordered = op == OP_LT || op == OP_LE || op == OP_GT || op == OP_GE;
 
     if (!ordered && op != OP_EQ && op != OP_NE)
-        FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED, "could not determine interpretation of row comparison operator %s", text);
+        FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED,
+                "could not determine interpretation of row comparison operator %s", text);
     TRY_NEW(parts = ARRAY(struct expr *, n));
     if (!ordered) {
         for (uint32_t i = 0; i < n; i++) {
@@ -89,10 +98,12 @@ static kdk_status compare_sides(struct binder *b, struct scope *scope, enum ast_
         TRY(side_item(b, scope, left, k, at, &l));
         TRY(side_item(b, scope, right, k, at, &r));
         if (k + 1 < n && (l->is_volatile || r->is_volatile))
-            FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED, "ordering rows of volatile expressions is not supported");
+            FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED,
+                    "ordering rows of volatile expressions is not supported");
         TRY(bind_compare(b, k + 1 == n ? text : strict, l, r, at, &less));
         if (tail) {
-            struct expr *equal, **and_args = ARRAY(struct expr *, 2), **or_args = ARRAY(struct expr *, 2);
+            struct expr *equal, **and_args = ARRAY(struct expr *, 2),
+                                **or_args = ARRAY(struct expr *, 2);
             TRY_NEW(and_args);
             TRY_NEW(or_args);
             struct expr *l2, *r2;
@@ -112,21 +123,28 @@ out:
     return status;
 }
 
-static kdk_status open_subquery(struct binder *b, struct scope *scope, const struct ast_expr *ast, const struct ast_query *query,
+static kdk_status open_subquery(struct binder *b, struct scope *scope,
+                                const struct ast_expr *ast, const struct ast_query *query,
                                 struct query *out);
 
-static kdk_status subquery_width(struct binder *b, const struct query *q, uint32_t n, uint32_t at)
+static kdk_status subquery_width(struct binder *b, const struct query *q, uint32_t n,
+                                 uint32_t at)
 {
     kdk_status status = KDK_OK;
     if (q->count != n)
-        FAIL_AT(bind_at(b, at), KDK_SYNTAX, q->count > n ? "subquery has too many columns" : "subquery has too few columns");
+        FAIL_AT(bind_at(b, at), KDK_SYNTAX,
+                q->count > n ? "subquery has too many columns"
+                             : "subquery has too few columns");
 out:
     return status;
 }
 
-/* row op (query), row op ANY (query), row op ALL (query): the comparison becomes the query's only column. */
-static kdk_status compare_row_query(struct binder *b, struct scope *scope, enum ast_op op, const struct ast_expr *left, const struct ast_expr *ast,
-                                    const struct ast_query *query, enum subquery_kind kind, struct expr **out)
+/* row op (query), row op ANY (query), row op ALL (query): the comparison becomes the
+ * query's only column. */
+static kdk_status compare_row_query(struct binder *b, struct scope *scope, enum ast_op op,
+                                    const struct ast_expr *left, const struct ast_expr *ast,
+                                    const struct ast_query *query, enum subquery_kind kind,
+                                    struct expr **out)
 {
     kdk_status status = KDK_OK;
     struct query q;
@@ -144,8 +162,10 @@ static kdk_status compare_row_query(struct binder *b, struct scope *scope, enum 
         TRY(err_nomem(b->err));
     p->col_count = 1;
     TRY_NEW(p->cols = NEW(struct relcol));
-    p->cols[0] = (struct relcol){.id = id, .type = LTYPE(BOOLEAN), .name = "compared", .expr = cond};
-    TRY_NEW(e = expr_new(b, EX_SUBQUERY, LTYPE(BOOLEAN), ast->at, kind == SQ_SCALAR ? 0 : 1));
+    p->cols[0] =
+        (struct relcol){.id = id, .type = LTYPE(BOOLEAN), .name = "compared", .expr = cond};
+    TRY_NEW(
+        e = expr_new(b, EX_SUBQUERY, LTYPE(BOOLEAN), ast->at, kind == SQ_SCALAR ? 0 : 1));
     e->sub.kind = kind;
     e->sub.rel = p;
     TRY_NEW(e->sub.columns = NEW(colid));
@@ -161,8 +181,9 @@ out:
     return status;
 }
 
-static kdk_status compare_rows(struct binder *b, struct scope *scope, enum ast_op op, const struct ast_expr *left,
-                               const struct ast_expr *right, uint32_t at, struct expr **out)
+static kdk_status compare_rows(struct binder *b, struct scope *scope, enum ast_op op,
+                               const struct ast_expr *left, const struct ast_expr *right,
+                               uint32_t at, struct expr **out)
 {
     kdk_status status = KDK_OK;
     const struct row_side sides[2] = {{.ast = left}, {.ast = right}};
@@ -170,11 +191,13 @@ static kdk_status compare_rows(struct binder *b, struct scope *scope, enum ast_o
     if (is_row(left) && right->kind == AST_SUBQUERY)
         return compare_row_query(b, scope, op, left, right, right->query, SQ_SCALAR, out);
     if (!is_row(left) || !is_row(right)) {
-        if (left->kind == AST_SUBQUERY) { /* (select 1, 2) = (1, 2): PostgreSQL has rows at the left alone. */
+        if (left->kind == AST_SUBQUERY) {
+            /* (select 1, 2) = (1, 2): PostgreSQL has rows at the left alone. */
             struct expr *ignored;
             TRY(bind_expr(b, scope, left, &ignored));
         }
-        FAIL_AT(bind_at(b, at), KDK_UNDEFINED_FUNCTION, "operator does not exist: a row %s a single value", ast_op_text(op));
+        FAIL_AT(bind_at(b, at), KDK_UNDEFINED_FUNCTION,
+                "operator does not exist: a row %s a single value", ast_op_text(op));
     }
     if (row_width(left) != row_width(right))
         FAIL_AT(bind_at(b, at), KDK_SYNTAX, "unequal number of entries in row expressions");
@@ -187,13 +210,15 @@ out:
 
 /* ---- comparisons ---- */
 
-kdk_status bind_compare(struct binder *b, const char *op, struct expr *left, struct expr *right, uint32_t at, struct expr **out)
+kdk_status bind_compare(struct binder *b, const char *op, struct expr *left,
+                        struct expr *right, uint32_t at, struct expr **out)
 {
     struct expr *args[2] = {left, right};
     return bind_function(b, op, true, args, 2, at, out);
 }
 
-kdk_status bind_is_null_safe(struct binder *b, struct expr *left, struct expr *right, uint32_t at, struct expr **out)
+kdk_status bind_is_null_safe(struct binder *b, struct expr *left, struct expr *right,
+                             uint32_t at, struct expr **out)
 {
     kdk_status status = KDK_OK;
     struct expr *equal, *e;
@@ -207,15 +232,17 @@ out:
     return status;
 }
 
-/* v op ..., for a v that is to be computed once though the tree mentions it several times: the mentions name a column of a one-row
- * VALUES, in a scalar subquery. `make` builds the expression over the column. */
+/* v op ..., for a v that is to be computed once though the tree mentions it several times:
+ * the mentions name a column of a one-row VALUES, in a scalar subquery. `make` builds the
+ * expression over the column. */
 struct once {
-    kdk_status (*make)(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr *value, const struct once *once,
-                       struct expr **out);
+    kdk_status (*make)(struct binder *b, struct scope *scope, const struct ast_expr *ast,
+                       struct expr *value, const struct once *once, struct expr **out);
     const struct ast_expr *arg;
 };
 
-static kdk_status bind_once(struct binder *b, struct scope *scope, const struct ast_expr *ast, const struct once *once,
+static kdk_status bind_once(struct binder *b, struct scope *scope,
+                            const struct ast_expr *ast, const struct once *once,
                             struct expr **out)
 {
     kdk_status status = KDK_OK;
@@ -245,7 +272,8 @@ static kdk_status bind_once(struct binder *b, struct scope *scope, const struct 
     TRY(once->make(b, scope, ast, mention, once, &made));
     project->col_count = 1;
     TRY_NEW(project->cols = NEW(struct relcol));
-    project->cols[0] = (struct relcol){.id = result, .type = made->type, .name = "value", .expr = made};
+    project->cols[0] =
+        (struct relcol){.id = result, .type = made->type, .name = "value", .expr = made};
     struct expr *sub = expr_new(b, EX_SUBQUERY, made->type, ast->at, 0);
     TRY_NEW(sub);
     sub->sub.kind = SQ_SCALAR;
@@ -259,8 +287,8 @@ out:
 }
 
 /* The same value for one more mention. */
-static kdk_status mention(struct binder *b, struct scope *scope, struct expr *value, const struct once *once, bool first,
-                          struct expr **out)
+static kdk_status mention(struct binder *b, struct scope *scope, struct expr *value,
+                          const struct once *once, bool first, struct expr **out)
 {
     if (first) {
         *out = value;
@@ -269,7 +297,8 @@ static kdk_status mention(struct binder *b, struct scope *scope, struct expr *va
     return again(b, scope, once->arg, value, out);
 }
 
-static kdk_status make_between(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr *value,
+static kdk_status make_between(struct binder *b, struct scope *scope,
+                               const struct ast_expr *ast, struct expr *value,
                                const struct once *once, struct expr **out)
 {
     kdk_status status = KDK_OK;
@@ -280,13 +309,15 @@ static kdk_status make_between(struct binder *b, struct scope *scope, const stru
     TRY(bind_expr(b, scope, ast->between.high, &high));
     TRY(mention(b, scope, value, once, false, &second));
     if (ast->between.symmetric && (low->is_volatile || high->is_volatile))
-        FAIL_AT(bind_at(b, ast->at), KDK_UNSUPPORTED, "BETWEEN SYMMETRIC with volatile bounds is not supported");
+        FAIL_AT(bind_at(b, ast->at), KDK_UNSUPPORTED,
+                "BETWEEN SYMMETRIC with volatile bounds is not supported");
     TRY(bind_compare(b, ">=", value, low, ast->at, &range[0]));
     TRY(bind_compare(b, "<=", second, high, ast->at, &range[1]));
     struct expr *e = expr_and(b, EX_AND, range, 2, ast->at);
     TRY_NEW(e);
     if (ast->between.symmetric) {
-        struct expr *third, *fourth, *low2, *high2, **other = ARRAY(struct expr *, 2), **both = ARRAY(struct expr *, 2);
+        struct expr *third, *fourth, *low2, *high2, **other = ARRAY(struct expr *, 2),
+                                                    **both = ARRAY(struct expr *, 2);
         TRY_NEW(other);
         TRY_NEW(both);
         TRY(mention(b, scope, value, once, false, &third));
@@ -306,7 +337,8 @@ out:
     return status;
 }
 
-static kdk_status make_case(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr *value,
+static kdk_status make_case(struct binder *b, struct scope *scope,
+                            const struct ast_expr *ast, struct expr *value,
                             const struct once *once, struct expr **out)
 {
     kdk_status status = KDK_OK;
@@ -348,7 +380,8 @@ out:
     return status;
 }
 
-static kdk_status make_nullif(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr *value,
+static kdk_status make_nullif(struct binder *b, struct scope *scope,
+                              const struct ast_expr *ast, struct expr *value,
                               const struct once *once, struct expr **out)
 {
     kdk_status status = KDK_OK;
@@ -360,9 +393,15 @@ static kdk_status make_nullif(struct binder *b, struct scope *scope, const struc
     TRY(bind_compare(b, "=", value, other, ast->at, &equal));
     /* The first argument takes the type in which it was compared, as in PostgreSQL. */
     const struct ltype own = second->type, compared = equal->args[0]->type;
-    const bool met = (ltype_is_integer(own) && ltype_is_integer(compared)) || (ltype_is_float(own) && ltype_is_float(compared)) || own.id == LT_DATE;
-    if (!met && (own.id != compared.id || own.fixed != compared.fixed)) /* These PostgreSQL compares as they are. */
-        TRY(coerce(b, &second, compared.id == LT_NUMERIC && second->type.id != LT_UNKNOWN ? LTYPE(NUMERIC) : compared, CAST_IMPLICIT));
+    const bool met = (ltype_is_integer(own) && ltype_is_integer(compared)) ||
+                     (ltype_is_float(own) && ltype_is_float(compared)) || own.id == LT_DATE;
+    /* These PostgreSQL compares as they are. */
+    if (!met && (own.id != compared.id || own.fixed != compared.fixed))
+        TRY(coerce(b, &second,
+                   compared.id == LT_NUMERIC && second->type.id != LT_UNKNOWN
+                       ? LTYPE(NUMERIC)
+                       : compared,
+                   CAST_IMPLICIT));
     e->args[0] = equal;
     TRY_NEW(e->args[1] = expr_const(b, second->type, DATUM_NULL, ast->at));
     e->args[2] = second;
@@ -373,7 +412,8 @@ out:
     return status;
 }
 
-static kdk_status bind_nullif(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **out)
+static kdk_status bind_nullif(struct binder *b, struct scope *scope,
+                              const struct ast_expr *ast, struct expr **out)
 {
     struct once once = {make_nullif, ast->call->args.items[0]};
     return bind_once(b, scope, ast, &once, out);
@@ -401,8 +441,10 @@ static bool of_one_type(const struct ltype *types, uint32_t n)
     return true;
 }
 
-/* list[0] IN (list[1], ...): the values have one type together, and list[0] is compared with that. */
-static kdk_status in_array(struct binder *b, struct expr **list, uint32_t count, uint32_t at, struct expr **out)
+/* list[0] IN (list[1], ...): the values have one type together, and list[0] is compared
+ * with that. */
+static kdk_status in_array(struct binder *b, struct expr **list, uint32_t count,
+                           uint32_t at, struct expr **out)
 {
     kdk_status status = KDK_OK;
     struct ltype common, *types = ARRAY(struct ltype, count);
@@ -435,11 +477,15 @@ out:
     return status;
 }
 
-/* list[0] IN (list[1], ...) as PostgreSQL takes it when types differ: values without columns together, the others one by one. */
-static kdk_status in_parts(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **list, uint32_t count, struct expr **out)
+/* list[0] IN (list[1], ...) as PostgreSQL takes it when types differ: values without
+ * columns together, the others one by one. */
+static kdk_status in_parts(struct binder *b, struct scope *scope,
+                           const struct ast_expr *ast, struct expr **list, uint32_t count,
+                           struct expr **out)
 {
     kdk_status status = KDK_OK;
-    struct expr **parts = ARRAY(struct expr *, count), **together = ARRAY(struct expr *, count), *left;
+    struct expr **parts = ARRAY(struct expr *, count),
+                **together = ARRAY(struct expr *, count), *left;
     struct ltype *types = ARRAY(struct ltype, count), common;
     uint32_t n = 0, k = 1;
     TRY_NEW(parts);
@@ -477,7 +523,8 @@ out:
     return status;
 }
 
-static kdk_status bind_in_list(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **out)
+static kdk_status bind_in_list(struct binder *b, struct scope *scope,
+                               const struct ast_expr *ast, struct expr **out)
 {
     kdk_status status = KDK_OK;
     const uint32_t n = ast->in.list.count;
@@ -488,7 +535,8 @@ static kdk_status bind_in_list(struct binder *b, struct scope *scope, const stru
     if (is_row(ast->in.arg)) {
         for (uint32_t i = 0; i < n; i++) {
             b->repeating += i > 0;
-            status = compare_rows(b, scope, OP_EQ, ast->in.arg, ast->in.list.items[i], ast->at, &list[i]);
+            status = compare_rows(b, scope, OP_EQ, ast->in.arg, ast->in.list.items[i],
+                                  ast->at, &list[i]);
             b->repeating -= i > 0;
             if (status != KDK_OK)
                 goto out;
@@ -501,7 +549,8 @@ static kdk_status bind_in_list(struct binder *b, struct scope *scope, const stru
         types[0] = list[0]->type;
         for (uint32_t i = 0; i < n; i++) {
             if (is_row(ast->in.list.items[i]))
-                FAIL_AT(bind_at(b, ast->in.list.items[i]->at), KDK_UNDEFINED_FUNCTION, "operator does not exist: a single value = a row");
+                FAIL_AT(bind_at(b, ast->in.list.items[i]->at), KDK_UNDEFINED_FUNCTION,
+                        "operator does not exist: a single value = a row");
             TRY(bind_expr(b, scope, ast->in.list.items[i], &list[i + 1]));
             types[i + 1] = list[i + 1]->type;
         }
@@ -521,24 +570,28 @@ out:
 
 /* ---- subqueries ---- */
 
-static kdk_status open_subquery(struct binder *b, struct scope *scope, const struct ast_expr *ast, const struct ast_query *query,
+static kdk_status open_subquery(struct binder *b, struct scope *scope,
+                                const struct ast_expr *ast, const struct ast_query *query,
                                 struct query *out)
 {
     kdk_status status = KDK_OK;
     if (scope->no_subqueries)
         FAIL_AT(bind_at(b, ast->at), KDK_UNSUPPORTED, "cannot use subquery in %s",
-                scope->clause == CLAUSE_DEFAULT ? "DEFAULT expression"
-                : scope->clause == CLAUSE_CHECK ? "check constraint"
+                scope->clause == CLAUSE_DEFAULT      ? "DEFAULT expression"
+                : scope->clause == CLAUSE_CHECK      ? "check constraint"
                 : scope->clause == CLAUSE_COPY_WHERE ? "COPY FROM WHERE condition"
-                : scope->clause == CLAUSE_EXECUTE ? "EXECUTE parameter" : "transform expression");
+                : scope->clause == CLAUSE_EXECUTE    ? "EXECUTE parameter"
+                                                     : "transform expression");
     TRY(bind_query(b, query, scope, false, out));
 out:
     return status;
 }
 
 /* left op ANY (query), left op ALL (query), left IN (query). */
-static kdk_status bind_quantified(struct binder *b, struct scope *scope, const struct ast_expr *ast, const struct ast_expr *left,
-                                  const char *op, bool all, const struct ast_query *query, struct expr **out)
+static kdk_status bind_quantified(struct binder *b, struct scope *scope,
+                                  const struct ast_expr *ast, const struct ast_expr *left,
+                                  const char *op, bool all, const struct ast_query *query,
+                                  struct expr **out)
 {
     kdk_status status = KDK_OK;
     const uint32_t n = row_width(left);
@@ -547,13 +600,15 @@ static kdk_status bind_quantified(struct binder *b, struct scope *scope, const s
     uint32_t casts = 0;
     bool negate = false;
 
-    if (all && strcmp(op, "<>") == 0) { /* Said as NOT ANY(=): plan makes anti joins of that. */
+    if (all && strcmp(op, "<>") == 0) {
+        /* Said as NOT ANY(=): plan makes anti joins of that. */
         op = "=";
         all = false;
         negate = true;
     }
     if (is_row(left) && (all || strcmp(op, "=") != 0)) /* IN has =. */
-        return compare_row_query(b, scope, (enum ast_op)ast->op, left, ast, query, all ? SQ_ALL : SQ_ANY, out);
+        return compare_row_query(b, scope, (enum ast_op)ast->op, left, ast, query,
+                                 all ? SQ_ALL : SQ_ANY, out);
     TRY_NEW(e = expr_new(b, EX_SUBQUERY, LTYPE(BOOLEAN), ast->at, n));
     for (uint32_t i = 0; i < n; i++)
         TRY(bind_expr(b, scope, row_item(left, i), &e->args[i]));
@@ -570,7 +625,8 @@ static kdk_status bind_quantified(struct binder *b, struct scope *scope, const s
         TRY_NEW(right[i] = expr_column(b, q.cols[i].id, q.cols[i].type, ast->at));
         TRY(bind_compare(b, op, e->args[i], right[i], ast->at, &call));
         if (call->kind != EX_CALL || call->type.id != LT_BOOLEAN || call->arg_count != 2)
-            FAIL_AT(bind_at(b, ast->at), KDK_WRONG_OBJECT_TYPE, "op ANY/ALL (subquery) requires operator to yield boolean");
+            FAIL_AT(bind_at(b, ast->at), KDK_WRONG_OBJECT_TYPE,
+                    "op ANY/ALL (subquery) requires operator to yield boolean");
         e->sub.ops[i] = call->fn;
         e->args[i] = call->args[0];
         right[i] = call->args[1];
@@ -586,7 +642,11 @@ static kdk_status bind_quantified(struct binder *b, struct scope *scope, const s
             colid id = bind_colid(b);
             if (!id)
                 TRY(err_nomem(b->err));
-            p->cols[i] = (struct relcol){.id = id, .type = right[i]->type, .name = q.cols[i].name, .not_null = q.cols[i].not_null, .expr = right[i]};
+            p->cols[i] = (struct relcol){.id = id,
+                                         .type = right[i]->type,
+                                         .name = q.cols[i].name,
+                                         .not_null = q.cols[i].not_null,
+                                         .expr = right[i]};
             e->sub.columns[i] = id;
         }
         e->sub.rel = p;
@@ -599,7 +659,8 @@ out:
     return status;
 }
 
-static kdk_status bind_scalar_subquery(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **out)
+static kdk_status bind_scalar_subquery(struct binder *b, struct scope *scope,
+                                       const struct ast_expr *ast, struct expr **out)
 {
     kdk_status status = KDK_OK;
     struct query q;
@@ -618,7 +679,8 @@ out:
     return status;
 }
 
-static kdk_status bind_exists(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **out)
+static kdk_status bind_exists(struct binder *b, struct scope *scope,
+                              const struct ast_expr *ast, struct expr **out)
 {
     kdk_status status = KDK_OK;
     struct query q;
@@ -635,7 +697,9 @@ out:
 
 /* ---- the rest, kind by kind ---- */
 
-static kdk_status bind_logic(struct binder *b, struct scope *scope, const struct ast_expr *ast, enum expr_kind kind, struct expr **out)
+static kdk_status bind_logic(struct binder *b, struct scope *scope,
+                             const struct ast_expr *ast, enum expr_kind kind,
+                             struct expr **out)
 {
     kdk_status status = KDK_OK;
     struct expr **args = ARRAY(struct expr *, ast->list.count);
@@ -649,14 +713,17 @@ out:
     return status;
 }
 
-static const char *const is_texts[2][4] = {{"IS NULL", "IS TRUE", "IS FALSE", "IS UNKNOWN"},
-                                           {"IS NOT NULL", "IS NOT TRUE", "IS NOT FALSE", "IS NOT UNKNOWN"}};
+static const char *const is_texts[2][4] = {
+    {"IS NULL", "IS TRUE", "IS FALSE", "IS UNKNOWN"},
+    {"IS NOT NULL", "IS NOT TRUE", "IS NOT FALSE", "IS NOT UNKNOWN"}};
 
-static kdk_status null_test(struct binder *b, struct expr *arg, bool negated, uint32_t at, struct expr **out)
+static kdk_status null_test(struct binder *b, struct expr *arg, bool negated, uint32_t at,
+                            struct expr **out)
 {
     kdk_status status = KDK_OK;
     struct expr *e;
-    if (arg->kind != EX_PARAM) /* `$1 IS NULL OR a = $1`: the other mention says the type; see patch_params(). */
+    /* `$1 IS NULL OR a = $1`: the other mention says the type; see patch_params(). */
+    if (arg->kind != EX_PARAM)
         TRY(coerce_unknown(b, &arg));
     TRY_NEW(e = expr_new(b, negated ? EX_IS_NOT_NULL : EX_IS_NULL, LTYPE(BOOLEAN), at, 1));
     e->args[0] = arg;
@@ -666,7 +733,8 @@ out:
     return status;
 }
 
-static kdk_status bind_is(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **out)
+static kdk_status bind_is(struct binder *b, struct scope *scope, const struct ast_expr *ast,
+                          struct expr **out)
 {
     kdk_status status = KDK_OK;
     struct expr *arg, *e;
@@ -705,7 +773,8 @@ out:
     return status;
 }
 
-static kdk_status bind_distinct_from(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **out)
+static kdk_status bind_distinct_from(struct binder *b, struct scope *scope,
+                                     const struct ast_expr *ast, struct expr **out)
 {
     kdk_status status = KDK_OK;
     const struct ast_expr *l = ast->test.arg, *r = ast->test.other;
@@ -713,7 +782,8 @@ static kdk_status bind_distinct_from(struct binder *b, struct scope *scope, cons
     struct expr **parts = ARRAY(struct expr *, (size_t)n + 1), *e;
     TRY_NEW(parts);
     if (is_row(l) != is_row(r) || n != row_width(r) || n == 0)
-        FAIL_AT(bind_at(b, ast->at), KDK_SYNTAX, "unequal number of entries in row expressions");
+        FAIL_AT(bind_at(b, ast->at), KDK_SYNTAX,
+                "unequal number of entries in row expressions");
     for (uint32_t i = 0; i < n; i++) {
         struct expr *left, *right;
         TRY(bind_expr(b, scope, row_item(l, i), &left));
@@ -728,7 +798,8 @@ out:
     return status;
 }
 
-static kdk_status bind_like(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **out)
+static kdk_status bind_like(struct binder *b, struct scope *scope,
+                            const struct ast_expr *ast, struct expr **out)
 {
     kdk_status status = KDK_OK;
     struct expr *args[3], *e;
@@ -741,14 +812,17 @@ static kdk_status bind_like(struct binder *b, struct scope *scope, const struct 
         TRY(bind_expr(b, scope, ast->like.escape, &args[2]));
         TRY(coerce_unknown(b, &args[2]));
         if (args[2]->type.id != LT_TEXT)
-            FAIL_AT(args[2]->offset, KDK_TYPE_MISMATCH, "argument of ESCAPE must be of type text");
+            FAIL_AT(args[2]->offset, KDK_TYPE_MISMATCH,
+                    "argument of ESCAPE must be of type text");
         for (int i = 0; i < 2; i++)
             TRY(coerce_unknown(b, &args[i]));
         n = 3;
         struct expr *checked; /* With two arguments first, for its message. */
-        TRY(bind_function(b, ast->like.form == AST_LIKE_ILIKE ? "~~*" : "~~", true, args, 2, ast->at, &checked));
+        TRY(bind_function(b, ast->like.form == AST_LIKE_ILIKE ? "~~*" : "~~", true, args, 2,
+                          ast->at, &checked));
     }
-    TRY(bind_function(b, ast->like.form == AST_LIKE_ILIKE ? "~~*" : "~~", true, args, n, ast->at, &e));
+    TRY(bind_function(b, ast->like.form == AST_LIKE_ILIKE ? "~~*" : "~~", true, args, n,
+                      ast->at, &e));
     if (ast->like.negated)
         TRY_NEW(e = expr_not(b, e));
     *out = e;
@@ -756,11 +830,13 @@ out:
     return status;
 }
 
-static kdk_status operator_name(struct binder *b, const struct ast_expr *ast, const struct ast_name *symbol, const char **out)
+static kdk_status operator_name(struct binder *b, const struct ast_expr *ast,
+                                const struct ast_name *symbol, const char **out)
 {
     kdk_status status = KDK_OK;
     if (symbol && symbol->count > 1 && strcmp(symbol->parts[0].text, "pg_catalog") != 0)
-        FAIL_AT(bind_at(b, ast->at), KDK_UNDEFINED_FUNCTION, "operator does not exist: %s", bind_name_text(b, symbol));
+        FAIL_AT(bind_at(b, ast->at), KDK_UNDEFINED_FUNCTION, "operator does not exist: %s",
+                bind_name_text(b, symbol));
     *out = symbol ? ast_last(symbol)->text : ast_op_text((enum ast_op)ast->op);
     if (ast->kind == AST_UNARY) /* ~ is a complement then. */
         return KDK_OK;
@@ -769,7 +845,8 @@ static kdk_status operator_name(struct binder *b, const struct ast_expr *ast, co
     case OP_IMATCH:
     case OP_NMATCH:
     case OP_NIMATCH:
-        FAIL_AT(bind_at(b, ast->at), KDK_UNSUPPORTED, "regular expressions are not supported");
+        FAIL_AT(bind_at(b, ast->at), KDK_UNSUPPORTED,
+                "regular expressions are not supported");
     case OP_ARROW:
     case OP_ARROW_TEXT:
         FAIL_AT(bind_at(b, ast->at), KDK_UNSUPPORTED, "JSON is not supported");
@@ -796,7 +873,8 @@ out:
     return status;
 }
 
-static kdk_status bind_binary(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **out)
+static kdk_status bind_binary(struct binder *b, struct scope *scope,
+                              const struct ast_expr *ast, struct expr **out)
 {
     kdk_status status = KDK_OK;
     const struct ast_expr *left = ast->binary.left, *right = ast->binary.right;
@@ -813,7 +891,8 @@ out:
     return status;
 }
 
-static kdk_status bind_unary(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **out)
+static kdk_status bind_unary(struct binder *b, struct scope *scope,
+                             const struct ast_expr *ast, struct expr **out)
 {
     kdk_status status = KDK_OK;
     struct expr *arg;
@@ -825,7 +904,8 @@ out:
     return status;
 }
 
-static kdk_status bind_cast(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **out)
+static kdk_status bind_cast(struct binder *b, struct scope *scope,
+                            const struct ast_expr *ast, struct expr **out)
 {
     kdk_status status = KDK_OK;
     struct ltype type;
@@ -833,11 +913,15 @@ static kdk_status bind_cast(struct binder *b, struct scope *scope, const struct 
     const struct ast_expr *inner = ast->cast.arg;
 
     TRY_AT(bind_at(b, ast->at), sql_bind_type(ast->cast.type, &type, b->err));
-    if (inner->kind == AST_NUMBER && ltype_is_float(type)) { /* 1e300::float8: never a NUMERIC in between. */
+    if (inner->kind == AST_NUMBER && ltype_is_float(type)) {
+        /* 1e300::float8: never a NUMERIC in between. */
         struct datum value;
-        const char *text = inner->number.negative ? arena_printf(b->arena, "-%s", inner->number.text) : inner->number.text;
+        const char *text = inner->number.negative
+                               ? arena_printf(b->arena, "-%s", inner->number.text)
+                               : inner->number.text;
         TRY_NEW(text);
-        TRY_AT(bind_at(b, inner->at), datum_parse(type, text, strlen(text), b->arena, &value, b->err));
+        TRY_AT(bind_at(b, inner->at),
+               datum_parse(type, text, strlen(text), b->arena, &value, b->err));
         value.f += 0.0; /* There is no -0 among decimals. */
         TRY_NEW(*out = expr_const(b, type, value, inner->at));
         goto out;
@@ -859,8 +943,8 @@ static kdk_status bind_cast(struct binder *b, struct scope *scope, const struct 
         type = cast_type(arg->type, type, NULL);
     if (!cast_allowed(arg->type, type, CAST_EXPLICIT)) {
         char from[64], to[64];
-        FAIL_AT(bind_at(b, ast->at), KDK_CANNOT_COERCE, "cannot cast type %s to %s", ltype_name(arg->type, from, sizeof from),
-                ltype_name(type, to, sizeof to));
+        FAIL_AT(bind_at(b, ast->at), KDK_CANNOT_COERCE, "cannot cast type %s to %s",
+                ltype_name(arg->type, from, sizeof from), ltype_name(type, to, sizeof to));
     }
     struct expr *e = expr_new(b, EX_CAST, type, ast->at, 1);
     TRY_NEW(e);
@@ -873,16 +957,20 @@ out:
     return status;
 }
 
-static kdk_status bind_param(struct binder *b, const struct ast_expr *ast, struct expr **out)
+static kdk_status bind_param(struct binder *b, const struct ast_expr *ast,
+                             struct expr **out)
 {
     kdk_status status = KDK_OK;
     uint32_t number = ast->param.number;
     if (number == 0)
         FAIL_AT(bind_at(b, ast->at), KDK_UNSUPPORTED, "named parameters are not supported");
     if (b->stored)
-        FAIL_AT(bind_at(b, ast->at), KDK_UNDEFINED_PARAMETER, "there is no parameter $%u", number);
+        FAIL_AT(bind_at(b, ast->at), KDK_UNDEFINED_PARAMETER, "there is no parameter $%u",
+                number);
     if (number > PARAMETERS_MAX)
-        FAIL_AT(bind_at(b, ast->at), KDK_LIMIT, "parameter $%u: there may be at most %d parameters", number, PARAMETERS_MAX);
+        FAIL_AT(bind_at(b, ast->at), KDK_LIMIT,
+                "parameter $%u: there may be at most %d parameters", number,
+                PARAMETERS_MAX);
     if (number > b->param_cap) {
         uint32_t cap = MAX(number, b->param_cap * 2);
         struct ltype *types = ARRAY(struct ltype, cap);
@@ -908,7 +996,8 @@ out:
     return status;
 }
 
-static kdk_status bind_sql_value(struct binder *b, const struct ast_expr *ast, struct expr **out)
+static kdk_status bind_sql_value(struct binder *b, const struct ast_expr *ast,
+                                 struct expr **out)
 {
     kdk_status status = KDK_OK;
     const char *name = NULL;
@@ -940,12 +1029,16 @@ static kdk_status bind_sql_value(struct binder *b, const struct ast_expr *ast, s
     }
     TRY(bind_function(b, name, false, NULL, 0, ast->at, out));
     if (ast->sql_value.precision >= 0 && ast->sql_value.precision < 6)
-        TRY(coerce(b, out, (struct ltype){.id = LT_TIMESTAMP, .precision = (uint8_t)(ast->sql_value.precision + 1)}, CAST_EXPLICIT));
+        TRY(coerce(b, out,
+                   (struct ltype){.id = LT_TIMESTAMP,
+                                  .precision = (uint8_t)(ast->sql_value.precision + 1)},
+                   CAST_EXPLICIT));
 out:
     return status;
 }
 
-static kdk_status bind_collate(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **out)
+static kdk_status bind_collate(struct binder *b, struct scope *scope,
+                               const struct ast_expr *ast, struct expr **out)
 {
     kdk_status status = KDK_OK;
     char type[64];
@@ -953,14 +1046,19 @@ static kdk_status bind_collate(struct binder *b, struct scope *scope, const stru
     TRY(bind_expr(b, scope, ast->collate.arg, out));
     TRY(coerce_unknown(b, out));
     if ((*out)->type.id != LT_TEXT)
-        FAIL_AT(bind_at(b, ast->at), KDK_TYPE_MISMATCH, "collations are not supported by type %s", ltype_name((*out)->type, type, sizeof type));
-    if (strcmp(name, "C") != 0 && strcmp(name, "POSIX") != 0 && strcmp(name, "default") != 0 && strcmp(name, "ucs_basic") != 0)
-        FAIL_AT(bind_at(b, ast->at), KDK_UNSUPPORTED, "collation \"%s\" is not supported: text compares by bytes (\"C\")", name);
+        FAIL_AT(bind_at(b, ast->at), KDK_TYPE_MISMATCH,
+                "collations are not supported by type %s",
+                ltype_name((*out)->type, type, sizeof type));
+    if (strcmp(name, "C") != 0 && strcmp(name, "POSIX") != 0 &&
+        strcmp(name, "default") != 0 && strcmp(name, "ucs_basic") != 0)
+        FAIL_AT(bind_at(b, ast->at), KDK_UNSUPPORTED,
+                "collation \"%s\" is not supported: text compares by bytes (\"C\")", name);
 out:
     return status;
 }
 
-static kdk_status bind_coalesce(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **out)
+static kdk_status bind_coalesce(struct binder *b, struct scope *scope,
+                                const struct ast_expr *ast, struct expr **out)
 {
     kdk_status status = KDK_OK;
     const struct ast_exprs *list = &ast->call->args;
@@ -983,14 +1081,20 @@ out:
     return status;
 }
 
-static kdk_status bind_special_call(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **out)
+static kdk_status bind_special_call(struct binder *b, struct scope *scope,
+                                    const struct ast_expr *ast, struct expr **out)
 {
     const struct ast_call *call = ast->call;
     const char *name = ast_last(&call->name)->text;
-    if (call->name.count == 1 && !call->name.parts[0].quoted && !call->star && !call->distinct && !call->filter && !call->over &&
-        !call->order_by.count && !call->arg_names) {
-        if (call->args.count == 0 && (strcmp(name, "coalesce") == 0 || strcmp(name, "greatest") == 0 || strcmp(name, "least") == 0)) {
-            kdk_status status = err_set(b->err, KDK_SYNTAX, "syntax error at or near \")\": %s() needs an argument", name);
+    if (call->name.count == 1 && !call->name.parts[0].quoted && !call->star &&
+        !call->distinct && !call->filter && !call->over && !call->order_by.count &&
+        !call->arg_names) {
+        if (call->args.count == 0 &&
+            (strcmp(name, "coalesce") == 0 || strcmp(name, "greatest") == 0 ||
+             strcmp(name, "least") == 0)) {
+            kdk_status status =
+                err_set(b->err, KDK_SYNTAX,
+                        "syntax error at or near \")\": %s() needs an argument", name);
             err_at(b->err, bind_at(b, ast->at));
             return status;
         }
@@ -1002,14 +1106,16 @@ static kdk_status bind_special_call(struct binder *b, struct scope *scope, const
     return bind_call(b, scope, ast, out);
 }
 
-static kdk_status unsupported(struct binder *b, const struct ast_expr *ast, const char *what)
+static kdk_status unsupported(struct binder *b, const struct ast_expr *ast,
+                              const char *what)
 {
     kdk_status status = err_set(b->err, KDK_UNSUPPORTED, "%s not supported", what);
     err_at(b->err, bind_at(b, ast->at));
     return status;
 }
 
-static kdk_status bind_kind(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **out)
+static kdk_status bind_kind(struct binder *b, struct scope *scope,
+                            const struct ast_expr *ast, struct expr **out)
 {
     kdk_status status = KDK_OK;
     struct expr *e = NULL;
@@ -1024,7 +1130,10 @@ static kdk_status bind_kind(struct binder *b, struct scope *scope, const struct 
     case AST_NUMBER:
         return bind_number(b, ast, out);
     case AST_STRING:
-        TRY_NEW(e = expr_const(b, LTYPE(UNKNOWN), (struct datum){.s = str_of(ast->string.text, ast->string.bytes)}, ast->at));
+        TRY_NEW(
+            e = expr_const(b, LTYPE(UNKNOWN),
+                           (struct datum){.s = str_of(ast->string.text, ast->string.bytes)},
+                           ast->at));
         break;
     case AST_BITS:
         return unsupported(b, ast, "bit strings are");
@@ -1041,7 +1150,8 @@ static kdk_status bind_kind(struct binder *b, struct scope *scope, const struct 
         }
         return scope_column(b, scope, &ast->name, ast->at, out);
     case AST_STAR:
-        FAIL_AT(bind_at(b, ast->at), KDK_UNSUPPORTED, "row expansion via \"*\" is not supported here");
+        FAIL_AT(bind_at(b, ast->at), KDK_UNSUPPORTED,
+                "row expansion via \"*\" is not supported here");
     case AST_UNARY:
         return bind_unary(b, scope, ast, out);
     case AST_BINARY:
@@ -1078,7 +1188,8 @@ static kdk_status bind_kind(struct binder *b, struct scope *scope, const struct 
         if (!ast->quantified.query)
             return unsupported(b, ast, "arrays are");
         TRY(operator_name(b, ast, ast->quantified.symbol, &name));
-        return bind_quantified(b, scope, ast, ast->quantified.left, name, ast->kind == AST_ALL, ast->quantified.query, out);
+        return bind_quantified(b, scope, ast, ast->quantified.left, name,
+                               ast->kind == AST_ALL, ast->quantified.query, out);
     }
     case AST_EXISTS:
         return bind_exists(b, scope, ast, out);
@@ -1114,7 +1225,8 @@ out:
     return status;
 }
 
-kdk_status bind_expr(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct expr **out)
+kdk_status bind_expr(struct binder *b, struct scope *scope, const struct ast_expr *ast,
+                     struct expr **out)
 {
     kdk_status status = bind_enter(b, ast->at);
     if (status != KDK_OK)
@@ -1124,7 +1236,8 @@ kdk_status bind_expr(struct binder *b, struct scope *scope, const struct ast_exp
     return status;
 }
 
-kdk_status bind_condition(struct binder *b, struct scope *scope, const struct ast_expr *ast, enum clause clause, struct expr **out)
+kdk_status bind_condition(struct binder *b, struct scope *scope, const struct ast_expr *ast,
+                          enum clause clause, struct expr **out)
 {
     kdk_status status = KDK_OK;
     enum clause before = scope->clause;

@@ -3,13 +3,15 @@
 
 enum { VIEW_DEPTH_MAX = 64 };
 
-static kdk_status bind_from(struct binder *b, struct scope *scope, const struct ast_from *ast, const struct ns *left, struct rel **rel,
-                            struct ns *ns) KDK_MUST_CHECK;
+static kdk_status bind_from(struct binder *b, struct scope *scope,
+                            const struct ast_from *ast, const struct ns *left,
+                            struct rel **rel, struct ns *ns) KDK_MUST_CHECK;
 
 /* ---- relations ---- */
 
 /* A relation of a query's columns, under an alias. */
-static kdk_status query_rel(struct binder *b, struct scope *scope, const struct query *q, const char *alias, struct scope_rel **out)
+static kdk_status query_rel(struct binder *b, struct scope *scope, const struct query *q,
+                            const char *alias, struct scope_rel **out)
 {
     kdk_status status = KDK_OK;
     struct scope_rel *rel = NEW(struct scope_rel);
@@ -19,7 +21,10 @@ static kdk_status query_rel(struct binder *b, struct scope *scope, const struct 
     TRY_NEW(rel->cols = ARRAY(struct scope_col, (size_t)q->count + 1));
     for (uint32_t i = 0; i < q->count; i++) {
         const struct query_col *col = &q->cols[i];
-        rel->cols[i] = (struct scope_col){.name = col->name ? col->name : "?column?", .id = col->id, .type = col->type, .not_null = col->not_null};
+        rel->cols[i] = (struct scope_col){.name = col->name ? col->name : "?column?",
+                                          .id = col->id,
+                                          .type = col->type,
+                                          .not_null = col->not_null};
         struct colinfo *info = &b->cols[col->id];
         info->relation = alias;
         info->name = rel->cols[i].name;
@@ -31,8 +36,9 @@ out:
     return status;
 }
 
-kdk_status bind_scan(struct binder *b, struct scope *scope, const struct ctable *table, const char *alias, bool row_id, uint32_t at,
-                     struct rel **rel, struct scope_rel **out)
+kdk_status bind_scan(struct binder *b, struct scope *scope, const struct ctable *table,
+                     const char *alias, bool row_id, uint32_t at, struct rel **rel,
+                     struct scope_rel **out)
 {
     kdk_status status = KDK_OK;
     const uint32_t n = table->column_count;
@@ -53,9 +59,19 @@ kdk_status bind_scan(struct binder *b, struct scope *scope, const struct ctable 
         colid id = bind_colid(b);
         if (!id)
             TRY(err_nomem(b->err));
-        b->cols[id] = (struct colinfo){.relation = scan->alias, .name = col->name, .scope = scope->id, .column = i, .table = table, .rel = r};
-        scan->cols[i] = (struct relcol){.id = id, .type = col->type, .name = col->name, .not_null = col->not_null, .column = i};
-        r->cols[i] = (struct scope_col){.name = col->name, .id = id, .type = col->type, .not_null = col->not_null};
+        b->cols[id] = (struct colinfo){.relation = scan->alias,
+                                       .name = col->name,
+                                       .scope = scope->id,
+                                       .column = i,
+                                       .table = table,
+                                       .rel = r};
+        scan->cols[i] = (struct relcol){.id = id,
+                                        .type = col->type,
+                                        .name = col->name,
+                                        .not_null = col->not_null,
+                                        .column = i};
+        r->cols[i] = (struct scope_col){
+            .name = col->name, .id = id, .type = col->type, .not_null = col->not_null};
     }
     scan->col_count = n;
     if (row_id) {
@@ -63,7 +79,11 @@ kdk_status bind_scan(struct binder *b, struct scope *scope, const struct ctable 
         if (!id)
             TRY(err_nomem(b->err));
         b->cols[id].used = true;
-        scan->cols[n] = (struct relcol){.id = id, .type = LTYPE(BIGINT), .name = "rowid", .not_null = true, .column = ROWID_COLUMN};
+        scan->cols[n] = (struct relcol){.id = id,
+                                        .type = LTYPE(BIGINT),
+                                        .name = "rowid",
+                                        .not_null = true,
+                                        .column = ROWID_COLUMN};
         scan->col_count++;
     }
     *rel = scan;
@@ -73,11 +93,13 @@ out:
 }
 
 /* t(a, b): new names for the first columns. */
-static kdk_status rename_columns(struct binder *b, const struct ast_from *ast, struct scope_rel *rel)
+static kdk_status rename_columns(struct binder *b, const struct ast_from *ast,
+                                 struct scope_rel *rel)
 {
     kdk_status status = KDK_OK;
     if (ast->columns.count > rel->count)
-        FAIL_AT(bind_at(b, ast->at), KDK_INVALID_COLUMN_REFERENCE, "table \"%s\" has %u columns available but %u columns specified",
+        FAIL_AT(bind_at(b, ast->at), KDK_INVALID_COLUMN_REFERENCE,
+                "table \"%s\" has %u columns available but %u columns specified",
                 rel->alias ? rel->alias : "unnamed", rel->count, ast->columns.count);
     for (uint32_t i = 0; i < ast->columns.count; i++) {
         rel->cols[i].name = ast->columns.items[i].text;
@@ -90,7 +112,8 @@ out:
 
 /* ---- views ---- */
 
-static kdk_status bind_view(struct binder *b, const struct ctable *view, uint32_t at, struct query *out)
+static kdk_status bind_view(struct binder *b, const struct ctable *view, uint32_t at,
+                            struct query *out)
 {
     kdk_status status = KDK_OK;
     struct ast_list list;
@@ -104,7 +127,8 @@ static kdk_status bind_view(struct binder *b, const struct ctable *view, uint32_
     b->ctes = b->cte_now = NULL;
     b->view_depth++;
     if (b->view_depth > VIEW_DEPTH_MAX)
-        FAIL_AT(b->view_at, KDK_TOO_COMPLEX, "views are nested more than %d deep", VIEW_DEPTH_MAX);
+        FAIL_AT(b->view_at, KDK_TOO_COMPLEX, "views are nested more than %d deep",
+                VIEW_DEPTH_MAX);
     status = sql_parse(view->view_sql, strlen(view->view_sql), b->arena, &list, b->err);
     if (status != KDK_OK) {
         if (b->err)
@@ -113,10 +137,13 @@ static kdk_status bind_view(struct binder *b, const struct ctable *view, uint32_
         goto out;
     }
     if (list.count != 1 || list.items[0]->kind != AST_STMT_QUERY)
-        FAIL_AT(b->view_at, KDK_CORRUPT, "the stored text of view \"%s\" is not a query", view->name);
+        FAIL_AT(b->view_at, KDK_CORRUPT, "the stored text of view \"%s\" is not a query",
+                view->name);
     TRY(bind_query(b, list.items[0]->query, NULL, false, out));
     if (out->count != view->column_count)
-        FAIL_AT(b->view_at, KDK_NOT_READY, "view \"%s\" has %u columns but its query makes %u", view->name, view->column_count, out->count);
+        FAIL_AT(b->view_at, KDK_NOT_READY,
+                "view \"%s\" has %u columns but its query makes %u", view->name,
+                view->column_count, out->count);
     for (uint32_t i = 0; i < out->count; i++)
         out->cols[i].name = view->columns[i].name;
 out:
@@ -133,7 +160,9 @@ out:
 
 /* ---- kinds ---- */
 
-static kdk_status from_table(struct binder *b, struct scope *scope, const struct ast_from *ast, struct rel **rel, struct scope_rel **out)
+static kdk_status from_table(struct binder *b, struct scope *scope,
+                             const struct ast_from *ast, struct rel **rel,
+                             struct scope_rel **out)
 {
     kdk_status status = KDK_OK;
     const char *alias = ast->alias.text;
@@ -160,7 +189,10 @@ static kdk_status from_table(struct binder *b, struct scope *scope, const struct
     if (b->note_names) {
         struct table_note *note = NEW(struct table_note);
         TRY_NEW(note);
-        *note = (struct table_note){.from = (struct ast_from *)(uintptr_t)ast, .table = table, .scan = table->kind == COBJ_VIEW ? NULL : *rel, .next = b->tables};
+        *note = (struct table_note){.from = (struct ast_from *)(uintptr_t)ast,
+                                    .table = table,
+                                    .scan = table->kind == COBJ_VIEW ? NULL : *rel,
+                                    .next = b->tables};
         b->tables = note;
     }
 out:
@@ -177,15 +209,19 @@ static const char *file_alias(struct binder *b, const char *path)
     return arena_strndup(b->arena, start, MIN(bytes, (size_t)IDENTIFIER_BYTES_MAX));
 }
 
-static kdk_status from_file(struct binder *b, struct scope *scope, const struct ast_from *ast, struct rel **rel, struct scope_rel **out)
+static kdk_status from_file(struct binder *b, struct scope *scope,
+                            const struct ast_from *ast, struct rel **rel,
+                            struct scope_rel **out)
 {
     kdk_status status = KDK_OK;
     struct bind_file file = {0};
     struct query q = {0};
 
     if (!b->env->file)
-        FAIL_AT(bind_at(b, ast->at), KDK_UNSUPPORTED, "reading files in FROM is not supported here");
-    TRY_AT(bind_at(b, ast->at), b->env->file(b->env->context, ast->file.text, NULL, b->arena, &file, b->err));
+        FAIL_AT(bind_at(b, ast->at), KDK_UNSUPPORTED,
+                "reading files in FROM is not supported here");
+    TRY_AT(bind_at(b, ast->at),
+           b->env->file(b->env->context, ast->file.text, NULL, b->arena, &file, b->err));
     struct rel *r = rel_new(b, REL_FILE, NULL, NULL, ast->at);
     TRY_NEW(r);
     r->path = ast->file.text;
@@ -199,7 +235,11 @@ static kdk_status from_file(struct binder *b, struct scope *scope, const struct 
         colid id = bind_colid(b);
         if (!id)
             TRY(err_nomem(b->err));
-        r->cols[i] = (struct relcol){.id = id, .type = col->type, .name = col->name, .not_null = col->not_null, .column = i};
+        r->cols[i] = (struct relcol){.id = id,
+                                     .type = col->type,
+                                     .name = col->name,
+                                     .not_null = col->not_null,
+                                     .column = i};
         q.cols[i] = (struct query_col){id, col->type, col->name, col->not_null};
     }
     *rel = q.rel = r;
@@ -209,7 +249,8 @@ out:
 }
 
 /* The scope in which a LATERAL item is bound: it sees what stands to its left. */
-static void lateral_scope(const struct scope *scope, const struct ns *left, struct scope *out)
+static void lateral_scope(const struct scope *scope, const struct ns *left,
+                          struct scope *out)
 {
     *out = *scope;
     out->ns = *left;
@@ -217,8 +258,9 @@ static void lateral_scope(const struct scope *scope, const struct ns *left, stru
     out->referenced = false;
 }
 
-static kdk_status from_function(struct binder *b, struct scope *scope, const struct ast_from *ast, const struct ns *left, struct rel **rel,
-                                struct scope_rel **out)
+static kdk_status from_function(struct binder *b, struct scope *scope,
+                                const struct ast_from *ast, const struct ns *left,
+                                struct rel **rel, struct scope_rel **out)
 {
     kdk_status status = KDK_OK;
     const struct ast_expr *call = ast->function.call;
@@ -226,18 +268,24 @@ static kdk_status from_function(struct binder *b, struct scope *scope, const str
     struct scope inner;
     struct expr **args;
     struct rel *r;
-    const char *name = call->kind == AST_CALL ? ast_last(&call->call->name)->text : ast_sql_value_text((enum ast_sql_value)call->sql_value.value);
+    const char *name = call->kind == AST_CALL
+                           ? ast_last(&call->call->name)->text
+                           : ast_sql_value_text((enum ast_sql_value)call->sql_value.value);
 
     if (ast->ordinality)
         FAIL_AT(bind_at(b, ast->at), KDK_UNSUPPORTED, "WITH ORDINALITY is not supported");
     if (ast->function.def_count)
-        FAIL_AT(bind_at(b, ast->at), KDK_SYNTAX, "a column definition list is only allowed for functions returning \"record\"");
+        FAIL_AT(
+            bind_at(b, ast->at), KDK_SYNTAX,
+            "a column definition list is only allowed for functions returning \"record\"");
     lateral_scope(scope, left, &inner);
     if (call->kind == AST_CALL && strcmp(name, "generate_series") == 0) {
         const struct ast_exprs *list = &call->call->args;
         struct ltype type;
         if (list->count < 2 || list->count > 3)
-            FAIL_AT(bind_at(b, call->at), KDK_UNDEFINED_FUNCTION, "function generate_series with %u arguments does not exist", list->count);
+            FAIL_AT(bind_at(b, call->at), KDK_UNDEFINED_FUNCTION,
+                    "function generate_series with %u arguments does not exist",
+                    list->count);
         TRY_NEW(args = ARRAY(struct expr *, 3));
         for (uint32_t i = 0; i < list->count; i++)
             TRY(bind_expr(b, &inner, list->items[i], &args[i]));
@@ -247,12 +295,15 @@ static kdk_status from_function(struct binder *b, struct scope *scope, const str
         TRY(coerce_common(b, args, list->count, "generate_series", &type));
         if (!ltype_is_integer(type)) {
             char text[64];
-            FAIL_AT(bind_at(b, call->at), KDK_UNSUPPORTED, "generate_series of %s is not supported", ltype_name(type, text, sizeof text));
+            FAIL_AT(bind_at(b, call->at), KDK_UNSUPPORTED,
+                    "generate_series of %s is not supported",
+                    ltype_name(type, text, sizeof text));
         }
         if (type.id != LT_BIGINT)
             type = LTYPE(INTEGER);
         if (list->count < 3)
-            TRY_NEW(args[2] = expr_const(b, LTYPE(INTEGER), (struct datum){.i = 1}, call->at));
+            TRY_NEW(args[2] =
+                        expr_const(b, LTYPE(INTEGER), (struct datum){.i = 1}, call->at));
         for (uint32_t i = 0; i < 3; i++)
             TRY(coerce(b, &args[i], type, CAST_IMPLICIT));
         TRY_NEW(r = rel_new(b, REL_SERIES, NULL, NULL, ast->at));
@@ -281,8 +332,9 @@ out:
     return status;
 }
 
-static kdk_status from_query(struct binder *b, struct scope *scope, const struct ast_from *ast, const struct ns *left, struct rel **rel,
-                             struct scope_rel **out)
+static kdk_status from_query(struct binder *b, struct scope *scope,
+                             const struct ast_from *ast, const struct ns *left,
+                             struct rel **rel, struct scope_rel **out)
 {
     kdk_status status = KDK_OK;
     struct query q;
@@ -309,7 +361,8 @@ struct lateral_search {
 static kdk_status find_lateral(struct walk *walk, struct expr **e, bool *deeper)
 {
     struct lateral_search *s = walk->context;
-    s->found |= (*e)->kind == EX_COLUMN && (*e)->column >= s->first && (*e)->column < s->end;
+    s->found |=
+        (*e)->kind == EX_COLUMN && (*e)->column >= s->first && (*e)->column < s->end;
     *deeper = !s->found;
     return KDK_OK;
 }
@@ -325,8 +378,10 @@ static kdk_status names_columns(struct rel *rel, colid first, colid end, bool *o
 }
 
 /* A column that USING merges. */
-static kdk_status merge_column(struct binder *b, struct scope *scope, const struct ast_from *ast, const char *name, uint32_t at,
-                               const struct ns *left, const struct ns *right, struct scope_col *out, struct expr **cond)
+static kdk_status merge_column(struct binder *b, struct scope *scope,
+                               const struct ast_from *ast, const char *name, uint32_t at,
+                               const struct ns *left, const struct ns *right,
+                               struct scope_col *out, struct expr **cond)
 {
     kdk_status status = KDK_OK;
     uint32_t count;
@@ -334,14 +389,20 @@ static kdk_status merge_column(struct binder *b, struct scope *scope, const stru
     struct ltype type;
     const struct scope_col *lc = ns_find(left, name, &count);
     if (count > 1)
-        FAIL_AT(bind_at(b, at), KDK_AMBIGUOUS_COLUMN, "common column name \"%s\" appears more than once in left table", name);
+        FAIL_AT(bind_at(b, at), KDK_AMBIGUOUS_COLUMN,
+                "common column name \"%s\" appears more than once in left table", name);
     if (!lc)
-        FAIL_AT(bind_at(b, at), KDK_UNDEFINED_COLUMN, "column \"%s\" specified in USING clause does not exist in left table", name);
+        FAIL_AT(bind_at(b, at), KDK_UNDEFINED_COLUMN,
+                "column \"%s\" specified in USING clause does not exist in left table",
+                name);
     const struct scope_col *rc = ns_find(right, name, &count);
     if (count > 1)
-        FAIL_AT(bind_at(b, at), KDK_AMBIGUOUS_COLUMN, "common column name \"%s\" appears more than once in right table", name);
+        FAIL_AT(bind_at(b, at), KDK_AMBIGUOUS_COLUMN,
+                "common column name \"%s\" appears more than once in right table", name);
     if (!rc)
-        FAIL_AT(bind_at(b, at), KDK_UNDEFINED_COLUMN, "column \"%s\" specified in USING clause does not exist in right table", name);
+        FAIL_AT(bind_at(b, at), KDK_UNDEFINED_COLUMN,
+                "column \"%s\" specified in USING clause does not exist in right table",
+                name);
     TRY(scope_mention(b, scope, lc, at, &l));
     TRY(scope_mention(b, scope, rc, at, &r));
     TRY(bind_compare(b, "=", l, r, at, cond));
@@ -366,8 +427,11 @@ out:
     return status;
 }
 
-static kdk_status join_using(struct binder *b, struct scope *scope, const struct ast_from *ast, const struct ns *left, const struct ns *right,
-                             const char *const *names, const uint32_t *places, uint32_t n, struct ns *ns, struct rel *rel)
+static kdk_status join_using(struct binder *b, struct scope *scope,
+                             const struct ast_from *ast, const struct ns *left,
+                             const struct ns *right, const char *const *names,
+                             const uint32_t *places, uint32_t n, struct ns *ns,
+                             struct rel *rel)
 {
     kdk_status status = KDK_OK;
     struct scope_col *merged = ARRAY(struct scope_col, (size_t)n + 1);
@@ -379,8 +443,11 @@ static kdk_status join_using(struct binder *b, struct scope *scope, const struct
     for (uint32_t i = 0; i < n; i++) {
         for (uint32_t k = 0; k < i; k++)
             if (strcmp(names[k], names[i]) == 0)
-                FAIL_AT(bind_at(b, places[i]), KDK_DUPLICATE_COLUMN, "column name \"%s\" appears more than once in USING clause", names[i]);
-        TRY(merge_column(b, scope, ast, names[i], places[i], left, right, &merged[i], &rel->conds[rel->cond_count]));
+                FAIL_AT(bind_at(b, places[i]), KDK_DUPLICATE_COLUMN,
+                        "column name \"%s\" appears more than once in USING clause",
+                        names[i]);
+        TRY(merge_column(b, scope, ast, names[i], places[i], left, right, &merged[i],
+                         &rel->conds[rel->cond_count]));
         rel->cond_count++;
         cols[count++] = &merged[i];
     }
@@ -397,7 +464,8 @@ out:
     return status;
 }
 
-/* Relations from `first` on stay in sight by name only, so that an error can say that they are out of reach. */
+/* Relations from `first` on stay in sight by name only, so that an error can say that they
+ * are out of reach. */
 static kdk_status hide_rels(struct binder *b, struct ns *ns, uint32_t first)
 {
     kdk_status status = KDK_OK;
@@ -415,13 +483,15 @@ out:
     return status;
 }
 
-static kdk_status from_join(struct binder *b, struct scope *scope, const struct ast_from *ast, const struct ns *outside, struct rel **out,
-                            struct ns *ns)
+static kdk_status from_join(struct binder *b, struct scope *scope,
+                            const struct ast_from *ast, const struct ns *outside,
+                            struct rel **out, struct ns *ns)
 {
     kdk_status status = KDK_OK;
     struct rel *left, *right, *rel;
     struct ns lns, rns, seen;
-    const bool lateral = ast->join == AST_JOIN_INNER || ast->join == AST_JOIN_LEFT || ast->join == AST_JOIN_CROSS;
+    const bool lateral = ast->join == AST_JOIN_INNER || ast->join == AST_JOIN_LEFT ||
+                         ast->join == AST_JOIN_CROSS;
     const colid first = b->next;
     bool referenced = scope->referenced; /* Kept for whoever stands around this join. */
     colid end;
@@ -483,7 +553,8 @@ out:
     return status;
 }
 
-/* a JOIN b USING (x) AS j: j.x is a name for what is merged, and a and b stay what they are. */
+/* a JOIN b USING (x) AS j: j.x is a name for what is merged, and a and b stay what they
+ * are. */
 static kdk_status alias_merged(struct binder *b, const struct ast_from *ast, struct ns *ns)
 {
     kdk_status status = KDK_OK;
@@ -503,8 +574,9 @@ out:
     return status;
 }
 
-static kdk_status from_kind(struct binder *b, struct scope *scope, const struct ast_from *ast, const struct ns *left, struct rel **rel,
-                            struct ns *ns)
+static kdk_status from_kind(struct binder *b, struct scope *scope,
+                            const struct ast_from *ast, const struct ns *left,
+                            struct rel **rel, struct ns *ns)
 {
     kdk_status status = KDK_OK;
     struct scope_rel *r = NULL;
@@ -534,8 +606,9 @@ out:
     return status;
 }
 
-static kdk_status bind_from(struct binder *b, struct scope *scope, const struct ast_from *ast, const struct ns *left, struct rel **rel,
-                            struct ns *ns)
+static kdk_status bind_from(struct binder *b, struct scope *scope,
+                            const struct ast_from *ast, const struct ns *left,
+                            struct rel **rel, struct ns *ns)
 {
     kdk_status status = bind_enter(b, ast->at);
     if (status != KDK_OK)
@@ -545,7 +618,8 @@ static kdk_status bind_from(struct binder *b, struct scope *scope, const struct 
     return status;
 }
 
-kdk_status bind_from_list(struct binder *b, struct scope *scope, const struct ast_froms *from, struct rel **out)
+kdk_status bind_from_list(struct binder *b, struct scope *scope,
+                          const struct ast_froms *from, struct rel **out)
 {
     kdk_status status = KDK_OK;
     struct rel *all = NULL;

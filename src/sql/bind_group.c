@@ -1,8 +1,9 @@
 /* bind_group.c - what stands above GROUP BY.
  *
- * SELECT's expressions are bound as if there were no grouping. Then each subexpression that equals a grouping expression is replaced by the
- * group's column, and any column of FROM that is left is an error, unless its table's primary key is grouped: then it is constant in the group, and
- * becomes a grouping expression of its own.
+ * SELECT's expressions are bound as if there were no grouping. Then each subexpression that
+ * equals a grouping expression is replaced by the group's column, and any column of FROM
+ * that is left is an error, unless its table's primary key is grouped: then it is constant
+ * in the group, and becomes a grouping expression of its own.
  */
 #include "sql/bind_int.h"
 
@@ -29,12 +30,14 @@ kdk_status group_add(struct grouping *g, struct expr *e)
     const struct colinfo *from = e->kind == EX_COLUMN ? &b->cols[e->column] : NULL;
     b->cols[id].name = from ? from->name : NULL;
     b->cols[id].used = true;
-    agg->cols[agg->col_count++] = (struct relcol){.id = id, .type = e->type, .name = from ? from->name : "group", .expr = e};
+    agg->cols[agg->col_count++] = (struct relcol){
+        .id = id, .type = e->type, .name = from ? from->name : "group", .expr = e};
 out:
     return status;
 }
 
-/* Is every column of the primary key of the table that `id` comes from a grouping expression? */
+/* Is every column of the primary key of the table that `id` comes from a grouping
+ * expression? */
 static bool key_is_grouped(const struct grouping *g, colid id)
 {
     const struct colinfo *col = &g->b->cols[id];
@@ -45,8 +48,10 @@ static bool key_is_grouped(const struct grouping *g, colid id)
         bool found = false;
         for (uint32_t i = 0; i < g->agg->col_count && !found; i++) {
             const struct expr *e = g->agg->cols[i].expr;
-            const struct colinfo *other = e->kind == EX_COLUMN ? &g->b->cols[e->column] : NULL;
-            found = other && other->rel == col->rel && other->rel && other->column == key->columns[k];
+            const struct colinfo *other =
+                e->kind == EX_COLUMN ? &g->b->cols[e->column] : NULL;
+            found = other && other->rel == col->rel && other->rel &&
+                    other->column == key->columns[k];
         }
         if (!found)
             return false;
@@ -64,7 +69,8 @@ static kdk_status rewrite(struct walk *walk, struct expr **e, bool *deeper)
     for (int round = 0; round < 2; round++) {
         for (uint32_t i = 0; i < g->agg->col_count; i++) {
             const struct relcol *group = &g->agg->cols[i];
-            if (!expr_equal(group->expr, x) || (x->kind == EX_CONST && x->type.id != LT_UNKNOWN && walk->subqueries))
+            if (!expr_equal(group->expr, x) ||
+                (x->kind == EX_CONST && x->type.id != LT_UNKNOWN && walk->subqueries))
                 continue;
             struct expr *column = expr_column(b, group->id, x->type, 0);
             TRY_NEW(column);
@@ -79,10 +85,15 @@ static kdk_status rewrite(struct walk *walk, struct expr **e, bool *deeper)
         if (col->scope != g->scope->id || col->aggregate)
             return KDK_OK;
         if (round > 0 || !key_is_grouped(g, x->column)) {
-            const char *dot = col->relation ? "." : "", *relation = col->relation ? col->relation : "";
+            const char *dot = col->relation ? "." : "",
+                       *relation = col->relation ? col->relation : "";
             if (walk->subqueries)
-                FAIL_AT(x->offset, KDK_GROUPING, "subquery uses ungrouped column \"%s%s%s\" from outer query", relation, dot, col->name);
-            FAIL_AT(x->offset, KDK_GROUPING, "column \"%s%s%s\" must appear in the GROUP BY clause or be used in an aggregate function",
+                FAIL_AT(x->offset, KDK_GROUPING,
+                        "subquery uses ungrouped column \"%s%s%s\" from outer query",
+                        relation, dot, col->name);
+            FAIL_AT(x->offset, KDK_GROUPING,
+                    "column \"%s%s%s\" must appear in the GROUP BY clause or be used in an "
+                    "aggregate function",
                     relation, dot, col->name);
         }
         struct expr *copy = expr_copy(b, x);

@@ -1,4 +1,5 @@
-/* bind_print.c - bound trees as text: one operator a line, inputs indented below it. For tests and debugging; EXPLAIN is plan's. */
+/* bind_print.c - bound trees as text: one operator a line, inputs indented below it. For
+ * tests and debugging; EXPLAIN is plan's. */
 #include "sql/bind_int.h"
 
 static void print_expr(struct buf *out, const struct expr *e, uint32_t level);
@@ -21,7 +22,8 @@ static void type(struct buf *out, struct ltype t)
     add(out, ltype_name(t, name, sizeof name));
 }
 
-static void print_list(struct buf *out, struct expr *const *list, uint32_t count, const char *between, uint32_t level)
+static void print_list(struct buf *out, struct expr *const *list, uint32_t count,
+                       const char *between, uint32_t level)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (i)
@@ -32,7 +34,9 @@ static void print_list(struct buf *out, struct expr *const *list, uint32_t count
 
 static void print_const(struct buf *out, const struct expr *e)
 {
-    bool quoted = e->type.id == LT_TEXT || e->type.id == LT_UNKNOWN || e->type.id == LT_BYTEA || e->type.id == LT_DATE || e->type.id == LT_TIMESTAMP;
+    bool quoted = e->type.id == LT_TEXT || e->type.id == LT_UNKNOWN ||
+                  e->type.id == LT_BYTEA || e->type.id == LT_DATE ||
+                  e->type.id == LT_TIMESTAMP;
     if (e->value.null)
         add(out, "null");
     else {
@@ -42,7 +46,8 @@ static void print_const(struct buf *out, const struct expr *e)
         if (quoted)
             add(out, "'");
     }
-    if (e->value.null || (e->type.id != LT_INTEGER && e->type.id != LT_BOOLEAN && !(e->type.id == LT_TEXT && !e->type.fixed && !e->type.length))) {
+    if (e->value.null || (e->type.id != LT_INTEGER && e->type.id != LT_BOOLEAN &&
+                          !(e->type.id == LT_TEXT && !e->type.fixed && !e->type.length))) {
         add(out, "::");
         type(out, e->type);
     }
@@ -102,7 +107,8 @@ static void print_expr(struct buf *out, const struct expr *e, uint32_t level)
     case EX_CAST:
         add(out, e->cast_try ? "try_cast(" : "cast(");
         print_expr(out, e->args[0], level);
-        add(out, e->cast_explicit && e->type.id == LT_TEXT && e->type.length ? " cut to " : " as ");
+        add(out, e->cast_explicit && e->type.id == LT_TEXT && e->type.length ? " cut to "
+                                                                             : " as ");
         type(out, e->type);
         add(out, ")");
         return;
@@ -121,7 +127,9 @@ static void print_expr(struct buf *out, const struct expr *e, uint32_t level)
     case EX_IS_TRUE:
         add(out, "(");
         print_expr(out, e->args[0], level);
-        add(out, e->kind == EX_IS_NULL ? " is null)" : e->kind == EX_IS_TRUE ? " is true)" : " is not null)");
+        add(out, e->kind == EX_IS_NULL   ? " is null)"
+                 : e->kind == EX_IS_TRUE ? " is true)"
+                                         : " is not null)");
         return;
     case EX_IS_DISTINCT:
         add(out, "(");
@@ -158,10 +166,12 @@ static void print_expr(struct buf *out, const struct expr *e, uint32_t level)
     }
 }
 
-static void print_cols(struct buf *out, const struct relcol *cols, uint32_t count, uint32_t level)
+static void print_cols(struct buf *out, const struct relcol *cols, uint32_t count,
+                       uint32_t level)
 {
     for (uint32_t i = 0; i < count; i++) {
-        (void)buf_printf(out, "%s#%u %s ", i ? ", " : " ", cols[i].id, cols[i].name ? cols[i].name : "-");
+        (void)buf_printf(out, "%s#%u %s ", i ? ", " : " ", cols[i].id,
+                         cols[i].name ? cols[i].name : "-");
         type(out, cols[i].type);
         if (cols[i].not_null)
             add(out, "!");
@@ -178,7 +188,8 @@ static void print_aggs(struct buf *out, const struct rel *rel, uint32_t level)
         const struct relagg *a = &rel->aggs[i];
         (void)buf_printf(out, "%s#%u ", i || rel->col_count ? ", " : " ", a->id);
         type(out, a->type);
-        (void)buf_printf(out, " = %s(%s", fn_table[a->fn].name, a->distinct ? "distinct " : "");
+        (void)buf_printf(out, " = %s(%s", fn_table[a->fn].name,
+                         a->distinct ? "distinct " : "");
         print_list(out, a->args, a->arg_count, ", ", level);
         for (uint32_t k = 0; k < a->order_count; k++) {
             add(out, k ? ", " : " order by ");
@@ -200,19 +211,22 @@ static void print_dml(struct buf *out, const struct rel *rel, uint32_t level)
     if (dml->rowid)
         (void)buf_printf(out, " rowid #%u", dml->rowid);
     for (uint32_t i = 0; i < dml->set_count; i++) {
-        (void)buf_printf(out, "%s%s = ", i ? ", " : " set ", rel->table->columns[dml->set_columns[i]].name);
+        (void)buf_printf(out, "%s%s = ", i ? ", " : " set ",
+                         rel->table->columns[dml->set_columns[i]].name);
         print_expr(out, dml->set[i], level);
     }
     const char *before = " fresh";
     for (uint32_t i = 0; i < rel->table->column_count; i++)
         if (dml->fresh[i]) {
-            (void)buf_printf(out, "%s #%u %s", before, dml->fresh[i], rel->table->columns[i].name);
+            (void)buf_printf(out, "%s #%u %s", before, dml->fresh[i],
+                             rel->table->columns[i].name);
             before = ",";
         }
     before = " old";
     for (uint32_t i = 0; i < rel->table->column_count; i++)
         if (dml->old[i]) {
-            (void)buf_printf(out, "%s #%u %s", before, dml->old[i], rel->table->columns[i].name);
+            (void)buf_printf(out, "%s #%u %s", before, dml->old[i],
+                             rel->table->columns[i].name);
             before = ",";
         }
     for (uint32_t i = 0; i < dml->check_count; i++) {
@@ -227,7 +241,9 @@ static void print_dml(struct buf *out, const struct rel *rel, uint32_t level)
 
 static const char *rel_name(const struct rel *rel)
 {
-    static const char *const joins[] = {"inner join", "left join", "right join", "full join", "semi join", "anti join", "mark join", "single join"};
+    static const char *const joins[] = {"inner join", "left join",  "right join",
+                                        "full join",  "semi join",  "anti join",
+                                        "mark join",  "single join"};
     static const char *const sets[] = {"union", "intersect", "except"};
     switch (rel->kind) {
     case REL_SCAN:
@@ -279,7 +295,9 @@ static void print_rel(struct buf *out, const struct rel *rel, uint32_t level)
     if (rel->kind == REL_JOIN && rel->lateral)
         add(out, " lateral");
     if (rel->kind == REL_SCAN)
-        (void)buf_printf(out, " %s%s%s", rel->table->name, strcmp(rel->table->name, rel->alias) ? " " : "", strcmp(rel->table->name, rel->alias) ? rel->alias : "");
+        (void)buf_printf(out, " %s%s%s", rel->table->name,
+                         strcmp(rel->table->name, rel->alias) ? " " : "",
+                         strcmp(rel->table->name, rel->alias) ? rel->alias : "");
     if (rel->kind == REL_FILE)
         (void)buf_printf(out, " '%s'", rel->path);
     if (rel->kind == REL_CTE_REF)
@@ -349,15 +367,25 @@ kdk_status expr_print(const struct expr *expr, struct buf *out, struct err *err)
 
 /* ---- statements ---- */
 
-static void print_index(struct buf *out, const struct bound_index *index, const struct ctable *table, const struct bound_column *columns)
+static void print_index(struct buf *out, const struct bound_index *index,
+                        const struct ctable *table, const struct bound_column *columns)
 {
     const struct cindex *ix = &index->index;
-    (void)buf_printf(out, "  %s%s (", ix->primary ? "primary key " : ix->constraint ? "unique constraint " : ix->unique ? "unique index " : "index ",
+    (void)buf_printf(out, "  %s%s (",
+                     ix->primary      ? "primary key "
+                     : ix->constraint ? "unique constraint "
+                     : ix->unique     ? "unique index "
+                                      : "index ",
                      ix->name);
     for (uint32_t i = 0; i < ix->column_count; i++)
         // cppcheck-suppress nullPointer ; of a table, or of columns of one that is not there yet
-        (void)buf_printf(out, "%s%s%s%s", i ? ", " : "", table ? table->columns[ix->columns[i]].name : columns[ix->columns[i]].column.name,
-                         ix->descending[i] ? " desc" : "", ix->nulls_first[i] != ix->descending[i] ? (ix->nulls_first[i] ? " nulls first" : " nulls last") : "");
+        (void)buf_printf(out, "%s%s%s%s", i ? ", " : "",
+                         table ? table->columns[ix->columns[i]].name
+                               : columns[ix->columns[i]].column.name,
+                         ix->descending[i] ? " desc" : "",
+                         ix->nulls_first[i] != ix->descending[i]
+                             ? (ix->nulls_first[i] ? " nulls first" : " nulls last")
+                             : "");
     add(out, ")\n");
 }
 
@@ -378,13 +406,16 @@ static void print_column(struct buf *out, const struct bound_column *col)
 
 static void print_alter(struct buf *out, const struct bound_alter *a)
 {
-    static const char *const kinds[] = {"rename table", "rename index", "rename check", "rename column", "rename schema", "add column", "drop column",
-                                        "add index",    "add check",    "drop index",   "drop check",    "set default",   "set not null", "drop not null",
-                                        "view text"};
+    static const char *const kinds[] = {
+        "rename table", "rename index", "rename check", "rename column", "rename schema",
+        "add column",   "drop column",  "add index",    "add check",     "drop index",
+        "drop check",   "set default",  "set not null", "drop not null", "view text"};
     (void)buf_printf(out, "  %s", kinds[a->kind]);
     if (a->before)
         (void)buf_printf(out, " %s", a->before->name);
-    if (a->kind == ALTER_RENAME_COLUMN || a->kind == ALTER_DROP_COLUMN || a->kind == ALTER_SET_DEFAULT || a->kind == ALTER_SET_NOT_NULL || a->kind == ALTER_DROP_NOT_NULL)
+    if (a->kind == ALTER_RENAME_COLUMN || a->kind == ALTER_DROP_COLUMN ||
+        a->kind == ALTER_SET_DEFAULT || a->kind == ALTER_SET_NOT_NULL ||
+        a->kind == ALTER_DROP_NOT_NULL)
         (void)buf_printf(out, ".%s", a->before->columns[a->position].name);
     if (a->kind == ALTER_VIEW_TEXT)
         (void)buf_printf(out, " %s", a->after->view_sql);
@@ -405,10 +436,13 @@ static void print_alter(struct buf *out, const struct bound_alter *a)
 
 static void print_ddl(struct buf *out, const struct bound_ddl *d)
 {
-    static const char *const kinds[] = {"nothing", "create schema", "create table", "create view", "create index", "drop", "truncate", "alter", "reindex", "checkpoint", "analyze"};
+    static const char *const kinds[] = {
+        "nothing",  "create schema", "create table", "create view", "create index", "drop",
+        "truncate", "alter",         "reindex",      "checkpoint",  "analyze"};
     add(out, kinds[d->kind]);
     if (d->name)
-        (void)buf_printf(out, " %s%s%s", d->schema ? d->schema : "", d->schema ? "." : "", d->name);
+        (void)buf_printf(out, " %s%s%s", d->schema ? d->schema : "", d->schema ? "." : "",
+                         d->name);
     else if (d->schema)
         (void)buf_printf(out, " %s", d->schema);
     for (uint32_t i = 0; i < d->table_count; i++)
@@ -435,10 +469,13 @@ static void print_ddl(struct buf *out, const struct bound_ddl *d)
 static void print_copy(struct buf *out, const struct bound_copy *c)
 {
     static const char *const formats[] = {"text", "csv", "binary", "arrow"};
-    (void)buf_printf(out, "copy %s %s %s '%s' format %s", c->table ? c->table->name : "(query)", c->to ? "to" : "from", c->path ? "file" : "stdio", c->path ? c->path : "",
+    (void)buf_printf(out, "copy %s %s %s '%s' format %s",
+                     c->table ? c->table->name : "(query)", c->to ? "to" : "from",
+                     c->path ? "file" : "stdio", c->path ? c->path : "",
                      formats[c->options.format]);
     if (c->options.format <= COPY_CSV)
-        (void)buf_printf(out, " delimiter %d null '%s'", c->options.delimiter, c->options.null_text);
+        (void)buf_printf(out, " delimiter %d null '%s'", c->options.delimiter,
+                         c->options.null_text);
     if (c->options.format == COPY_CSV)
         (void)buf_printf(out, " quote %d escape %d", c->options.quote, c->options.escape);
     if (c->options.header)
@@ -448,7 +485,8 @@ static void print_copy(struct buf *out, const struct bound_copy *c)
         type(out, c->names[i].type);
         if (c->input)
             (void)buf_printf(out, " #%u", c->input[i]);
-        if (c->options.force_quote_all || (c->options.force_quote && c->options.force_quote[i]))
+        if (c->options.force_quote_all ||
+            (c->options.force_quote && c->options.force_quote[i]))
             add(out, " quoted");
         if (c->options.force_not_null && c->options.force_not_null[i])
             add(out, " not null");

@@ -1,13 +1,15 @@
 /* bind_query.c - SELECT, VALUES, set operations, ORDER BY, LIMIT, WITH.
  *
- * A block becomes, from below: FROM, filter (WHERE), aggregation, filter (HAVING), projection, DISTINCT, sort, limit. The projection makes the
- * result's columns and, behind them, what ORDER BY needs besides.
+ * A block becomes, from below: FROM, filter (WHERE), aggregation, filter (HAVING),
+ * projection, DISTINCT, sort, limit. The projection makes the result's columns and, behind
+ * them, what ORDER BY needs besides.
  */
 #include "sql/bind_int.h"
 
 /* ---- items ---- */
 
-static kdk_status target_add(struct binder *b, struct targets *t, struct expr *expr, const char *name, const struct ast_expr *ast)
+static kdk_status target_add(struct binder *b, struct targets *t, struct expr *expr,
+                             const char *name, const struct ast_expr *ast)
 {
     kdk_status status = KDK_OK;
     if (t->count == t->cap) {
@@ -25,12 +27,15 @@ out:
 }
 
 /* `*` as columns in a syntax tree, for a view's stored text. */
-static kdk_status note_column(struct binder *b, const struct ns *ns, const struct scope_col *col, struct ast_items *items, uint32_t cap)
+static kdk_status note_column(struct binder *b, const struct ns *ns,
+                              const struct scope_col *col, struct ast_items *items,
+                              uint32_t cap)
 {
     kdk_status status = KDK_OK;
     const char *alias = NULL;
     for (uint32_t i = 0; i < ns->rel_count; i++)
-        if (ns->rels[i]->count && col >= ns->rels[i]->cols && col < ns->rels[i]->cols + ns->rels[i]->count)
+        if (ns->rels[i]->count && col >= ns->rels[i]->cols &&
+            col < ns->rels[i]->cols + ns->rels[i]->count)
             alias = ns->rels[i]->alias;
     ASSERT(items->count < cap);
     (void)cap;
@@ -40,8 +45,10 @@ static kdk_status note_column(struct binder *b, const struct ns *ns, const struc
     TRY_NEW(parts);
     uint32_t n = 0;
     if (alias)
-        parts[n++] = (struct ast_ident){.text = alias, .bytes = (uint32_t)strlen(alias), .quoted = 1};
-    parts[n++] = (struct ast_ident){.text = col->name, .bytes = (uint32_t)strlen(col->name), .quoted = 1};
+        parts[n++] = (struct ast_ident){
+            .text = alias, .bytes = (uint32_t)strlen(alias), .quoted = 1};
+    parts[n++] = (struct ast_ident){
+        .text = col->name, .bytes = (uint32_t)strlen(col->name), .quoted = 1};
     e->kind = AST_COLUMN;
     e->name.parts = parts;
     e->name.count = n;
@@ -50,7 +57,8 @@ out:
     return status;
 }
 
-kdk_status bind_items(struct binder *b, struct scope *scope, const struct ast_items *items, enum clause clause, struct targets *out)
+kdk_status bind_items(struct binder *b, struct scope *scope, const struct ast_items *items,
+                      enum clause clause, struct targets *out)
 {
     kdk_status status = KDK_OK;
     enum clause before = scope->clause;
@@ -63,14 +71,16 @@ kdk_status bind_items(struct binder *b, struct scope *scope, const struct ast_it
             struct scope *where = scope;
             if (item->expr->name.count) {
                 struct scope_rel *rel;
-                TRY(scope_find_rel(b, scope, &item->expr->name, item->expr->name.count, item->expr->at, &where, &rel));
+                TRY(scope_find_rel(b, scope, &item->expr->name, item->expr->name.count,
+                                   item->expr->at, &where, &rel));
                 for (uint32_t k = 0; k < rel->count; k++) {
                     TRY(scope_mention(b, where, &rel->cols[k], item->expr->at, &e));
                     TRY(target_add(b, out, e, rel->cols[k].name, NULL));
                 }
             } else {
                 if (scope->ns.rel_count == 0)
-                    FAIL_AT(bind_at(b, item->expr->at), KDK_SYNTAX, "SELECT * with no tables specified is not valid");
+                    FAIL_AT(bind_at(b, item->expr->at), KDK_SYNTAX,
+                            "SELECT * with no tables specified is not valid");
                 for (uint32_t k = 0; k < scope->ns.count; k++) {
                     TRY(scope_mention(b, scope, scope->ns.cols[k], item->expr->at, &e));
                     TRY(target_add(b, out, e, scope->ns.cols[k]->name, NULL));
@@ -81,14 +91,16 @@ kdk_status bind_items(struct binder *b, struct scope *scope, const struct ast_it
             TRY(target_add(b, out, e, item_name(b, item), item->expr));
         }
         if (out->count > TABLE_COLUMNS_MAX + 64u)
-            FAIL_AT(bind_at(b, item->expr->at), KDK_TOO_MANY_COLUMNS, "target lists can have at most %d entries", TABLE_COLUMNS_MAX + 64);
+            FAIL_AT(bind_at(b, item->expr->at), KDK_TOO_MANY_COLUMNS,
+                    "target lists can have at most %d entries", TABLE_COLUMNS_MAX + 64);
     }
 out:
     scope->clause = before;
     return status;
 }
 
-static kdk_status note_stars(struct binder *b, const struct scope *scope, struct ast_select *select, uint32_t target_count)
+static kdk_status note_stars(struct binder *b, const struct scope *scope,
+                             struct ast_select *select, uint32_t target_count)
 {
     kdk_status status = KDK_OK;
     bool any = false;
@@ -112,9 +124,11 @@ static kdk_status note_stars(struct binder *b, const struct scope *scope, struct
         struct scope *where = (struct scope *)(uintptr_t)scope;
         struct scope_rel *rel = NULL;
         if (item->expr->name.count)
-            TRY(scope_find_rel(b, where, &item->expr->name, item->expr->name.count, item->expr->at, &where, &rel));
+            TRY(scope_find_rel(b, where, &item->expr->name, item->expr->name.count,
+                               item->expr->at, &where, &rel));
         for (uint32_t k = 0; k < (rel ? rel->count : scope->ns.count); k++)
-            TRY(note_column(b, &where->ns, rel ? &rel->cols[k] : scope->ns.cols[k], &note->items, target_count));
+            TRY(note_column(b, &where->ns, rel ? &rel->cols[k] : scope->ns.cols[k],
+                            &note->items, target_count));
     }
     note->next = b->stars;
     b->stars = note;
@@ -130,17 +144,20 @@ static bool bare_name(const struct ast_expr *ast)
 }
 
 /* What a whole number or an output's name means, or UINT32_MAX when it is neither. */
-static kdk_status find_output(struct binder *b, const struct ast_expr *ast, const struct targets *t, uint32_t visible, const char *clause,
+static kdk_status find_output(struct binder *b, const struct ast_expr *ast,
+                              const struct targets *t, uint32_t visible, const char *clause,
                               bool names, uint32_t *out)
 {
     kdk_status status = KDK_OK;
     *out = UINT32_MAX;
     if (ast->kind == AST_NUMBER && ast->number.form == AST_NUMBER_WHOLE) {
         if (!ast->number.fits || ast->number.value < 1 || ast->number.value > visible)
-            FAIL_AT(bind_at(b, ast->at), KDK_INVALID_COLUMN_REFERENCE, "%s position %s%s is not in select list", clause,
+            FAIL_AT(bind_at(b, ast->at), KDK_INVALID_COLUMN_REFERENCE,
+                    "%s position %s%s is not in select list", clause,
                     ast->number.negative ? "-" : "", ast->number.text);
         *out = (uint32_t)ast->number.value - 1;
-    } else if (ast->kind == AST_NUMBER || ast->kind == AST_STRING || ast->kind == AST_BITS || ast->kind == AST_NULL || ast->kind == AST_BOOL) {
+    } else if (ast->kind == AST_NUMBER || ast->kind == AST_STRING ||
+               ast->kind == AST_BITS || ast->kind == AST_NULL || ast->kind == AST_BOOL) {
         if (ast->kind == AST_NULL || ast->kind == AST_BOOL)
             return KDK_OK;
         FAIL_AT(bind_at(b, ast->at), KDK_SYNTAX, "non-integer constant in %s", clause);
@@ -149,7 +166,8 @@ static kdk_status find_output(struct binder *b, const struct ast_expr *ast, cons
             if (!t->items[i].name || strcmp(t->items[i].name, ast->name.parts[0].text) != 0)
                 continue;
             if (*out != UINT32_MAX && !expr_equal(t->items[*out].expr, t->items[i].expr))
-                FAIL_AT(bind_at(b, ast->at), KDK_AMBIGUOUS_COLUMN, "%s \"%s\" is ambiguous", clause, ast->name.parts[0].text);
+                FAIL_AT(bind_at(b, ast->at), KDK_AMBIGUOUS_COLUMN, "%s \"%s\" is ambiguous",
+                        clause, ast->name.parts[0].text);
             if (*out == UINT32_MAX)
                 *out = i;
         }
@@ -158,14 +176,18 @@ out:
     return status;
 }
 
-/* The target that says the same as an expression with subqueries: expr_equal() tells any two of those apart. */
-static kdk_status find_same_text(struct binder *b, const struct ast_expr *ast, const struct expr *e, const struct targets *t, uint32_t *out)
+/* The target that says the same as an expression with subqueries: expr_equal() tells any
+ * two of those apart. */
+static kdk_status find_same_text(struct binder *b, const struct ast_expr *ast,
+                                 const struct expr *e, const struct targets *t,
+                                 uint32_t *out)
 {
     kdk_status status = KDK_OK;
     const char *text = NULL, *other;
     *out = UINT32_MAX;
     for (uint32_t i = 0; i < t->count && *out == UINT32_MAX; i++) {
-        if (!t->items[i].ast || !expr_has_subquery(t->items[i].expr) || !ltype_equal(t->items[i].expr->type, e->type))
+        if (!t->items[i].ast || !expr_has_subquery(t->items[i].expr) ||
+            !ltype_equal(t->items[i].expr->type, e->type))
             continue;
         if (!text)
             TRY(bind_expr_text(b, ast, &text));
@@ -177,9 +199,11 @@ out:
     return status;
 }
 
-/* The target that a sort or DISTINCT ON expression is; a new one behind the visible ones if need be. */
-static kdk_status find_target(struct binder *b, struct scope *scope, const struct ast_expr *ast, struct targets *t, uint32_t visible,
-                              enum clause clause, uint32_t *out)
+/* The target that a sort or DISTINCT ON expression is; a new one behind the visible ones if
+ * need be. */
+static kdk_status find_target(struct binder *b, struct scope *scope,
+                              const struct ast_expr *ast, struct targets *t,
+                              uint32_t visible, enum clause clause, uint32_t *out)
 {
     kdk_status status = KDK_OK;
     enum clause before = scope->clause;
@@ -209,7 +233,8 @@ out:
 static void sort_flags(const struct ast_sort *sort, struct relkey *key)
 {
     key->descending = sort->descending;
-    key->nulls_first = sort->nulls == AST_NULLS_DEFAULT ? sort->descending : sort->nulls == AST_NULLS_FIRST;
+    key->nulls_first = sort->nulls == AST_NULLS_DEFAULT ? sort->descending
+                                                        : sort->nulls == AST_NULLS_FIRST;
 }
 
 struct agg_search {
@@ -221,11 +246,13 @@ static kdk_status find_agg(struct walk *walk, struct expr **e, bool *deeper)
 {
     struct agg_search *s = walk->context;
     (void)deeper;
-    if ((*e)->kind == EX_COLUMN && s->b->cols[(*e)->column].aggregate && s->b->cols[(*e)->column].scope == s->scope->id)
+    if ((*e)->kind == EX_COLUMN && s->b->cols[(*e)->column].aggregate &&
+        s->b->cols[(*e)->column].scope == s->scope->id)
         s->found = true;
     return KDK_OK;
 }
-static kdk_status has_agg(struct binder *b, const struct scope *scope, struct expr *e, bool *out)
+static kdk_status has_agg(struct binder *b, const struct scope *scope, struct expr *e,
+                          bool *out)
 {
     struct agg_search search = {scope, b, false};
     struct walk walk = {.each = find_agg, .context = &search};
@@ -234,8 +261,9 @@ static kdk_status has_agg(struct binder *b, const struct scope *scope, struct ex
     return status;
 }
 
-static kdk_status bind_group_list(struct binder *b, struct scope *scope, const struct ast_select *ast, struct targets *t, uint32_t visible,
-                                  struct grouping *g)
+static kdk_status bind_group_list(struct binder *b, struct scope *scope,
+                                  const struct ast_select *ast, struct targets *t,
+                                  uint32_t visible, struct grouping *g)
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < ast->group_count; i++) {
@@ -246,7 +274,9 @@ static kdk_status bind_group_list(struct binder *b, struct scope *scope, const s
             continue;
         if (group->kind != AST_GROUP_EXPR)
             FAIL_AT(bind_at(b, group->at), KDK_UNSUPPORTED, "%s is not supported",
-                    group->kind == AST_GROUP_ROLLUP ? "ROLLUP" : group->kind == AST_GROUP_CUBE ? "CUBE" : "GROUPING SETS");
+                    group->kind == AST_GROUP_ROLLUP ? "ROLLUP"
+                    : group->kind == AST_GROUP_CUBE ? "CUBE"
+                                                    : "GROUPING SETS");
         /* A column of FROM comes before an output's name, other than in ORDER BY. */
         if (bare_name(group->expr))
             ns_find(&scope->ns, group->expr->name.parts[0].text, &found);
@@ -256,7 +286,8 @@ static kdk_status bind_group_list(struct binder *b, struct scope *scope, const s
             bool agg;
             TRY(has_agg(b, scope, e, &agg));
             if (agg)
-                FAIL_AT(bind_at(b, group->at), KDK_GROUPING, "aggregate functions are not allowed in GROUP BY");
+                FAIL_AT(bind_at(b, group->at), KDK_GROUPING,
+                        "aggregate functions are not allowed in GROUP BY");
             TRY(coerce_unknown(b, &e));
             if (!expr_has_subquery(e) && !e->is_volatile)
                 TRY_NEW(e = expr_copy(b, e));
@@ -299,7 +330,8 @@ out:
 
 /* ---- SELECT ---- */
 
-static kdk_status project(struct binder *b, struct rel **rel, const struct targets *t, uint32_t visible, uint32_t at, struct query *out)
+static kdk_status project(struct binder *b, struct rel **rel, const struct targets *t,
+                          uint32_t visible, uint32_t at, struct query *out)
 {
     kdk_status status = KDK_OK;
     struct rel *p = rel_new(b, REL_PROJECT, *rel, NULL, at);
@@ -313,20 +345,26 @@ static kdk_status project(struct binder *b, struct rel **rel, const struct targe
         if (!id)
             TRY(err_nomem(b->err));
         const struct target *target = &t->items[i];
-        p->cols[i] = (struct relcol){.id = id, .type = target->expr->type, .name = target->name ? target->name : "order", .expr = target->expr};
+        p->cols[i] = (struct relcol){.id = id,
+                                     .type = target->expr->type,
+                                     .name = target->name ? target->name : "order",
+                                     .expr = target->expr};
         p->cols[i].not_null = target->expr->kind == EX_CONST && !target->expr->value.null;
         b->cols[id].name = target->name;
         b->cols[id].maker = &p->cols[i];
         if (i < visible)
-            out->cols[i] = (struct query_col){id, target->expr->type, target->name, p->cols[i].not_null};
+            out->cols[i] = (struct query_col){id, target->expr->type, target->name,
+                                              p->cols[i].not_null};
     }
     *rel = p;
 out:
     return status;
 }
 
-static kdk_status bind_aggregation(struct binder *b, struct scope *scope, const struct ast_select *ast, struct targets *t, uint32_t visible,
-                                   struct expr **having, struct grouping *g, struct rel **rel)
+static kdk_status bind_aggregation(struct binder *b, struct scope *scope,
+                                   const struct ast_select *ast, struct targets *t,
+                                   uint32_t visible, struct expr **having,
+                                   struct grouping *g, struct rel **rel)
 {
     kdk_status status = KDK_OK;
     if (ast->group_all)
@@ -354,7 +392,8 @@ out:
     return status;
 }
 
-static kdk_status bind_select(struct binder *b, const struct ast_query *q, struct scope *outer, bool keep_unknown, struct query *out)
+static kdk_status bind_select(struct binder *b, const struct ast_query *q,
+                              struct scope *outer, bool keep_unknown, struct query *out)
 {
     kdk_status status = KDK_OK;
     struct ast_select *ast = q->select;
@@ -393,22 +432,26 @@ static kdk_status bind_select(struct binder *b, const struct ast_query *q, struc
     TRY_NEW(sorted = ARRAY(uint32_t, (size_t)q->order_by.count + 1));
     TRY_NEW(firsts = ARRAY(uint32_t, (size_t)ast->distinct_on.count + 1));
     for (uint32_t i = 0; i < q->order_by.count; i++)
-        TRY(find_target(b, scope, q->order_by.items[i].expr, &t, visible, CLAUSE_ORDER_BY, &sorted[i]));
+        TRY(find_target(b, scope, q->order_by.items[i].expr, &t, visible, CLAUSE_ORDER_BY,
+                        &sorted[i]));
     TRY(bind_group_list(b, scope, ast, &t, visible, &g));
     for (uint32_t i = 0; i < ast->distinct_on.count; i++)
-        TRY(find_target(b, scope, ast->distinct_on.items[i], &t, visible, CLAUSE_DISTINCT_ON, &firsts[i]));
+        TRY(find_target(b, scope, ast->distinct_on.items[i], &t, visible,
+                        CLAUSE_DISTINCT_ON, &firsts[i]));
     if (ast->distinct && !ast->distinct_on.count)
         for (uint32_t i = 0; i < q->order_by.count; i++)
             if (sorted[i] >= visible)
-                FAIL_AT(bind_at(b, q->order_by.items[i].expr->at), KDK_INVALID_COLUMN_REFERENCE,
-                        "for SELECT DISTINCT, ORDER BY expressions must appear in select list");
+                FAIL_AT(
+                    bind_at(b, q->order_by.items[i].expr->at), KDK_INVALID_COLUMN_REFERENCE,
+                    "for SELECT DISTINCT, ORDER BY expressions must appear in select list");
     for (uint32_t i = 0; i < ast->distinct_on.count && i < q->order_by.count; i++) {
         bool found = false;
         for (uint32_t k = 0; k < ast->distinct_on.count; k++)
             found |= firsts[k] == sorted[i];
         if (!found)
-            FAIL_AT(bind_at(b, ast->distinct_on.items[0]->at), KDK_INVALID_COLUMN_REFERENCE,
-                    "SELECT DISTINCT ON expressions must match initial ORDER BY expressions");
+            FAIL_AT(
+                bind_at(b, ast->distinct_on.items[0]->at), KDK_INVALID_COLUMN_REFERENCE,
+                "SELECT DISTINCT ON expressions must match initial ORDER BY expressions");
     }
 
     if (ast->grouped || scope->agg_count || having)
@@ -424,7 +467,8 @@ static kdk_status bind_select(struct binder *b, const struct ast_query *q, struc
         for (uint32_t i = 0; i < q->order_by.count; i++) {
             const struct relcol *col = &made[sorted[i]];
             struct relkey *key = &rel->keys[rel->key_count++];
-            TRY_NEW(key->expr = expr_column(b, col->id, col->type, q->order_by.items[i].expr->at));
+            TRY_NEW(key->expr =
+                        expr_column(b, col->id, col->type, q->order_by.items[i].expr->at));
             sort_flags(&q->order_by.items[i], key);
         }
     }
@@ -433,7 +477,8 @@ static kdk_status bind_select(struct binder *b, const struct ast_query *q, struc
         TRY_NEW(rel->keys = ARRAY(struct relkey, ast->distinct_on.count));
         for (uint32_t i = 0; i < ast->distinct_on.count; i++) {
             const struct relcol *col = &made[firsts[i]];
-            TRY_NEW(rel->keys[rel->key_count++].expr = expr_column(b, col->id, col->type, ast->distinct_on.items[i]->at));
+            TRY_NEW(rel->keys[rel->key_count++].expr =
+                        expr_column(b, col->id, col->type, ast->distinct_on.items[i]->at));
         }
     }
     out->rel = rel;
@@ -444,7 +489,8 @@ out:
 
 /* ---- VALUES ---- */
 
-static kdk_status bind_values(struct binder *b, const struct ast_query *q, struct scope *outer, struct query *out)
+static kdk_status bind_values(struct binder *b, const struct ast_query *q,
+                              struct scope *outer, struct query *out)
 {
     kdk_status status = KDK_OK;
     const uint32_t rows = q->row_count, width = q->rows[0].count;
@@ -462,7 +508,8 @@ static kdk_status bind_values(struct binder *b, const struct ast_query *q, struc
     TRY_NEW(out->cols = ARRAY(struct query_col, (size_t)width + 1));
     for (uint32_t r = 0; r < rows; r++) {
         if (q->rows[r].count != width)
-            FAIL_AT(bind_at(b, q->rows[r].count ? q->rows[r].items[0]->at : q->at), KDK_SYNTAX, "VALUES lists must all be the same length");
+            FAIL_AT(bind_at(b, q->rows[r].count ? q->rows[r].items[0]->at : q->at),
+                    KDK_SYNTAX, "VALUES lists must all be the same length");
         TRY_NEW(rel->rows[r] = ARRAY(struct expr *, (size_t)width + 1));
         for (uint32_t i = 0; i < width; i++)
             TRY(bind_expr(b, &scope, q->rows[r].items[i], &rel->rows[r][i]));
@@ -492,7 +539,8 @@ out:
 
 /* ---- set operations ---- */
 
-kdk_status query_retype(struct binder *b, struct query *q, uint32_t index, struct ltype type)
+kdk_status query_retype(struct binder *b, struct query *q, uint32_t index,
+                        struct ltype type)
 {
     kdk_status status = KDK_OK;
     struct query_col *col = &q->cols[index];
@@ -512,7 +560,8 @@ static const char *setop_text(enum ast_setop op)
 }
 
 /* The input's columns, converted: `ids` are where they are then. */
-static kdk_status convert_side(struct binder *b, struct query *side, const struct ltype *types, colid *ids, uint32_t at)
+static kdk_status convert_side(struct binder *b, struct query *side,
+                               const struct ltype *types, colid *ids, uint32_t at)
 {
     kdk_status status = KDK_OK;
     struct expr **exprs = ARRAY(struct expr *, (size_t)side->count + 1);
@@ -533,14 +582,19 @@ static kdk_status convert_side(struct binder *b, struct query *side, const struc
     for (uint32_t i = 0; i < side->count; i++) {
         if (!(ids[i] = bind_colid(b)))
             TRY(err_nomem(b->err));
-        p->cols[i] = (struct relcol){.id = ids[i], .type = exprs[i]->type, .name = side->cols[i].name, .not_null = side->cols[i].not_null, .expr = exprs[i]};
+        p->cols[i] = (struct relcol){.id = ids[i],
+                                     .type = exprs[i]->type,
+                                     .name = side->cols[i].name,
+                                     .not_null = side->cols[i].not_null,
+                                     .expr = exprs[i]};
     }
     side->rel = p;
 out:
     return status;
 }
 
-static kdk_status bind_setop(struct binder *b, const struct ast_query *q, struct scope *outer, struct query *out)
+static kdk_status bind_setop(struct binder *b, const struct ast_query *q,
+                             struct scope *outer, struct query *out)
 {
     kdk_status status = KDK_OK;
     struct query left, right;
@@ -549,7 +603,8 @@ static kdk_status bind_setop(struct binder *b, const struct ast_query *q, struct
     TRY(bind_query(b, q->left, outer, true, &left));
     TRY(bind_query(b, q->right, outer, true, &right));
     if (left.count != right.count)
-        FAIL_AT(bind_at(b, q->right->at), KDK_SYNTAX, "each %s query must have the same number of columns", what);
+        FAIL_AT(bind_at(b, q->right->at), KDK_SYNTAX,
+                "each %s query must have the same number of columns", what);
     const uint32_t n = left.count;
     struct rel *rel = rel_new(b, REL_SETOP, NULL, NULL, q->at);
     struct ltype *types = ARRAY(struct ltype, (size_t)n + 1);
@@ -562,10 +617,13 @@ static kdk_status bind_setop(struct binder *b, const struct ast_query *q, struct
             struct query *s = side ? &right : &left;
             if (pair[side].id != LT_UNKNOWN)
                 continue;
-            /* As NUMERIC a literal keeps its own digits, and the common type makes room for them. NULL has none. */
+            /* As NUMERIC a literal keeps its own digits, and the common type makes room for
+             * them. NULL has none. */
             const struct relcol *maker = b->cols[s->cols[i].id].maker;
-            const bool null = maker && maker->expr && maker->expr->kind == EX_CONST && maker->expr->value.null;
-            TRY(query_retype(b, s, i, types[i].id == LT_NUMERIC && !null ? LTYPE(NUMERIC) : types[i]));
+            const bool null = maker && maker->expr && maker->expr->kind == EX_CONST &&
+                              maker->expr->value.null;
+            TRY(query_retype(
+                b, s, i, types[i].id == LT_NUMERIC && !null ? LTYPE(NUMERIC) : types[i]));
             pair[side] = s->cols[i].type;
         }
         TRY(common_type(b, pair, 2, what, bind_at(b, q->right->at), &types[i]));
@@ -576,7 +634,9 @@ static kdk_status bind_setop(struct binder *b, const struct ast_query *q, struct
     TRY(convert_side(b, &right, types, rel->right, q->right->at));
     rel->in[0] = left.rel;
     rel->in[1] = right.rel;
-    rel->setop = q->setop == AST_UNION ? SETOP_UNION : q->setop == AST_INTERSECT ? SETOP_INTERSECT : SETOP_EXCEPT;
+    rel->setop = q->setop == AST_UNION       ? SETOP_UNION
+                 : q->setop == AST_INTERSECT ? SETOP_INTERSECT
+                                             : SETOP_EXCEPT;
     rel->all = q->all;
     rel->col_count = n;
     TRY_NEW(rel->cols = ARRAY(struct relcol, (size_t)n + 1));
@@ -587,7 +647,8 @@ static kdk_status bind_setop(struct binder *b, const struct ast_query *q, struct
         if (!id)
             TRY(err_nomem(b->err));
         b->cols[id].name = left.cols[i].name;
-        rel->cols[i] = (struct relcol){.id = id, .type = types[i], .name = left.cols[i].name};
+        rel->cols[i] =
+            (struct relcol){.id = id, .type = types[i], .name = left.cols[i].name};
         out->cols[i] = (struct query_col){id, types[i], left.cols[i].name, false};
     }
     out->rel = rel;
@@ -596,7 +657,8 @@ out:
 }
 
 /* ORDER BY behind VALUES or a set operation. */
-static kdk_status order_outputs(struct binder *b, const struct ast_query *q, struct query *out)
+static kdk_status order_outputs(struct binder *b, const struct ast_query *q,
+                                struct query *out)
 {
     kdk_status status = KDK_OK;
     struct targets t = {0};
@@ -615,16 +677,22 @@ static kdk_status order_outputs(struct binder *b, const struct ast_query *q, str
         uint32_t index;
         TRY(find_output(b, ast, &t, t.count, "ORDER BY", true, &index));
         if (index == UINT32_MAX && bare_name(ast))
-            FAIL_AT(bind_at(b, ast->at), KDK_UNDEFINED_COLUMN, "column \"%s\" does not exist", ast->name.parts[0].text);
+            FAIL_AT(bind_at(b, ast->at), KDK_UNDEFINED_COLUMN,
+                    "column \"%s\" does not exist", ast->name.parts[0].text);
         if (index == UINT32_MAX) {
-            status = err_set(b->err, KDK_UNSUPPORTED, "invalid UNION/INTERSECT/EXCEPT ORDER BY clause");
-            err_detail(b->err, "Only result column names can be used, not expressions or functions.");
-            err_hint(b->err, "Add the expression/function to every SELECT, or move the UNION into a FROM clause.");
+            status = err_set(b->err, KDK_UNSUPPORTED,
+                             "invalid UNION/INTERSECT/EXCEPT ORDER BY clause");
+            err_detail(
+                b->err,
+                "Only result column names can be used, not expressions or functions.");
+            err_hint(b->err, "Add the expression/function to every SELECT, or move the "
+                             "UNION into a FROM clause.");
             err_at(b->err, bind_at(b, ast->at));
             goto out;
         }
         struct relkey *key = &sort->keys[sort->key_count++];
-        TRY_NEW(key->expr = expr_column(b, out->cols[index].id, out->cols[index].type, ast->at));
+        TRY_NEW(key->expr =
+                    expr_column(b, out->cols[index].id, out->cols[index].type, ast->at));
         sort_flags(&q->order_by.items[i], key);
     }
     out->rel = sort;
@@ -644,14 +712,16 @@ static kdk_status find_own(struct walk *walk, struct expr **e, bool *deeper)
 {
     struct own_search *s = walk->context;
     (void)deeper;
-    if ((*e)->kind == EX_COLUMN && s->b->cols[(*e)->column].scope == s->scope->id && !s->found) {
+    if ((*e)->kind == EX_COLUMN && s->b->cols[(*e)->column].scope == s->scope->id &&
+        !s->found) {
         s->found = true;
         s->at = (*e)->offset;
     }
     return KDK_OK;
 }
 
-static kdk_status bind_count(struct binder *b, struct scope *outer, const struct query *q, const struct ast_expr *ast, enum clause clause,
+static kdk_status bind_count(struct binder *b, struct scope *outer, const struct query *q,
+                             const struct ast_expr *ast, enum clause clause,
                              struct expr **out)
 {
     kdk_status status = KDK_OK;
@@ -665,21 +735,26 @@ static kdk_status bind_count(struct binder *b, struct scope *outer, const struct
     if (q->scope)
         TRY(walk_expr(&walk, out));
     if (search.found)
-        FAIL_AT(search.at, KDK_INVALID_COLUMN_REFERENCE, "argument of %s must not contain variables", clause_text(clause));
-    if ((*out)->type.id != LT_UNKNOWN && !cast_allowed((*out)->type, LTYPE(BIGINT), CAST_ASSIGNMENT))
-        FAIL_AT((*out)->offset, KDK_TYPE_MISMATCH, "argument of %s must be type bigint, not type %s", clause_text(clause),
+        FAIL_AT(search.at, KDK_INVALID_COLUMN_REFERENCE,
+                "argument of %s must not contain variables", clause_text(clause));
+    if ((*out)->type.id != LT_UNKNOWN &&
+        !cast_allowed((*out)->type, LTYPE(BIGINT), CAST_ASSIGNMENT))
+        FAIL_AT((*out)->offset, KDK_TYPE_MISMATCH,
+                "argument of %s must be type bigint, not type %s", clause_text(clause),
                 ltype_name((*out)->type, name, sizeof name));
     TRY(coerce(b, out, LTYPE(BIGINT), CAST_ASSIGNMENT));
 out:
     return status;
 }
 
-static kdk_status bind_limit(struct binder *b, const struct ast_query *q, struct scope *outer, struct query *out)
+static kdk_status bind_limit(struct binder *b, const struct ast_query *q,
+                             struct scope *outer, struct query *out)
 {
     kdk_status status = KDK_OK;
     if (!q->limit && !q->offset)
         return KDK_OK;
-    struct rel *rel = rel_new(b, REL_LIMIT, out->rel, NULL, q->limit ? q->limit->at : q->offset->at);
+    struct rel *rel =
+        rel_new(b, REL_LIMIT, out->rel, NULL, q->limit ? q->limit->at : q->offset->at);
     TRY_NEW(rel);
     if (q->limit)
         TRY(bind_count(b, outer, out, q->limit, CLAUSE_LIMIT, &rel->limit));
@@ -688,7 +763,8 @@ static kdk_status bind_limit(struct binder *b, const struct ast_query *q, struct
     if (q->with_ties) {
         const struct rel *sort = out->rel;
         if (!q->order_by.count)
-            FAIL_AT(bind_at(b, q->limit->at), KDK_SYNTAX, "WITH TIES cannot be specified without ORDER BY clause");
+            FAIL_AT(bind_at(b, q->limit->at), KDK_SYNTAX,
+                    "WITH TIES cannot be specified without ORDER BY clause");
         while (sort->kind == REL_DISTINCT) /* DISTINCT ON keeps the order. */
             sort = sort->in[0];
         struct err *err = b->err;
@@ -729,7 +805,8 @@ static kdk_status cte_columns(struct binder *b, const struct ast_cte *ast, struc
     kdk_status status = KDK_OK;
     if (ast->columns.count > q->count)
         FAIL_AT(bind_at(b, ast->columns.items[0].at), KDK_INVALID_COLUMN_REFERENCE,
-                "WITH query \"%s\" has %u columns available but %u columns specified", ast->name.text, q->count, ast->columns.count);
+                "WITH query \"%s\" has %u columns available but %u columns specified",
+                ast->name.text, q->count, ast->columns.count);
     for (uint32_t i = 0; i < ast->columns.count; i++)
         q->cols[i].name = ast->columns.items[i].text;
 out:
@@ -764,7 +841,8 @@ out:
     return status;
 }
 
-kdk_status bind_with(struct binder *b, const struct ast_with *with, struct scope *outer, struct cte **before)
+kdk_status bind_with(struct binder *b, const struct ast_with *with, struct scope *outer,
+                     struct cte **before)
 {
     kdk_status status = KDK_OK;
     *before = b->ctes;
@@ -778,7 +856,8 @@ kdk_status bind_with(struct binder *b, const struct ast_with *with, struct scope
         list[i].pending = true;
         for (uint32_t k = 0; k < i; k++)
             if (strcmp(with->items[k].name.text, with->items[i].name.text) == 0)
-                FAIL_AT(bind_at(b, with->items[i].name.at), KDK_DUPLICATE_ALIAS, "WITH query name \"%s\" specified more than once",
+                FAIL_AT(bind_at(b, with->items[i].name.at), KDK_DUPLICATE_ALIAS,
+                        "WITH query name \"%s\" specified more than once",
                         with->items[i].name.text);
     }
     if (with->recursive) /* All are in sight of all. */
@@ -801,7 +880,9 @@ kdk_status bind_with(struct binder *b, const struct ast_with *with, struct scope
         cte->made->column_count = cte->query.count;
         TRY_NEW(cte->made->columns = ARRAY(struct relcol, (size_t)cte->query.count + 1));
         for (uint32_t k = 0; k < cte->query.count; k++)
-            cte->made->columns[k] = (struct relcol){.id = cte->query.cols[k].id, .type = cte->query.cols[k].type, .name = cte->query.cols[k].name};
+            cte->made->columns[k] = (struct relcol){.id = cte->query.cols[k].id,
+                                                    .type = cte->query.cols[k].type,
+                                                    .name = cte->query.cols[k].name};
         /* A volatile query runs once, whoever mentions it. */
         if (search.is_volatile)
             cte->made->ref_count = 1;
@@ -817,10 +898,12 @@ out:
 
 static bool cte_inlined(const struct cte *cte)
 {
-    return cte->refs && !cte->refs->next && cte->ast->materialize != AST_CTE_MATERIALIZED && !cte->made->ref_count;
+    return cte->refs && !cte->refs->next && cte->ast->materialize != AST_CTE_MATERIALIZED &&
+           !cte->made->ref_count;
 }
 
-kdk_status bind_with_end(struct binder *b, struct cte *before, struct rel **rel, uint32_t at)
+kdk_status bind_with_end(struct binder *b, struct cte *before, struct rel **rel,
+                         uint32_t at)
 {
     kdk_status status = KDK_OK;
     uint32_t kept = 0, n = 0;
@@ -834,7 +917,8 @@ kdk_status bind_with_end(struct binder *b, struct cte *before, struct rel **rel,
         list[--n] = c;
     for (struct cte *c = b->ctes; c != before; c = c->outer)
         n++;
-    if (n > 1 && list[0]->ast > list[n - 1]->ast) /* WITH RECURSIVE put them in the other way round. */
+    /* WITH RECURSIVE put them in the other way round. */
+    if (n > 1 && list[0]->ast > list[n - 1]->ast)
         for (uint32_t i = 0; i < n / 2; i++) {
             struct cte *swap = list[i];
             list[i] = list[n - 1 - i];
@@ -866,7 +950,8 @@ kdk_status bind_with_end(struct binder *b, struct cte *before, struct rel **rel,
             ref->cte = NULL;
             ref->in[0] = cte->made->rel;
             for (uint32_t k = 0; k < ref->col_count; k++) {
-                TRY_NEW(ref->cols[k].expr = expr_column(b, cte->made->columns[k].id, cte->made->columns[k].type, 0));
+                TRY_NEW(ref->cols[k].expr = expr_column(b, cte->made->columns[k].id,
+                                                        cte->made->columns[k].type, 0));
                 ref->cols[k].expr->offset = ref->offset;
             }
             continue;
@@ -887,7 +972,8 @@ out:
     return status;
 }
 
-kdk_status bind_cte(struct binder *b, const char *name, uint32_t at, bool *found, struct query *out)
+kdk_status bind_cte(struct binder *b, const char *name, uint32_t at, bool *found,
+                    struct query *out)
 {
     kdk_status status = KDK_OK;
     struct cte *cte = b->ctes;
@@ -901,7 +987,8 @@ kdk_status bind_cte(struct binder *b, const char *name, uint32_t at, bool *found
         FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED, "WITH RECURSIVE is not supported");
     if (cte->alone) {
         if (!cte->taken) {
-            /* Under ids of this place: whether a lateral item names what stands beside it is told by the ids' order. */
+            /* Under ids of this place: whether a lateral item names what stands beside it
+             * is told by the ids' order. */
             struct rel *project = rel_new(b, REL_PROJECT, cte->query.rel, NULL, at);
             cte->taken = true;
             TRY_NEW(project);
@@ -911,7 +998,8 @@ kdk_status bind_cte(struct binder *b, const char *name, uint32_t at, bool *found
             TRY_NEW(out->cols = ARRAY(struct query_col, (size_t)project->col_count + 1));
             for (uint32_t i = 0; i < project->col_count; i++) {
                 const struct query_col *from = &cte->query.cols[i];
-                project->cols[i] = (struct relcol){.id = bind_colid(b), .type = from->type, .name = from->name};
+                project->cols[i] = (struct relcol){
+                    .id = bind_colid(b), .type = from->type, .name = from->name};
                 if (!project->cols[i].id)
                     TRY(err_nomem(b->err));
                 TRY_NEW(project->cols[i].expr = expr_column(b, from->id, from->type, 0));
@@ -954,7 +1042,8 @@ out:
 
 /* ---- queries ---- */
 
-kdk_status bind_query(struct binder *b, const struct ast_query *q, struct scope *outer, bool keep_unknown, struct query *out)
+kdk_status bind_query(struct binder *b, const struct ast_query *q, struct scope *outer,
+                      bool keep_unknown, struct query *out)
 {
     kdk_status status = KDK_OK;
     struct cte *before = b->ctes;
@@ -963,7 +1052,8 @@ kdk_status bind_query(struct binder *b, const struct ast_query *q, struct scope 
     TRY(bind_enter(b, q->at));
     entered = true;
     if (q->lock_count)
-        FAIL_AT(bind_at(b, q->locks[0].at), KDK_UNSUPPORTED, "FOR UPDATE and FOR SHARE are not supported");
+        FAIL_AT(bind_at(b, q->locks[0].at), KDK_UNSUPPORTED,
+                "FOR UPDATE and FOR SHARE are not supported");
     TRY(bind_with(b, q->with, outer, &before));
     switch ((enum ast_query_kind)q->kind) {
     case AST_QUERY_SELECT:

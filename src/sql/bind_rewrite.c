@@ -1,10 +1,15 @@
-/* bind_rewrite.c - views go on meaning what they meant when something that they name gets another name.
+/* bind_rewrite.c - views go on meaning what they meant when something that they name gets
+ * another name.
  *
- * PostgreSQL stores trees that name tables and columns by number; here a view is text. So a change of a name changes the text of the views that mention the
- * table: where FROM has it, it gets the names that it had as aliases, `public.t AS t(a, b)`, and everything else in the text stays as it is: USING, NATURAL, names
- * that outputs get from columns. The new text is bound against the catalog as it will be, and refused unless it makes the same columns.
+ * PostgreSQL stores trees that name tables and columns by number; here a view is text. So a
+ * change of a name changes the text of the views that mention the table: where FROM has it,
+ * it gets the names that it had as aliases, `public.t AS t(a, b)`, and everything else in
+ * the text stays as it is: USING, NATURAL, names that outputs get from columns. The new
+ * text is bound against the catalog as it will be, and refused unless it makes the same
+ * columns.
  *
- * Rejected  Renaming each mention: `select x.a from (select a from t) x`, USING (a) and whatever else derives a name from a column would each need its own cure.
+ * Rejected  Renaming each mention: `select x.a from (select a from t) x`, USING (a) and
+ *           whatever else derives a name from a column would each need its own cure.
  */
 #include "catalog/catver.h"
 #include "sql/bind_int.h"
@@ -22,11 +27,14 @@ static struct ast_ident quoted(const char *text)
 
 static bool concerns(const struct view_change *change, const struct ctable *table)
 {
-    return change->kind == VIEW_SCHEMA_RENAMED ? strcmp(table->schema, change->from) == 0 : table->id == change->table->id;
+    return change->kind == VIEW_SCHEMA_RENAMED ? strcmp(table->schema, change->from) == 0
+                                               : table->id == change->table->id;
 }
 
 /* Changes one item of FROM; *changed says whether there was anything to do. */
-static kdk_status rewrite_from(struct binder *b, const struct view_change *change, const struct ctable *table, struct ast_from *from, bool *changed)
+static kdk_status rewrite_from(struct binder *b, const struct view_change *change,
+                               const struct ctable *table, struct ast_from *from,
+                               bool *changed)
 {
     kdk_status status = KDK_OK;
     struct ast_ident *parts, *columns;
@@ -49,7 +57,8 @@ static kdk_status rewrite_from(struct binder *b, const struct view_change *chang
             break;
         TRY_NEW(columns = ARRAY(struct ast_ident, (size_t)change->position + 1));
         for (uint32_t i = 0; i <= change->position; i++)
-            columns[i] = i < given ? from->columns.items[i] : quoted(table->columns[i].name);
+            columns[i] =
+                i < given ? from->columns.items[i] : quoted(table->columns[i].name);
         from->columns.items = columns;
         from->columns.count = change->position + 1;
         if (!from->alias.text)
@@ -72,8 +81,10 @@ out:
     return status;
 }
 
-/* The catalog as it will be: the views' new texts must make the columns that the old ones make. */
-static kdk_status check_texts(struct binder *b, const struct view_change *change, const struct view_texts *texts)
+/* The catalog as it will be: the views' new texts must make the columns that the old ones
+ * make. */
+static kdk_status check_texts(struct binder *b, const struct view_change *change,
+                              const struct view_texts *texts)
 {
     kdk_status status = KDK_OK;
     struct catver_builder *builder = NULL;
@@ -112,9 +123,13 @@ static kdk_status check_texts(struct binder *b, const struct view_change *change
         same = status == KDK_OK && q.count == text->was.count;
         status = KDK_OK;
         for (uint32_t i = 0; same && i < q.count; i++)
-            same = ltype_equal(q.cols[i].type, text->was.cols[i].type) && strcmp(q.cols[i].name, text->was.cols[i].name) == 0;
+            same = ltype_equal(q.cols[i].type, text->was.cols[i].type) &&
+                   strcmp(q.cols[i].name, text->was.cols[i].name) == 0;
         if (!same)
-            FAIL_AT(change->at, KDK_UNSUPPORTED, "cannot rename \"%s\" because the text of view \"%s\" cannot be changed accordingly", change->from, text->view->name);
+            FAIL_AT(change->at, KDK_UNSUPPORTED,
+                    "cannot rename \"%s\" because the text of view \"%s\" cannot be "
+                    "changed accordingly",
+                    change->from, text->view->name);
     }
 out:
     catver_unref(after);
@@ -178,7 +193,8 @@ out:
     return status;
 }
 
-kdk_status bind_rewrite_views(struct binder *b, const struct view_change *change, struct view_texts *out)
+kdk_status bind_rewrite_views(struct binder *b, const struct view_change *change,
+                              struct view_texts *out)
 {
     kdk_status status = KDK_OK;
     struct rewriting r = {b, change, out};

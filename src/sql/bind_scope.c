@@ -83,9 +83,12 @@ kdk_status ns_add_rel(struct binder *b, struct ns *ns, struct scope_rel *rel, ui
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < ns->rel_count; i++)
-        if (rel->alias && ns->rels[i]->alias && strcmp(ns->rels[i]->alias, rel->alias) == 0 &&
-            !(ns->rels[i]->schema && rel->schema && strcmp(ns->rels[i]->schema, rel->schema) != 0))
-            FAIL_AT(bind_at(b, at), KDK_DUPLICATE_ALIAS, "table name \"%s\" specified more than once", rel->alias);
+        if (rel->alias && ns->rels[i]->alias &&
+            strcmp(ns->rels[i]->alias, rel->alias) == 0 &&
+            !(ns->rels[i]->schema && rel->schema &&
+              strcmp(ns->rels[i]->schema, rel->schema) != 0))
+            FAIL_AT(bind_at(b, at), KDK_DUPLICATE_ALIAS,
+                    "table name \"%s\" specified more than once", rel->alias);
     TRY(ns_grow(b, ns, 1, rel->count));
     ns->rels[ns->rel_count++] = rel;
     for (uint32_t i = 0; i < rel->count; i++)
@@ -94,7 +97,8 @@ out:
     return status;
 }
 
-kdk_status ns_join(struct binder *b, const struct ns *left, const struct ns *right, struct ns *out, uint32_t at)
+kdk_status ns_join(struct binder *b, const struct ns *left, const struct ns *right,
+                   struct ns *out, uint32_t at)
 {
     kdk_status status = KDK_OK;
     struct ns joined = *left;
@@ -105,7 +109,8 @@ kdk_status ns_join(struct binder *b, const struct ns *left, const struct ns *rig
             const struct scope_rel *l = left->rels[k];
             if (l->alias && r->alias && strcmp(l->alias, r->alias) == 0 &&
                 !(l->schema && r->schema && strcmp(l->schema, r->schema) != 0))
-                FAIL_AT(bind_at(b, at), KDK_DUPLICATE_ALIAS, "table name \"%s\" specified more than once", r->alias);
+                FAIL_AT(bind_at(b, at), KDK_DUPLICATE_ALIAS,
+                        "table name \"%s\" specified more than once", r->alias);
         }
         joined.rels[joined.rel_count++] = right->rels[i];
     }
@@ -135,7 +140,8 @@ static uint32_t distance(const char *a, const char *b, uint32_t max)
 {
     uint32_t row[IDENTIFIER_BYTES_MAX + 2];
     size_t n = strlen(a), m = strlen(b);
-    if (n > IDENTIFIER_BYTES_MAX || m > IDENTIFIER_BYTES_MAX || (n > m ? n - m : m - n) > max)
+    if (n > IDENTIFIER_BYTES_MAX || m > IDENTIFIER_BYTES_MAX ||
+        (n > m ? n - m : m - n) > max)
         return max + 1;
     for (size_t j = 0; j <= m; j++)
         row[j] = (uint32_t)j;
@@ -151,8 +157,10 @@ static uint32_t distance(const char *a, const char *b, uint32_t max)
     return row[m];
 }
 
-/* As PostgreSQL: names at most half different, the closest one; nothing when several are as close. */
-static void hint_column(struct binder *b, struct scope *scope, const char *rel_name, const char *name)
+/* As PostgreSQL: names at most half different, the closest one; nothing when several are as
+ * close. */
+static void hint_column(struct binder *b, struct scope *scope, const char *rel_name,
+                        const char *name)
 {
     uint32_t best = (uint32_t)strlen(name) / 2, ties = 0;
     const struct scope_rel *rel = NULL;
@@ -177,12 +185,14 @@ static void hint_column(struct binder *b, struct scope *scope, const char *rel_n
             }
         }
     if (ties == 1)
-        err_hint(b->err, "Perhaps you meant to reference the column \"%s.%s\".", rel->alias, column);
+        err_hint(b->err, "Perhaps you meant to reference the column \"%s.%s\".", rel->alias,
+                 column);
 }
 
 /* ---- columns ---- */
 
-kdk_status scope_mention(struct binder *b, struct scope *scope, const struct scope_col *col, uint32_t at, struct expr **out)
+kdk_status scope_mention(struct binder *b, struct scope *scope, const struct scope_col *col,
+                         uint32_t at, struct expr **out)
 {
     kdk_status status = KDK_OK;
     struct expr *e;
@@ -206,7 +216,8 @@ static bool rel_named(const struct scope_rel *rel, const char *schema, const cha
     return !schema || (rel->schema && strcmp(rel->schema, schema) == 0);
 }
 
-kdk_status scope_find_rel(struct binder *b, struct scope *scope, const struct ast_name *name, uint32_t parts, uint32_t at,
+kdk_status scope_find_rel(struct binder *b, struct scope *scope,
+                          const struct ast_name *name, uint32_t parts, uint32_t at,
                           struct scope **where, struct scope_rel **out)
 {
     kdk_status status = KDK_OK;
@@ -227,20 +238,29 @@ kdk_status scope_find_rel(struct binder *b, struct scope *scope, const struct as
                 return KDK_OK;
             }
     if (hidden) {
-        status = err_set(b->err, KDK_UNDEFINED_TABLE, "invalid reference to FROM-clause entry for table \"%s\"", rel);
-        err_hint(b->err, "There is an entry for table \"%s\", but it cannot be referenced from this part of the query.", rel);
+        status = err_set(b->err, KDK_UNDEFINED_TABLE,
+                         "invalid reference to FROM-clause entry for table \"%s\"", rel);
+        err_hint(b->err,
+                 "There is an entry for table \"%s\", but it cannot be referenced from "
+                 "this part of the query.",
+                 rel);
         err_at(b->err, bind_at(b, at));
         goto out;
     }
-    status = err_set(b->err, KDK_UNDEFINED_TABLE, "missing FROM-clause entry for table \"%s\"", rel);
+    status = err_set(b->err, KDK_UNDEFINED_TABLE,
+                     "missing FROM-clause entry for table \"%s\"", rel);
     err_at(b->err, bind_at(b, at));
     /* FROM t AS a ... t.x: the table is there, under another name. */
     for (s = scope; s; s = s->outer)
         for (uint32_t i = 0; i < s->ns.rel_count; i++) {
             const struct scope_rel *r = s->ns.rels[i];
-            if (r->table && r->alias && strcmp(r->table->name, rel) == 0 && strcmp(r->alias, rel) != 0) {
-                status = err_set(b->err, KDK_UNDEFINED_TABLE, "invalid reference to FROM-clause entry for table \"%s\"", rel);
-                err_hint(b->err, "Perhaps you meant to reference the table alias \"%s\".", r->alias);
+            if (r->table && r->alias && strcmp(r->table->name, rel) == 0 &&
+                strcmp(r->alias, rel) != 0) {
+                status =
+                    err_set(b->err, KDK_UNDEFINED_TABLE,
+                            "invalid reference to FROM-clause entry for table \"%s\"", rel);
+                err_hint(b->err, "Perhaps you meant to reference the table alias \"%s\".",
+                         r->alias);
                 err_at(b->err, bind_at(b, at));
                 goto out;
             }
@@ -249,17 +269,20 @@ out:
     return status;
 }
 
-static kdk_status no_columns(struct binder *b, struct scope *scope, const char *name, uint32_t at)
+static kdk_status no_columns(struct binder *b, struct scope *scope, const char *name,
+                             uint32_t at)
 {
     kdk_status status = KDK_OK;
     if (scope->clause == CLAUSE_DEFAULT)
-        FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED, "cannot use column reference in DEFAULT expression");
+        FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED,
+                "cannot use column reference in DEFAULT expression");
     FAIL_AT(bind_at(b, at), KDK_UNDEFINED_COLUMN, "column \"%s\" does not exist", name);
 out:
     return status;
 }
 
-kdk_status scope_column(struct binder *b, struct scope *scope, const struct ast_name *name, uint32_t at, struct expr **out)
+kdk_status scope_column(struct binder *b, struct scope *scope, const struct ast_name *name,
+                        uint32_t at, struct expr **out)
 {
     kdk_status status = KDK_OK;
     const char *column = ast_last(name)->text;
@@ -271,21 +294,27 @@ kdk_status scope_column(struct binder *b, struct scope *scope, const struct ast_
             uint32_t count;
             const struct scope_col *col = ns_find(&s->ns, column, &count);
             if (count > 1)
-                FAIL_AT(bind_at(b, at), KDK_AMBIGUOUS_COLUMN, "column reference \"%s\" is ambiguous", column);
+                FAIL_AT(bind_at(b, at), KDK_AMBIGUOUS_COLUMN,
+                        "column reference \"%s\" is ambiguous", column);
             if (col)
                 return scope_mention(b, s, col, at, out);
         }
-        for (struct scope *s = scope; s; s = s->outer) /* SELECT t FROM t: a row as a value. */
+        /* SELECT t FROM t: a row as a value. */
+        for (struct scope *s = scope; s; s = s->outer)
             for (uint32_t i = 0; i < s->ns.rel_count; i++)
                 if (rel_named(s->ns.rels[i], NULL, column))
-                    FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED, "the row of table \"%s\" as a value is not supported", column);
-        status = err_set(b->err, KDK_UNDEFINED_COLUMN, "column \"%s\" does not exist", column);
+                    FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED,
+                            "the row of table \"%s\" as a value is not supported", column);
+        status =
+            err_set(b->err, KDK_UNDEFINED_COLUMN, "column \"%s\" does not exist", column);
         hint_column(b, scope, NULL, column);
         err_at(b->err, bind_at(b, at));
         goto out;
     }
     if (name->count > 3)
-        FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED, "cross-database references are not implemented: %s", bind_name_text(b, name));
+        FAIL_AT(bind_at(b, at), KDK_UNSUPPORTED,
+                "cross-database references are not implemented: %s",
+                bind_name_text(b, name));
 
     struct scope *where;
     struct scope_rel *rel;
@@ -294,11 +323,13 @@ kdk_status scope_column(struct binder *b, struct scope *scope, const struct ast_
     for (uint32_t i = 0; i < rel->count; i++)
         if (strcmp(rel->cols[i].name, column) == 0) {
             if (found)
-                FAIL_AT(bind_at(b, at), KDK_AMBIGUOUS_COLUMN, "column reference \"%s\" is ambiguous", column);
+                FAIL_AT(bind_at(b, at), KDK_AMBIGUOUS_COLUMN,
+                        "column reference \"%s\" is ambiguous", column);
             found = &rel->cols[i];
         }
     if (!found) {
-        status = err_set(b->err, KDK_UNDEFINED_COLUMN, "column %s.%s does not exist", rel->alias, column);
+        status = err_set(b->err, KDK_UNDEFINED_COLUMN, "column %s.%s does not exist",
+                         rel->alias, column);
         hint_column(b, scope, rel->alias, column);
         err_at(b->err, bind_at(b, at));
         goto out;
@@ -334,18 +365,22 @@ static const char *const default_path[] = {"public"};
 
 static void search_path(const struct binder *b, const char *const **path, uint32_t *count)
 {
-    bool given = b->env->search_path != NULL && !b->stored; /* Stored text has its names qualified, or means the default. */
+    /* Stored text has its names qualified, or means the default. */
+    bool given = b->env->search_path != NULL && !b->stored;
     *path = given ? b->env->search_path : default_path;
     *count = given ? b->env->search_path_count : COUNT_OF(default_path);
 }
 
-kdk_status bind_table_maybe(struct binder *b, const struct ast_name *name, const struct ctable **out)
+kdk_status bind_table_maybe(struct binder *b, const struct ast_name *name,
+                            const struct ctable **out)
 {
     kdk_status status = KDK_OK;
     const char *text = ast_last(name)->text;
     *out = NULL;
     if (name->count > 2)
-        FAIL_AT(bind_at(b, name->at), KDK_UNSUPPORTED, "cross-database references are not implemented: \"%s\"", bind_name_text(b, name));
+        FAIL_AT(bind_at(b, name->at), KDK_UNSUPPORTED,
+                "cross-database references are not implemented: \"%s\"",
+                bind_name_text(b, name));
     if (name->count == 2) {
         *out = catver_table(b->env->catver, name->parts[0].text, text);
         return KDK_OK;
@@ -364,17 +399,20 @@ out:
     return status;
 }
 
-kdk_status bind_table_name(struct binder *b, const struct ast_name *name, const struct ctable **out)
+kdk_status bind_table_name(struct binder *b, const struct ast_name *name,
+                           const struct ctable **out)
 {
     kdk_status status = KDK_OK;
     TRY(bind_table_maybe(b, name, out));
     if (!*out)
-        FAIL_AT(bind_at(b, name->at), KDK_UNDEFINED_TABLE, "relation \"%s\" does not exist", bind_name_text(b, name));
+        FAIL_AT(bind_at(b, name->at), KDK_UNDEFINED_TABLE, "relation \"%s\" does not exist",
+                bind_name_text(b, name));
 out:
     return status;
 }
 
-kdk_status bind_new_name(struct binder *b, const struct ast_name *name, const char **schema, const char **object)
+kdk_status bind_new_name(struct binder *b, const struct ast_name *name, const char **schema,
+                         const char **object)
 {
     kdk_status status = KDK_OK;
     const char *const *path;
@@ -383,21 +421,26 @@ kdk_status bind_new_name(struct binder *b, const struct ast_name *name, const ch
     *object = ast_last(name)->text;
     *schema = NULL;
     if (name->count > 2)
-        FAIL_AT(bind_at(b, name->at), KDK_UNSUPPORTED, "cross-database references are not implemented: \"%s\"", bind_name_text(b, name));
+        FAIL_AT(bind_at(b, name->at), KDK_UNSUPPORTED,
+                "cross-database references are not implemented: \"%s\"",
+                bind_name_text(b, name));
     if (name->count == 2) {
         *schema = name->parts[0].text;
         if (!catver_schema_exists(b->env->catver, *schema))
-            FAIL_AT(bind_at(b, name->at), KDK_UNDEFINED_SCHEMA, "schema \"%s\" does not exist", *schema);
+            FAIL_AT(bind_at(b, name->at), KDK_UNDEFINED_SCHEMA,
+                    "schema \"%s\" does not exist", *schema);
     } else {
         search_path(b, &path, &count);
         for (uint32_t i = 0; i < count && !*schema; i++)
             if (catver_schema_exists(b->env->catver, path[i]))
                 *schema = path[i];
         if (!*schema)
-            FAIL_AT(bind_at(b, name->at), KDK_UNDEFINED_SCHEMA, "no schema has been selected to create in");
+            FAIL_AT(bind_at(b, name->at), KDK_UNDEFINED_SCHEMA,
+                    "no schema has been selected to create in");
     }
     if (strcmp(*schema, "information_schema") == 0 || strncmp(*schema, "pg_", 3) == 0)
-        FAIL_AT(bind_at(b, name->at), KDK_PRIVILEGE, "permission denied for schema %s", *schema);
+        FAIL_AT(bind_at(b, name->at), KDK_PRIVILEGE, "permission denied for schema %s",
+                *schema);
     TRY_NEW(*schema = arena_strdup(b->arena, *schema));
 out:
     return status;

@@ -1,17 +1,20 @@
-/* bind_test.c - the binder over a small catalog: what each statement becomes, or how it is refused. */
+/* bind_test.c - the binder over a small catalog: what each statement becomes, or how it is
+ * refused. */
 #include "sql/bind_test.h"
 
 #include <stdio.h>
 
 #include "check.h"
 
-static const char setup[] = "create table t (a integer primary key, b text not null default 'x', c numeric(10,2) check (c > 0), d date, e bigint unique, check (a < e));"
-                            "create table u (a integer, x double precision, v varchar(5), unique (a, x));"
-                            "create view v as select t.*, u.x from t, u where t.a = u.a;"
-                            "create index t_d on t (d);"
-                            "create schema s;"
-                            "create table s.t (q text);"
-                            "create view s.w as select count(*) as n from v";
+static const char setup[] =
+    "create table t (a integer primary key, b text not null default 'x', c numeric(10,2) "
+    "check (c > 0), d date, e bigint unique, check (a < e));"
+    "create table u (a integer, x double precision, v varchar(5), unique (a, x));"
+    "create view v as select t.*, u.x from t, u where t.a = u.a;"
+    "create index t_d on t (d);"
+    "create schema s;"
+    "create table s.t (q text);"
+    "create view s.w as select count(*) as n from v";
 
 static const struct catver *catalog(const char *text)
 {
@@ -19,7 +22,8 @@ static const struct catver *catalog(const char *text)
     struct catver_builder *b = NULL;
     struct err err = {0};
     uint32_t next_id = 100;
-    bool ok = CHECK_EQ(catver_builder_new(NULL, &b, &err), KDK_OK) && CHECK_EQ(catver_build(b, 1, &version, &err), KDK_OK) &&
+    bool ok = CHECK_EQ(catver_builder_new(NULL, &b, &err), KDK_OK) &&
+              CHECK_EQ(catver_build(b, 1, &version, &err), KDK_OK) &&
               CHECK_EQ(test_run(&version, text, strlen(text), &next_id, &err), KDK_OK);
     if (!ok)
         printf("    %s\n", err.message);
@@ -50,15 +54,23 @@ TEST(bind, statements)
 TEST(bind, runs_out_of_memory_cleanly)
 {
     static const char *const statements[] = {
-        "with r as (select a, count(*) as n from t group by a), q as materialized (select * from r) "
-        "select distinct r.a, (select max(x) from u where u.a = r.a) as m from r join q using (a) left join v on v.a = r.a "
-        "where r.a in (select a from u) and r.n between 1 and 5 or exists (select 1 from u where x > r.n) order by m desc, 1 limit 3",
+        "with r as (select a, count(*) as n from t group by a), q as materialized (select "
+        "* from r) "
+        "select distinct r.a, (select max(x) from u where u.a = r.a) as m from r join q "
+        "using (a) left join v on v.a = r.a "
+        "where r.a in (select a from u) and r.n between 1 and 5 or exists (select 1 from u "
+        "where x > r.n) order by m desc, 1 limit 3",
         "select 1, '2' union select 2.5, null intersect values (3, 'x') order by 1",
-        "insert into t values ($1, default, 2, '2020-01-01', 7), (2, 'b', $2, null, 8) returning *",
-        "update t set (b, c) = (select v, x from u where u.a = t.a), e = e + 1 from u where t.a = u.a returning u.*, t.b",
-        "create table z (a int primary key, b text default upper('x'), c numeric check (c > a), unique (a, b), d int not null unique)",
-        "create view z as select *, 1 as one from (select a.b as bb, u.* from t a join u using (a)) q",
-        "alter table t add column z int default 5 not null check (z > 1) unique, add check (z < a), drop constraint t_check",
+        "insert into t values ($1, default, 2, '2020-01-01', 7), (2, 'b', $2, null, 8) "
+        "returning *",
+        "update t set (b, c) = (select v, x from u where u.a = t.a), e = e + 1 from u "
+        "where t.a = u.a returning u.*, t.b",
+        "create table z (a int primary key, b text default upper('x'), c numeric check (c "
+        "> a), unique (a, b), d int not null unique)",
+        "create view z as select *, 1 as one from (select a.b as bb, u.* from t a join u "
+        "using (a)) q",
+        "alter table t add column z int default 5 not null check (z > 1) unique, add check "
+        "(z < a), drop constraint t_check",
         "drop table t cascade",
         "drop schema s cascade",
         "copy t (c, a) from 'x.csv' (format csv, force_null (c), header) where a > 5",
@@ -72,7 +84,9 @@ TEST(bind, runs_out_of_memory_cleanly)
         struct err parse_err = {0};
         struct arena parsed = {0};
         struct ast_list list = {0};
-        if (!CHECK_EQ(sql_parse(statements[i], strlen(statements[i]), &parsed, &list, &parse_err), KDK_OK))
+        if (!CHECK_EQ(
+                sql_parse(statements[i], strlen(statements[i]), &parsed, &list, &parse_err),
+                KDK_OK))
             continue;
         kdk_status status = KDK_NOMEM;
         uint64_t skip = 0;
@@ -107,7 +121,8 @@ TEST(bind, nested_views_are_limited)
     int depth = 0;
     while (status == KDK_OK && depth < 200) {
         char text[100];
-        int n = snprintf(text, sizeof text, "create view v%d as select a from v%d", depth + 1, depth);
+        int n = snprintf(text, sizeof text, "create view v%d as select a from v%d",
+                         depth + 1, depth);
         status = test_run(&version, text, (size_t)n, &next_id, &err);
         depth++;
     }
@@ -125,7 +140,9 @@ TEST(bind, repetition_is_limited)
     kdk_status status = KDK_OK;
     for (int depth = 0; status == KDK_OK && depth < 40; depth++) {
         char text[100];
-        int n = snprintf(text, sizeof text, "create view v%d as select x.a from v%d x, v%d y", depth + 1, depth, depth);
+        int n =
+            snprintf(text, sizeof text, "create view v%d as select x.a from v%d x, v%d y",
+                     depth + 1, depth, depth);
         status = test_run(&version, text, (size_t)n, &next_id, &err);
     }
     CHECK_EQ(status, KDK_TOO_COMPLEX);
@@ -161,8 +178,10 @@ TEST(bind, repetition_is_limited)
 /* A view means what it meant, whatever happens to its tables and to the search path. */
 TEST(bind, views_keep_their_meaning)
 {
-    const struct catver *version = catalog("create schema s; create table t (a int); create view w as select * from t; alter table t add column z text;"
-                                           "create table s.t (b int)");
+    const struct catver *version =
+        catalog("create schema s; create table t (a int); create view w as select * from "
+                "t; alter table t add column z text;"
+                "create table s.t (b int)");
     struct err err = {0};
     struct arena arena = {0};
     struct ast_list list;
@@ -170,7 +189,8 @@ TEST(bind, views_keep_their_meaning)
     const char *const path[] = {"s", "public"};
     struct bind_env env = {.catver = version, .search_path = path, .search_path_count = 2};
     const char text[] = "select * from w, t";
-    if (CHECK_EQ(sql_parse(text, sizeof text - 1, &arena, &list, &err), KDK_OK) && CHECK_EQ(sql_bind(list.items[0], &env, &arena, &bound, &err), KDK_OK)) {
+    if (CHECK_EQ(sql_parse(text, sizeof text - 1, &arena, &list, &err), KDK_OK) &&
+        CHECK_EQ(sql_bind(list.items[0], &env, &arena, &bound, &err), KDK_OK)) {
         CHECK_EQ(bound->column_count, 2);
         CHECK_STR(bound->columns[0].name, "a");
         CHECK_STR(bound->columns[1].name, "b");
@@ -179,12 +199,16 @@ TEST(bind, views_keep_their_meaning)
     catver_unref(version);
 }
 
-static kdk_status file_hook(void *context, const char *path, const struct ast_options *options, struct arena *arena, struct bind_file *out, struct err *err)
+static kdk_status file_hook(void *context, const char *path,
+                            const struct ast_options *options, struct arena *arena,
+                            struct bind_file *out, struct err *err)
 {
     (void)options;
     (void)context;
     if (strcmp(path, "data/flights.csv") != 0)
-        return err_set(err, KDK_UNDEFINED_FILE, "could not open file \"%s\" for reading: No such file or directory", path);
+        return err_set(err, KDK_UNDEFINED_FILE,
+                       "could not open file \"%s\" for reading: No such file or directory",
+                       path);
     out->column_count = 2;
     out->columns = ARENA_ARRAY(arena, struct ccolumn, 2);
     if (!out->columns)
@@ -206,12 +230,14 @@ TEST(bind, hooks)
 {
     const struct catver *version = catalog("create table t (a int)");
     int notices = 0;
-    struct bind_env env = {.catver = version, .file = file_hook, .notice = count_notice, .context = &notices};
+    struct bind_env env = {
+        .catver = version, .file = file_hook, .notice = count_notice, .context = &notices};
     static const struct {
         const char *sql;
         kdk_status want;
     } files[] = {
-        {"select flights.delay + 1, origin from 'data/flights.csv' where delay > 5", KDK_OK},
+        {"select flights.delay + 1, origin from 'data/flights.csv' where delay > 5",
+         KDK_OK},
         {"select f.delay from 'data/flights.csv' f", KDK_OK},
         {"select * from 'nosuch.csv'", KDK_UNDEFINED_FILE},
         {"select nosuch from 'data/flights.csv'", KDK_UNDEFINED_COLUMN},
@@ -222,7 +248,8 @@ TEST(bind, hooks)
         struct arena arena = {0};
         struct ast_list list;
         struct bound_stmt *bound = NULL;
-        if (CHECK_EQ(sql_parse(files[i].sql, strlen(files[i].sql), &arena, &list, &err), KDK_OK))
+        if (CHECK_EQ(sql_parse(files[i].sql, strlen(files[i].sql), &arena, &list, &err),
+                     KDK_OK))
             CHECK_EQ(sql_bind(list.items[0], &env, &arena, &bound, &err), files[i].want);
         arena_deinit(&arena);
     }
@@ -261,7 +288,8 @@ TEST(bind, stored_expressions_and_values)
         struct buf got = {0};
         struct expr *e = NULL;
         struct bind_row row = {list[i].row ? t : NULL, list[i].row ? ids : NULL};
-        kdk_status status = sql_bind_table_expr(list[i].text, &env, list[i].kind, &row, t->columns[2].type, "c", &arena, &e, &err);
+        kdk_status status = sql_bind_table_expr(list[i].text, &env, list[i].kind, &row,
+                                                t->columns[2].type, "c", &arena, &e, &err);
         CHECK_EQ(status, list[i].status);
         CHECK_EQ(err.position, 0);
         if (status == KDK_OK && list[i].want && CHECK_EQ(expr_print(e, &got, &err), KDK_OK))
@@ -274,10 +302,12 @@ TEST(bind, stored_expressions_and_values)
     struct arena arena = {0};
     struct ast_expr *ast;
     struct expr *e = NULL;
-    if (CHECK_EQ(sql_parse_expr("'2020-02-03'", 12, &arena, &ast, &err), KDK_OK) && CHECK_EQ(sql_bind_value(ast, &env, LTYPE(DATE), &arena, &e, &err), KDK_OK))
+    if (CHECK_EQ(sql_parse_expr("'2020-02-03'", 12, &arena, &ast, &err), KDK_OK) &&
+        CHECK_EQ(sql_bind_value(ast, &env, LTYPE(DATE), &arena, &e, &err), KDK_OK))
         CHECK(e->kind == EX_CONST && e->type.id == LT_DATE);
     if (CHECK_EQ(sql_parse_expr("true", 4, &arena, &ast, &err), KDK_OK))
-        CHECK_EQ(sql_bind_value(ast, &env, LTYPE(DATE), &arena, &e, &err), KDK_TYPE_MISMATCH);
+        CHECK_EQ(sql_bind_value(ast, &env, LTYPE(DATE), &arena, &e, &err),
+                 KDK_TYPE_MISMATCH);
     arena_deinit(&arena);
     catver_unref(version);
 }
@@ -295,7 +325,8 @@ TEST(bind, sqllogictest)
     for (size_t i = 0; i < COUNT_OF(scripts); i++) {
         const struct catver *version = catalog("");
         uint32_t next_id = 0;
-        for (size_t k = 0; k < COUNT_OF(scripts[i].statements) && scripts[i].statements[k]; k++) {
+        for (size_t k = 0; k < COUNT_OF(scripts[i].statements) && scripts[i].statements[k];
+             k++) {
             const char *sql = scripts[i].statements[k];
             struct err err = {0};
             if (!CHECK_EQ(test_run(&version, sql, strlen(sql), &next_id, &err), KDK_OK))
@@ -332,7 +363,8 @@ TEST(bind, tpch)
         CHECK_EQ(list.count, 22);
         for (uint32_t i = 0; i < list.count; i++) {
             struct bound_stmt *bound = NULL;
-            if (!CHECK_EQ(sql_bind(list.items[i], &env, &arena, &bound, &err), KDK_OK) || !CHECK_EQ(bound_check(bound, &arena, &err), KDK_OK))
+            if (!CHECK_EQ(sql_bind(list.items[i], &env, &arena, &bound, &err), KDK_OK) ||
+                !CHECK_EQ(bound_check(bound, &arena, &err), KDK_OK))
                 printf("    Q%u: %s\n", i + 1, err.message);
         }
         arena_deinit(&arena);

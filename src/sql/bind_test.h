@@ -8,7 +8,9 @@
 #include "sql/parse.h"
 
 /* Carries out what was bound, as far as the catalog goes. Ids count up from `*next_id`. */
-static inline kdk_status test_apply(const struct catver **version, const struct bound_ddl *ddl, uint32_t *next_id, struct err *err)
+static inline kdk_status test_apply(const struct catver **version,
+                                    const struct bound_ddl *ddl, uint32_t *next_id,
+                                    struct err *err)
 {
     kdk_status status = KDK_OK;
     struct catver_builder *b = NULL;
@@ -19,7 +21,10 @@ static inline kdk_status test_apply(const struct catver **version, const struct 
     if (ddl->kind == DDL_CREATE_SCHEMA) {
         TRY(catver_put_schema(b, ddl->schema, err));
     } else if (ddl->kind == DDL_CREATE_TABLE || ddl->kind == DDL_CREATE_VIEW) {
-        struct ctable t = {.id = ddl->replaces ? ddl->replaces->id : ++*next_id, .schema = ddl->schema, .name = ddl->name, .view_sql = ddl->view_sql};
+        struct ctable t = {.id = ddl->replaces ? ddl->replaces->id : ++*next_id,
+                           .schema = ddl->schema,
+                           .name = ddl->name,
+                           .view_sql = ddl->view_sql};
         t.kind = ddl->kind == DDL_CREATE_VIEW ? COBJ_VIEW : COBJ_TABLE;
         t.column_count = ddl->column_count;
         TRY_MEM(t.columns = ARENA_ARRAY(&arena, struct ccolumn, ddl->column_count + 1));
@@ -73,7 +78,8 @@ out:
 }
 
 /* Binds each statement of `text`, applying DDL. Stops at the first error. */
-static inline kdk_status test_run(const struct catver **version, const char *text, size_t bytes, uint32_t *next_id, struct err *err)
+static inline kdk_status test_run(const struct catver **version, const char *text,
+                                  size_t bytes, uint32_t *next_id, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arena arena = {0};
@@ -94,8 +100,10 @@ out:
     return status;
 }
 
-/* What binding `sql` gives, as text: the tree, or `ERROR sqlstate message @position` with detail and hint. */
-static inline void test_render(const struct catver *version, const char *sql, struct buf *out)
+/* What binding `sql` gives, as text: the tree, or `ERROR sqlstate message @position` with
+ * detail and hint. */
+static inline void test_render(const struct catver *version, const char *sql,
+                               struct buf *out)
 {
     struct arena arena = {0};
     struct ast_list list;
@@ -111,7 +119,8 @@ static inline void test_render(const struct catver *version, const char *sql, st
             status = bound_print(bound, out, &err);
     }
     if (status != KDK_OK) {
-        (void)buf_printf(out, "ERROR %s %s @%d\n", status_sqlstate(status), err.message, err.position);
+        (void)buf_printf(out, "ERROR %s %s @%d\n", status_sqlstate(status), err.message,
+                         err.position);
         if (err.detail[0])
             (void)buf_printf(out, "DETAIL %s\n", err.detail);
         if (err.hint[0])

@@ -1,7 +1,8 @@
 /* bind_walk.c - trees: making nodes, copying, comparing, walking. */
 #include "sql/bind_int.h"
 
-struct rel *rel_new(struct binder *b, enum rel_kind kind, struct rel *in0, struct rel *in1, uint32_t at)
+struct rel *rel_new(struct binder *b, enum rel_kind kind, struct rel *in0, struct rel *in1,
+                    uint32_t at)
 {
     struct rel *r = NEW(struct rel);
     if (!r)
@@ -32,7 +33,8 @@ static void list_conjuncts(struct expr *e, struct expr **list, uint32_t *n)
         list_conjuncts(e->args[i], list, n);
 }
 
-kdk_status cond_split(struct binder *b, struct expr *cond, uint32_t *count, struct expr ***out)
+kdk_status cond_split(struct binder *b, struct expr *cond, uint32_t *count,
+                      struct expr ***out)
 {
     kdk_status status = KDK_OK;
     uint32_t n = 0;
@@ -59,7 +61,8 @@ bool expr_equal(const struct expr *a, const struct expr *b)
 {
     if (a == b)
         return true;
-    if (a->kind != b->kind || !ltype_equal(a->type, b->type) || a->arg_count != b->arg_count)
+    if (a->kind != b->kind || !ltype_equal(a->type, b->type) ||
+        a->arg_count != b->arg_count)
         return false;
     switch (a->kind) {
     case EX_CONST:
@@ -270,7 +273,8 @@ void expr_flags(struct expr *e)
     }
 }
 
-struct expr *expr_new(struct binder *b, enum expr_kind kind, struct ltype type, uint32_t at, uint32_t arg_count)
+struct expr *expr_new(struct binder *b, enum expr_kind kind, struct ltype type, uint32_t at,
+                      uint32_t arg_count)
 {
     struct expr *e = NEW(struct expr);
     if (!e)
@@ -294,7 +298,8 @@ struct expr *expr_column(struct binder *b, colid id, struct ltype type, uint32_t
     return e;
 }
 
-struct expr *expr_const(struct binder *b, struct ltype type, struct datum value, uint32_t at)
+struct expr *expr_const(struct binder *b, struct ltype type, struct datum value,
+                        uint32_t at)
 {
     struct expr *e = expr_new(b, EX_CONST, type, at, 0);
     if (e)
@@ -318,7 +323,8 @@ struct expr *expr_not(struct binder *b, struct expr *arg)
     return e;
 }
 
-struct expr *expr_and(struct binder *b, enum expr_kind kind, struct expr **args, uint32_t count, uint32_t at)
+struct expr *expr_and(struct binder *b, enum expr_kind kind, struct expr **args,
+                      uint32_t count, uint32_t at)
 {
     if (count == 1)
         return args[0];

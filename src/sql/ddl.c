@@ -20,8 +20,9 @@ static bool take_if_not_exists(struct parser *p)
 
 static kdk_status parse_with_options(struct parser *p, struct ast_options *out)
 {
-    return at_word(p, KW_WITH) && then_kind(p, '(') ? (parse_next(p), parse_options(p, true, out))
-                                                    : KDK_OK;
+    return at_word(p, KW_WITH) && then_kind(p, '(')
+               ? (parse_next(p), parse_options(p, true, out))
+               : KDK_OK;
 }
 
 static kdk_status parse_reference_action(struct parser *p, const char **out)
@@ -51,7 +52,9 @@ static kdk_status parse_references(struct parser *p, struct ast_constraint *c)
     if (at_kind(p, '('))
         TRY(parse_name_list(p, &c->parent_columns));
     if (take_word(p, KW_MATCH)) {
-        c->match = at_word(p, KW_FULL) ? "full" : at_word(p, KW_PARTIAL) ? "partial" : "simple";
+        c->match = at_word(p, KW_FULL)      ? "full"
+                   : at_word(p, KW_PARTIAL) ? "partial"
+                                            : "simple";
         if (!take_word(p, KW_FULL) && !take_word(p, KW_PARTIAL))
             TRY(need_word(p, KW_SIMPLE));
     }
@@ -205,7 +208,8 @@ static bool at_table_constraint(struct parser *p)
     case KW_CHECK:
     case KW_FOREIGN:
         return true;
-    case KW_EXCLUDE: /* An unreserved word: EXCLUDE (..) or EXCLUDE USING .., else a column. */
+    case KW_EXCLUDE:
+        /* An unreserved word: EXCLUDE (..) or EXCLUDE USING .., else a column. */
         return then_kind(p, '(') || then_word(p, KW_USING);
     default:
         return false;
@@ -303,7 +307,8 @@ out:
     return status;
 }
 
-/* Whether `(` begins the name list of CREATE TABLE t (a, b) AS: a name and then `,` or `)`. */
+/* Whether `(` begins the name list of CREATE TABLE t (a, b) AS: a name and then `,` or
+ * `)`. */
 static bool at_name_list(struct parser *p)
 {
     const struct token *name = parse_peek(p, 1), *then = parse_peek(p, 2);
@@ -477,8 +482,8 @@ out:
     return status;
 }
 
-/* `CREATE TRIGGER is not supported`: the verb and the words of the object's kind. A word that is no keyword names
- * no kind, and is an error of syntax. */
+/* `CREATE TRIGGER is not supported`: the verb and the words of the object's kind. A word
+ * that is no keyword names no kind, and is an error of syntax. */
 static kdk_status unsupported_object(struct parser *p, uint32_t at, const char *verb)
 {
     char feature[64] = "";
@@ -489,16 +494,56 @@ static kdk_status unsupported_object(struct parser *p, uint32_t at, const char *
     if (now(p)->word == KW_0)
         return parse_syntax(p);
     switch ((unsigned)now(p)->word) {
-    case KW_ACCESS: case KW_AGGREGATE: case KW_ASSERTION: case KW_CAST: case KW_COLLATION:
-    case KW_CONSTRAINT: case KW_CONVERSION: case KW_DATABASE: case KW_DEFAULT: case KW_DOMAIN:
-    case KW_EVENT: case KW_EXTENSION: case KW_FOREIGN: case KW_FUNCTION: case KW_GLOBAL:
-    case KW_GROUP: case KW_INDEX: case KW_LANGUAGE: case KW_LARGE: case KW_LOCAL:
-    case KW_MATERIALIZED: case KW_OPERATOR: case KW_OWNED: case KW_POLICY: case KW_PROCEDURAL:
-    case KW_PROCEDURE: case KW_PUBLICATION: case KW_ROLE: case KW_ROUTINE: case KW_RULE:
-    case KW_SEQUENCE: case KW_SERVER: case KW_STATISTICS: case KW_SUBSCRIPTION: case KW_SYSTEM:
-    case KW_TABLESPACE: case KW_TEXT: case KW_TRANSFORM: case KW_TRIGGER: case KW_TRUSTED:
-    case KW_TYPE: case KW_USER: case KW_TABLE: case KW_VIEW: case KW_SCHEMA: case KW_TEMP:
-    case KW_TEMPORARY: case KW_UNLOGGED: case KW_RECURSIVE: case KW_UNIQUE:
+    case KW_ACCESS:
+    case KW_AGGREGATE:
+    case KW_ASSERTION:
+    case KW_CAST:
+    case KW_COLLATION:
+    case KW_CONSTRAINT:
+    case KW_CONVERSION:
+    case KW_DATABASE:
+    case KW_DEFAULT:
+    case KW_DOMAIN:
+    case KW_EVENT:
+    case KW_EXTENSION:
+    case KW_FOREIGN:
+    case KW_FUNCTION:
+    case KW_GLOBAL:
+    case KW_GROUP:
+    case KW_INDEX:
+    case KW_LANGUAGE:
+    case KW_LARGE:
+    case KW_LOCAL:
+    case KW_MATERIALIZED:
+    case KW_OPERATOR:
+    case KW_OWNED:
+    case KW_POLICY:
+    case KW_PROCEDURAL:
+    case KW_PROCEDURE:
+    case KW_PUBLICATION:
+    case KW_ROLE:
+    case KW_ROUTINE:
+    case KW_RULE:
+    case KW_SEQUENCE:
+    case KW_SERVER:
+    case KW_STATISTICS:
+    case KW_SUBSCRIPTION:
+    case KW_SYSTEM:
+    case KW_TABLESPACE:
+    case KW_TEXT:
+    case KW_TRANSFORM:
+    case KW_TRIGGER:
+    case KW_TRUSTED:
+    case KW_TYPE:
+    case KW_USER:
+    case KW_TABLE:
+    case KW_VIEW:
+    case KW_SCHEMA:
+    case KW_TEMP:
+    case KW_TEMPORARY:
+    case KW_UNLOGGED:
+    case KW_RECURSIVE:
+    case KW_UNIQUE:
         break;
     default:
         return parse_syntax(p);
@@ -538,7 +583,8 @@ kdk_status parse_create(struct parser *p, struct ast_stmt *stmt)
     if (!flags.recursive && !flags.temp && !flags.unlogged && !flags.replace &&
         take_word(p, KW_INDEX))
         return parse_create_index(p, &flags, stmt);
-    if (plain && !flags.temp && !flags.unlogged && !flags.replace && take_word(p, KW_SCHEMA))
+    if (plain && !flags.temp && !flags.unlogged && !flags.replace &&
+        take_word(p, KW_SCHEMA))
         return parse_create_schema(p, stmt);
     if (at_word(p, KW_TABLE) || at_word(p, KW_VIEW) || at_word(p, KW_INDEX) ||
         at_word(p, KW_SCHEMA))

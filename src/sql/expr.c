@@ -1,12 +1,14 @@
 /* expr.c - operators: precedence climbing with PostgreSQL's table.
  *
- * parse_level() reads one operand and then, in a loop, every operator that holds at least as tightly as asked;
- * the right operand is read by the same function, one level tighter (or as tight, if the operator groups to
- * the right). A left-deep chain is thus a loop, not a recursion.
+ * parse_level() reads one operand and then, in a loop, every operator that holds at least
+ * as tightly as asked; the right operand is read by the same function, one level tighter
+ * (or as tight, if the operator groups to the right). A left-deep chain is thus a loop, not
+ * a recursion.
  *
- * Not associative means: no second operator of the level may follow when the first one's rule ended in an
- * operand (`a = b = c`). One that ends in a word or a parenthesis may be followed: `a IS NULL IS NULL`
- * and `a IN (1) = b` are right, as in PostgreSQL, whose grammar says the same by shift and reduce.
+ * Not associative means: no second operator of the level may follow when the first one's
+ * rule ended in an operand (`a = b = c`). One that ends in a word or a parenthesis may be
+ * followed: `a IS NULL IS NULL` and `a IN (1) = b` are right, as in PostgreSQL, whose
+ * grammar says the same by shift and reduce.
  *
  * The sources are PostgreSQL's manual, 4.1.6, and trials on PostgreSQL 15.
  */
@@ -62,21 +64,23 @@ out:
     return status;
 }
 
-struct operator {
+struct operator
+{
     enum ast_op op;
     const struct ast_name *symbol;
     uint32_t at;
 };
 
 /* The current token, which is a TOK_OP. */
-static kdk_status parse_symbol(struct parser *p, struct operator *out)
+static kdk_status parse_symbol(struct parser *p, struct operator* out)
 {
     kdk_status status = KDK_OK;
     struct token token = *now(p);
 
     *out = (struct operator){.op = (enum ast_op)token.op, .at = token.at};
     if (out->op == OP_OTHER)
-        TRY(symbol_new(p, p->lexer.text + token.at, token.end - token.at, token.at, &out->symbol));
+        TRY(symbol_new(p, p->lexer.text + token.at, token.end - token.at, token.at,
+                       &out->symbol));
     parse_next(p);
 out:
     return status;
@@ -87,8 +91,9 @@ static bool at_operator_word(struct parser *p)
     return at_word(p, KW_OPERATOR) && then_kind(p, '(');
 }
 
-/* OPERATOR ( [schema .] op ): in pg_catalog or without a schema it is the operator itself. */
-static kdk_status parse_operator_word(struct parser *p, struct operator *out)
+/* OPERATOR ( [schema .] op ): in pg_catalog or without a schema it is the operator
+ * itself. */
+static kdk_status parse_operator_word(struct parser *p, struct operator* out)
 {
     kdk_status status = KDK_OK;
     struct ast_name *name, schema = {0};
@@ -150,8 +155,8 @@ static bool at_any_all(struct parser *p)
 }
 
 /* left op ANY ( query | array ) */
-static kdk_status parse_quantified(struct parser *p, struct ast_expr *left, struct operator op,
-                                   struct ast_expr **out)
+static kdk_status parse_quantified(struct parser *p, struct ast_expr *left,
+                                   struct operator op, struct ast_expr **out)
 {
     kdk_status status = KDK_OK;
     struct ast_expr *e;
@@ -177,7 +182,8 @@ out:
 
 /* `op right`, op being read. *open tells whether it ended in an operand. */
 static kdk_status parse_infix(struct parser *p, struct ast_expr *left, struct operator op,
-                              enum level level, bool narrow, bool *open, struct ast_expr **out)
+                              enum level level, bool narrow, bool *open,
+                              struct ast_expr **out)
 {
     kdk_status status = KDK_OK;
     struct ast_expr *right;
@@ -194,9 +200,11 @@ out:
 
 /* ---- operators by word ---- */
 
-/* AND and OR make one node of a whole chain. `fresh`: the node that this loop itself began. */
-static kdk_status parse_logic(struct parser *p, struct ast_expr *left, enum ast_expr_kind kind,
-                              struct ast_expr **fresh, struct ast_expr **out)
+/* AND and OR make one node of a whole chain. `fresh`: the node that this loop itself
+ * began. */
+static kdk_status parse_logic(struct parser *p, struct ast_expr *left,
+                              enum ast_expr_kind kind, struct ast_expr **fresh,
+                              struct ast_expr **out)
 {
     kdk_status status = KDK_OK;
     struct ast_expr *e = left, *right;
@@ -278,8 +286,8 @@ out:
     return status;
 }
 
-static kdk_status parse_in(struct parser *p, struct ast_expr *left, bool negated, uint32_t at,
-                           struct ast_expr **out)
+static kdk_status parse_in(struct parser *p, struct ast_expr *left, bool negated,
+                           uint32_t at, struct ast_expr **out)
 {
     kdk_status status = KDK_OK;
     struct ast_expr *e;
@@ -334,8 +342,8 @@ out:
     return status;
 }
 
-static kdk_status parse_like(struct parser *p, struct ast_expr *left, bool negated, uint32_t at,
-                             bool *open, struct ast_expr **out)
+static kdk_status parse_like(struct parser *p, struct ast_expr *left, bool negated,
+                             uint32_t at, bool *open, struct ast_expr **out)
 {
     kdk_status status = KDK_OK;
     struct ast_expr *e;
@@ -382,7 +390,8 @@ static kdk_status parse_test(struct parser *p, struct ast_expr *left, bool *open
     return parse_like(p, left, negated, at, open, out);
 }
 
-static kdk_status parse_collate(struct parser *p, struct ast_expr *left, struct ast_expr **out)
+static kdk_status parse_collate(struct parser *p, struct ast_expr *left,
+                                struct ast_expr **out)
 {
     kdk_status status = KDK_OK;
     struct ast_expr *e;
@@ -521,11 +530,12 @@ out:
     return status;
 }
 
-kdk_status parse_operators(struct parser *p, struct ast_expr *left, enum level min, bool narrow,
-                           struct ast_expr **out)
+kdk_status parse_operators(struct parser *p, struct ast_expr *left, enum level min,
+                           bool narrow, struct ast_expr **out)
 {
     kdk_status status = KDK_OK;
-    enum level barred = LEVEL_ANY; /* The level of a rule that is not associative and ended open. */
+    /* The level of a rule that is not associative and ended open. */
+    enum level barred = LEVEL_ANY;
     struct ast_expr *fresh = NULL;
 
     for (;;) {
@@ -559,7 +569,8 @@ static kdk_status parse_sign(struct parser *p, bool narrow, struct ast_expr **ou
             arg->number.fits = false;
         } else if (arg->number.fits) {
             arg->number.value = -arg->number.value;
-        } else if (arg->number.negative && strcmp(arg->number.text, "9223372036854775808") == 0) {
+        } else if (arg->number.negative &&
+                   strcmp(arg->number.text, "9223372036854775808") == 0) {
             arg->number.fits = true;
             arg->number.value = INT64_MIN;
         }

@@ -74,10 +74,11 @@ out:
     return status;
 }
 
-static kdk_status parse_joins(struct parser *p, struct ast_from *left, struct ast_from **out);
+static kdk_status parse_joins(struct parser *p, struct ast_from *left,
+                              struct ast_from **out);
 
-/* `( .. )`: a query, or a table reference with joins. As in parse_parens(), what follows an inner
- * parenthesis decides: exactly one of *query and *from is set. */
+/* `( .. )`: a query, or a table reference with joins. As in parse_parens(), what follows an
+ * inner parenthesis decides: exactly one of *query and *from is set. */
 static kdk_status parse_from_parens(struct parser *p, struct ast_query **query,
                                     struct ast_from **from)
 {
@@ -185,7 +186,8 @@ out:
 }
 
 /* (a JOIN b ..) AS j is (SELECT * FROM a JOIN b ..) AS j. */
-static kdk_status query_of_join(struct parser *p, struct ast_from *join, uint32_t at, struct ast_query **out)
+static kdk_status query_of_join(struct parser *p, struct ast_from *join, uint32_t at,
+                                struct ast_query **out)
 {
     kdk_status status = KDK_OK;
     struct ast_query *q;
@@ -290,8 +292,8 @@ out:
     return status;
 }
 
-/* `a JOIN b JOIN c ON x ON y` is `a JOIN (b JOIN c ON x) ON y`, so the right side of a join with a
- * condition is read with its own joins; that of CROSS and NATURAL is one table. */
+/* `a JOIN b JOIN c ON x ON y` is `a JOIN (b JOIN c ON x) ON y`, so the right side of a join
+ * with a condition is read with its own joins; that of CROSS and NATURAL is one table. */
 static kdk_status parse_join(struct parser *p, struct ast_from *left, struct ast_from **out)
 {
     kdk_status status = KDK_OK;
@@ -330,7 +332,8 @@ out:
     return status;
 }
 
-static kdk_status parse_joins(struct parser *p, struct ast_from *left, struct ast_from **out)
+static kdk_status parse_joins(struct parser *p, struct ast_from *left,
+                              struct ast_from **out)
 {
     kdk_status status = KDK_OK;
 

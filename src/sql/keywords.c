@@ -1,12 +1,11 @@
 #include "sql/keywords.h"
 
-const struct keyword_info keyword_info[KW_COUNT] = {
-    {"", 0, KEYWORD_NOT, true},
+const struct keyword_info keyword_info[KW_COUNT] = {{"", 0, KEYWORD_NOT, true},
 #define LABEL_BARE true
 #define LABEL_AS   false
-#define KEYWORD_INFO(NAME, TEXT, CATEGORY, LABEL)                                              \
+#define KEYWORD_INFO(NAME, TEXT, CATEGORY, LABEL)                                          \
     {TEXT, sizeof(TEXT) - 1, KEYWORD_##CATEGORY, LABEL_##LABEL},
-    KEYWORD_LIST(KEYWORD_INFO)
+                                                    KEYWORD_LIST(KEYWORD_INFO)
 #undef KEYWORD_INFO
 };
 
@@ -20,7 +19,8 @@ enum keyword keyword_find(const char *text, size_t bytes)
     if (bytes == 0 || bytes > sizeof folded)
         return KW_0;
     for (size_t i = 0; i < bytes; i++)
-        folded[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] + ('a' - 'A') : text[i]);
+        folded[i] =
+            (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] + ('a' - 'A') : text[i]);
     while (low < high) {
         unsigned middle = low + (high - low) / 2;
         const struct keyword_info *info = &keyword_info[middle];

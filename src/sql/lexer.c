@@ -33,7 +33,8 @@ char lex_error_open(enum lex_error error)
     return lex_error_info[error].open;
 }
 
-kdk_status lexer_error(const struct lexer *lexer, const struct token *token, struct err *err)
+kdk_status lexer_error(const struct lexer *lexer, const struct token *token,
+                       struct err *err)
 {
     const struct lex_error_info *info = &lex_error_info[token->form];
     kdk_status status;
@@ -83,8 +84,8 @@ void lex_blank_comment(struct lexer *lexer, struct token *token)
     lex_fail(lexer, token, LEX_COMMENT);
 }
 
-/* Behind a closing quote: where the next piece of the literal begins (behind its quote), or 0. Pieces are
- * joined if a line end lies between them. */
+/* Behind a closing quote: where the next piece of the literal begins (behind its quote), or
+ * 0. Pieces are joined if a line end lies between them. */
 static size_t next_piece(const char *text, size_t bytes, size_t at)
 {
     bool line_end = false;
@@ -106,9 +107,10 @@ static size_t next_piece(const char *text, size_t bytes, size_t at)
     return 0;
 }
 
-/* From behind the opening quote to behind the closing one; 0 if there is none. `''` does not close, nor
- * does `\'` if backslashes count. */
-static size_t quote_end(const char *text, size_t bytes, size_t at, char quote, bool backslash)
+/* From behind the opening quote to behind the closing one; 0 if there is none. `''` does
+ * not close, nor does `\'` if backslashes count. */
+static size_t quote_end(const char *text, size_t bytes, size_t at, char quote,
+                        bool backslash)
 {
     while (at < bytes) {
         if (text[at] == quote) {
@@ -202,16 +204,18 @@ static bool operator_find(const char *text, size_t bytes, uint8_t *op)
         {"!=", OP_NE},
     };
     for (size_t i = 0; i < COUNT_OF(operators); i++)
-        if (strlen(operators[i].text) == bytes && memcmp(operators[i].text, text, bytes) == 0) {
+        if (strlen(operators[i].text) == bytes &&
+            memcmp(operators[i].text, text, bytes) == 0) {
             *op = operators[i].op;
             return true;
         }
     return false;
 }
 
-/* Behind a run of operator characters: how much of it is one operator. PostgreSQL's rule: it ends before a
- * comment, and a + or - at its end belongs to what follows, unless one of ~ ! @ # % ^ & | is in
- * it. Here an operator that we know wins over one that we do not, so that 'a'||-1 works too. */
+/* Behind a run of operator characters: how much of it is one operator. PostgreSQL's rule:
+ * it ends before a comment, and a + or - at its end belongs to what follows, unless one of
+ * ~ ! @ # % ^ & | is in it. Here an operator that we know wins over one that we do not, so
+ * that 'a'||-1 works too. */
 void lex_operator(struct lexer *lexer, struct token *token)
 {
     const char *text = lexer->text + token->at;
@@ -226,7 +230,8 @@ void lex_operator(struct lexer *lexer, struct token *token)
         return;
     }
     for (size_t i = 0; i + 1 < bytes; i++)
-        if ((text[i] == '-' && text[i + 1] == '-') || (text[i] == '/' && text[i + 1] == '*')) {
+        if ((text[i] == '-' && text[i + 1] == '-') ||
+            (text[i] == '/' && text[i + 1] == '*')) {
             bytes = i;
             break;
         }
@@ -251,7 +256,8 @@ void lex_operator(struct lexer *lexer, struct token *token)
 
 /* ---- what a token means ---- */
 
-static kdk_status fail_at(struct err *err, kdk_status status, size_t at, const char *message)
+static kdk_status fail_at(struct err *err, kdk_status status, size_t at,
+                          const char *message)
 {
     err_set(err, status, "%s", message);
     err_at(err, (uint32_t)at);
@@ -310,8 +316,9 @@ static kdk_status decode_hex(struct decoder *d, size_t *at, size_t end, unsigned
         int digit = *at < end ? hex_digit(d->lexer->text[*at]) : -1;
         if (digit < 0) {
             fail_at(d->err, KDK_BAD_ESCAPE, start, "invalid Unicode escape");
-            err_hint(d->err, "Unicode escapes must be \\uXXXX or \\UXXXXXXXX in E'' and \\XXXX or "
-                             "\\+XXXXXX in U&''.");
+            err_hint(d->err,
+                     "Unicode escapes must be \\uXXXX or \\UXXXXXXXX in E'' and \\XXXX or "
+                     "\\+XXXXXX in U&''.");
             return KDK_BAD_ESCAPE;
         }
         code = code << 4 | (uint32_t)digit;
@@ -429,13 +436,15 @@ static kdk_status decode_check(const struct decoder *d, const struct token *toke
 }
 
 kdk_status lexer_string(const struct lexer *lexer, const struct token *token, char escape,
-                        struct arena *arena, const char **text, uint32_t *bytes, struct err *err)
+                        struct arena *arena, const char **text, uint32_t *bytes,
+                        struct err *err)
 {
     kdk_status status = KDK_OK;
     struct decoder d = {.lexer = lexer, .err = err};
     size_t at = token->at, end;
 
-    /* \u of six bytes gives three at most, \U of ten four, \x of four one: decoding never grows. */
+    /* \u of six bytes gives three at most, \U of ten four, \x of four one: decoding never
+     * grows. */
     TRY_MEM(d.out = arena_alloc(arena, (size_t)(token->end - token->at) + 1));
     if (token->form == '$') {
         size_t tag = 1;
@@ -458,10 +467,12 @@ kdk_status lexer_string(const struct lexer *lexer, const struct token *token, ch
     d.out[d.count] = 0;
     if (token->kind == TOK_BITS)
         for (size_t i = 0; i < d.count; i++)
-            if (token->form == 'b' ? d.out[i] != '0' && d.out[i] != '1' : hex_digit(d.out[i]) < 0) {
+            if (token->form == 'b' ? d.out[i] != '0' && d.out[i] != '1'
+                                   : hex_digit(d.out[i]) < 0) {
                 size_t c = utf8_length((unsigned char)d.out[i]);
-                status = err_set(err, KDK_BAD_TEXT, "\"%.*s\" is not a valid %s digit", (int)c,
-                                 d.out + i, token->form == 'b' ? "binary" : "hexadecimal");
+                status =
+                    err_set(err, KDK_BAD_TEXT, "\"%.*s\" is not a valid %s digit", (int)c,
+                            d.out + i, token->form == 'b' ? "binary" : "hexadecimal");
                 err_at(err, token->at);
                 goto out;
             }
@@ -507,7 +518,8 @@ out:
 }
 
 kdk_status lexer_number(const struct lexer *lexer, const struct token *token,
-                        struct arena *arena, const char **text, uint32_t *bytes, struct err *err)
+                        struct arena *arena, const char **text, uint32_t *bytes,
+                        struct err *err)
 {
     kdk_status status = KDK_OK;
     size_t count = 0;

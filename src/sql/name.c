@@ -110,7 +110,8 @@ kdk_status parse_name(struct parser *p, enum name_class class, uint32_t parts_ma
     while (at_kind(p, '.') && token_is_name(parse_peek(p, 1), NAME_LABEL)) {
         parse_next(p);
         if (name.count == parts_max)
-            TRY(parse_fail(p, KDK_SYNTAX, name.at, "improper qualified name (too many dotted names)"));
+            TRY(parse_fail(p, KDK_SYNTAX, name.at,
+                           "improper qualified name (too many dotted names)"));
         TRY(parse_ident(p, NAME_LABEL, &part));
         LIST_ADD(name.parts, name.count, part);
     }
@@ -146,9 +147,8 @@ out:
 static kdk_status builtin_type(struct parser *p, struct ast_type *type, const char *name)
 {
     kdk_status status = KDK_OK;
-    struct ast_ident part = {.text = name,
-                             .bytes = (uint32_t)strlen(name),
-                             .at = type->at & 0x7fffffff};
+    struct ast_ident part = {
+        .text = name, .bytes = (uint32_t)strlen(name), .at = type->at & 0x7fffffff};
 
     type->name = (struct ast_name){.at = type->at};
     LIST_ADD(type->name.parts, type->name.count, part);
@@ -222,7 +222,8 @@ out:
 
 kdk_status parse_interval_fields(struct parser *p, struct ast_type *type)
 {
-    static const enum keyword units[] = {KW_YEAR, KW_MONTH, KW_DAY, KW_HOUR, KW_MINUTE, KW_SECOND};
+    static const enum keyword units[] = {KW_YEAR, KW_MONTH,  KW_DAY,
+                                         KW_HOUR, KW_MINUTE, KW_SECOND};
     static const char *const spelled[6][6] = {
         {"year", "year to month"},
         {NULL, "month"},
@@ -325,7 +326,9 @@ static kdk_status parse_keyword_type(struct parser *p, struct ast_type *type, bo
         parse_next(p);
         varying = take_word(p, KW_VARYING);
         TRY(builtin_type(p, type,
-                         bit ? varying ? "varbit" : "bit" : varying ? "varchar" : "bpchar"));
+                         bit       ? varying ? "varbit" : "bit"
+                         : varying ? "varchar"
+                                   : "bpchar"));
         TRY(parse_modifiers(p, type));
         if (!varying && !type->modifiers)
             TRY(one_modifier(p, type, "1"));
@@ -421,7 +424,8 @@ kdk_status parse_type(struct parser *p, struct ast_type **out)
             break;
         }
         if (++type->array_dims > 6)
-            TRY(parse_fail(p, KDK_LIMIT, type->at, "an array type has at most 6 dimensions"));
+            TRY(parse_fail(p, KDK_LIMIT, type->at,
+                           "an array type has at most 6 dimensions"));
     }
     *out = type;
 out:

@@ -107,7 +107,8 @@ kdk_status parse_syntax(struct parser *p)
     return KDK_SYNTAX;
 }
 
-kdk_status parse_fail(struct parser *p, kdk_status code, uint32_t at, const char *format, ...)
+kdk_status parse_fail(struct parser *p, kdk_status code, uint32_t at, const char *format,
+                      ...)
 {
     va_list args;
 
@@ -202,7 +203,8 @@ static unsigned type_height(unsigned height, const struct ast_type *type)
     return type && type->modifiers ? highest(height, *type->modifiers) : height;
 }
 
-static kdk_status set_height(struct parser *p, unsigned children, uint32_t at, uint16_t *height)
+static kdk_status set_height(struct parser *p, unsigned children, uint32_t at,
+                             uint16_t *height)
 {
     if (children + 1 > SQL_DEPTH_MAX)
         return too_deep(p, at);
@@ -280,7 +282,8 @@ kdk_status parse_done(struct parser *p, struct ast_expr *e)
         h = higher(h, e->collate.arg);
         break;
     case AST_SUBSCRIPT:
-        h = higher(higher(higher(h, e->subscript.arg), e->subscript.low), e->subscript.high);
+        h = higher(higher(higher(h, e->subscript.arg), e->subscript.low),
+                   e->subscript.high);
         break;
     case AST_FIELD:
         h = higher(h, e->field.arg);
@@ -381,7 +384,8 @@ static kdk_status parser_init(struct parser *p, const char *text, size_t bytes,
                        SQL_BYTES_MAX);
     lexer_init(&p->lexer, bytes ? text : "", bytes, SQL_ZONE_SQL);
     if (bytes && !utf8_valid(text, bytes, &bad)) {
-        err_set(err, KDK_BAD_ENCODING, "invalid byte sequence for encoding \"UTF8\": 0x%02x",
+        err_set(err, KDK_BAD_ENCODING,
+                "invalid byte sequence for encoding \"UTF8\": 0x%02x",
                 (unsigned)(unsigned char)text[bad]);
         err_at(err, (uint32_t)bad);
         return KDK_BAD_ENCODING;
@@ -444,7 +448,8 @@ out:
     return status;
 }
 
-enum sql_split sql_split(const char *text, size_t bytes, size_t from, struct sql_extent *out)
+enum sql_split sql_split(const char *text, size_t bytes, size_t from,
+                         struct sql_extent *out)
 {
     struct lexer lexer;
     struct token token;

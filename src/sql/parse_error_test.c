@@ -19,13 +19,14 @@ static kdk_status parse(const char *text, size_t bytes, struct err *err)
     return status;
 }
 
-static void check_error(const char *text, const char *sqlstate, int position, const char *message)
+static void check_error(const char *text, const char *sqlstate, int position,
+                        const char *message)
 {
     struct err err;
 
     (void)parse(text, strlen(text), &err);
-    if (!CHECK_STR(status_sqlstate(err.status), sqlstate) || !CHECK_EQ(err.position, position) ||
-        !CHECK_STR(err.message, message))
+    if (!CHECK_STR(status_sqlstate(err.status), sqlstate) ||
+        !CHECK_EQ(err.position, position) || !CHECK_STR(err.message, message))
         fprintf(stderr, "  %s\n", text);
 }
 
@@ -34,7 +35,8 @@ TEST(parse_error, tells_where)
     check_error("selec 1", "42601", 1, "syntax error at or near \"selec\"");
     check_error("select 1 +", "42601", 11, "syntax error at end of input");
     check_error("select 1;\nselect a fro m", "42601", 24, "syntax error at or near \"m\"");
-    check_error("select 'abc", "42601", 8, "unterminated quoted string at or near \"'abc\"");
+    check_error("select 'abc", "42601", 8,
+                "unterminated quoted string at or near \"'abc\"");
     check_error("select \"abc", "42601", 8,
                 "unterminated quoted identifier at or near \"\"abc\"");
     check_error("select /* x /* */", "42601", 8,
@@ -44,13 +46,15 @@ TEST(parse_error, tells_where)
     check_error("select 12ab", "42601", 8,
                 "trailing junk after numeric literal at or near \"12a\"");
     check_error("select 0x", "42601", 8, "invalid integer literal at or near \"0x\"");
-    check_error("select $1a", "42601", 8, "trailing junk after parameter at or near \"$1a\"");
+    check_error("select $1a", "42601", 8,
+                "trailing junk after parameter at or near \"$1a\"");
     check_error("select \"\"", "42601", 8,
                 "zero-length delimited identifier at or near \"\"\"\"");
     check_error("select $0", "42P02", 8, "there is no parameter $0");
     check_error("select $65536", "42P02", 8, "there is no parameter $65536");
     check_error("select ?, $1", "42601", 11, "parameters ? and $1 cannot be mixed");
-    check_error("select a from t limit 1, 2", "42601", 24, "LIMIT #,# syntax is not supported");
+    check_error("select a from t limit 1, 2", "42601", 24,
+                "LIMIT #,# syntax is not supported");
     check_error("select b'012'", "22P02", 8, "\"2\" is not a valid binary digit");
     check_error("create table t (a int,)", "42601", 23, "syntax error at or near \")\"");
     check_error("insert into t values", "42601", 21, "syntax error at end of input");
@@ -67,7 +71,8 @@ TEST(parse_error, bad_escapes_and_bytes)
                 "invalid byte sequence for encoding \"UTF8\": 0x00");
     check_error("select e'\\xff'", "22021", 8,
                 "invalid byte sequence for encoding \"UTF8\": 0xff");
-    check_error("select '\xff'", "22021", 9, "invalid byte sequence for encoding \"UTF8\": 0xff");
+    check_error("select '\xff'", "22021", 9,
+                "invalid byte sequence for encoding \"UTF8\": 0xff");
     CHECK_EQ(parse("select \0 1", 10, &err), KDK_BAD_ENCODING);
     CHECK_EQ(err.position, 8);
 }
@@ -101,8 +106,8 @@ static kdk_status parse_nested(const char *head, const char *middle, const char 
     return status;
 }
 
-/* Each way in which the grammar can nest or grow to one side: a hundred levels pass, a hundred thousand are
- * 54001, and neither runs out of stack. */
+/* Each way in which the grammar can nest or grow to one side: a hundred levels pass, a
+ * hundred thousand are 54001, and neither runs out of stack. */
 TEST(parse_error, depth_is_limited_on_every_path)
 {
     static const char *const ways[][4] = {
@@ -182,7 +187,8 @@ TEST(parse_error, keywords_are_sorted_and_found_in_any_case)
         if (i > 1)
             CHECK(strcmp(keyword_info[i - 1].text, k->text) < 0);
         for (size_t c = 0; c <= k->bytes; c++)
-            upper[c] = (char)(k->text[c] >= 'a' && k->text[c] <= 'z' ? k->text[c] - 32 : k->text[c]);
+            upper[c] = (char)(k->text[c] >= 'a' && k->text[c] <= 'z' ? k->text[c] - 32
+                                                                     : k->text[c]);
         CHECK_EQ(keyword_find(k->text, k->bytes), i);
         CHECK_EQ(keyword_find(upper, k->bytes), i);
         CHECK_EQ(keyword_find(k->text, k->bytes - 1u) == i, 0);
@@ -225,7 +231,8 @@ TEST(parse_error, statements_are_split_at_semicolons_outside_of_literals)
     check_split("select 1a {; y", 0, SQL_SPLIT_STATEMENT, 0, 12, 0);
 }
 
-/* The statements of a script, run one by one, have positions in the whole text by adding the start. */
+/* The statements of a script, run one by one, have positions in the whole text by adding
+ * the start. */
 TEST(parse_error, positions_in_a_script)
 {
     const char *script = "select 1;\n\nselect\n  2 +;\n";

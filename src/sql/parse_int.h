@@ -1,9 +1,9 @@
 /* parse_int.h - what the parser's files share.
  *
- * One function per production, each leaving the parser behind what it read. A function that can call
- * itself, however indirectly, is bracketed by parse_enter() and parse_leave(), which bound the stack; the
- * height of a finished tree is bounded by parse_done() and its like, because a long chain of left operands
- * grows a tree without any recursion here.
+ * One function per production, each leaving the parser behind what it read. A function that
+ * can call itself, however indirectly, is bracketed by parse_enter() and parse_leave(),
+ * which bound the stack; the height of a finished tree is bounded by parse_done() and its
+ * like, because a long chain of left operands grows a tree without any recursion here.
  */
 #ifndef KDK_SQL_PARSE_INT_H
 #define KDK_SQL_PARSE_INT_H
@@ -26,22 +26,23 @@ struct parser {
 };
 
 /* NULL is out of memory. Like TRY_MEM, for functions with a parser `p`. */
-#define TRY_NEW(POINTER)                                                                       \
-    do {                                                                                       \
-        if (KDK_UNLIKELY((POINTER) == NULL)) {                                                 \
-            status = err_nomem(p->err);                                                        \
-            goto out;                                                                          \
-        }                                                                                      \
+#define TRY_NEW(POINTER)                                                                   \
+    do {                                                                                   \
+        if (KDK_UNLIKELY((POINTER) == NULL)) {                                             \
+            status = err_nomem(p->err);                                                    \
+            goto out;                                                                      \
+        }                                                                                  \
     } while (0)
 
 #define NEW(T) ((T *)arena_zalloc(p->arena, sizeof(T)))
 
-/* Room for one more item behind `count` items: capacity is the next power of two, from 2. */
+/* Room for one more item behind `count` items: capacity is the next power of two, from
+ * 2. */
 void *parse_room(struct arena *arena, void *items, uint32_t count, size_t item_bytes);
-#define LIST_ADD(ITEMS, COUNT, VALUE)                                                          \
-    do {                                                                                       \
-        TRY_NEW((ITEMS) = parse_room(p->arena, (ITEMS), (COUNT), sizeof *(ITEMS)));             \
-        (ITEMS)[(COUNT)++] = (VALUE);                                                          \
+#define LIST_ADD(ITEMS, COUNT, VALUE)                                                      \
+    do {                                                                                   \
+        TRY_NEW((ITEMS) = parse_room(p->arena, (ITEMS), (COUNT), sizeof *(ITEMS)));        \
+        (ITEMS)[(COUNT)++] = (VALUE);                                                      \
     } while (0)
 
 /* ---- tokens (parse.c) ---- */
@@ -76,7 +77,8 @@ static inline bool then_word(struct parser *p, enum keyword word)
 }
 bool take_kind(struct parser *p, unsigned kind);
 bool take_word(struct parser *p, enum keyword word);
-bool take_words(struct parser *p, enum keyword first, enum keyword second); /* Both or none. */
+/* Both or none. */
+bool take_words(struct parser *p, enum keyword first, enum keyword second);
 bool take_op(struct parser *p, enum ast_op op);
 /* A word that is no keyword, such as an option's name. */
 bool at_text(struct parser *p, const char *lower);
@@ -86,8 +88,8 @@ KDK_MUST_CHECK kdk_status need_word(struct parser *p, enum keyword word);
 
 /* 42601 at the current token, or the lexer's error. Never KDK_OK. */
 kdk_status parse_syntax(struct parser *p);
-kdk_status parse_fail(struct parser *p, kdk_status code, uint32_t at, const char *format, ...)
-    KDK_PRINTF(4, 5);
+kdk_status parse_fail(struct parser *p, kdk_status code, uint32_t at, const char *format,
+                      ...) KDK_PRINTF(4, 5);
 /* 0A000 `feature is not supported` at `at`. */
 kdk_status parse_unsupported(struct parser *p, uint32_t at, const char *feature);
 
@@ -117,10 +119,12 @@ KDK_MUST_CHECK kdk_status parse_table_name(struct parser *p, struct ast_name *ou
 /* ( a, b ) */
 KDK_MUST_CHECK kdk_status parse_name_list(struct parser *p, struct ast_idents *out);
 KDK_MUST_CHECK kdk_status parse_type(struct parser *p, struct ast_type **out);
-/* Whether a type's keyword followed by what makes it a literal's prefix stands here: NUMERIC(3) '1'. */
+/* Whether a type's keyword followed by what makes it a literal's prefix stands here:
+ * NUMERIC(3) '1'. */
 bool at_type_literal(struct parser *p);
 KDK_MUST_CHECK kdk_status parse_interval_fields(struct parser *p, struct ast_type *type);
-KDK_MUST_CHECK kdk_status parse_string(struct parser *p, const char **text, uint32_t *bytes);
+KDK_MUST_CHECK kdk_status parse_string(struct parser *p, const char **text,
+                                       uint32_t *bytes);
 /* A whole number of at most `max`. */
 KDK_MUST_CHECK kdk_status parse_whole(struct parser *p, int64_t max, int64_t *out);
 
@@ -147,12 +151,15 @@ enum level {
 extern const uint8_t parse_op_levels[OP_COUNT];
 
 KDK_MUST_CHECK kdk_status parse_expr(struct parser *p, struct ast_expr **out);
-/* PostgreSQL's b_expr: without AND, OR, NOT, IN, LIKE, BETWEEN, IS NULL: where a keyword ends it. */
+/* PostgreSQL's b_expr: without AND, OR, NOT, IN, LIKE, BETWEEN, IS NULL: where a keyword
+ * ends it. */
 KDK_MUST_CHECK kdk_status parse_narrow_expr(struct parser *p, struct ast_expr **out);
-KDK_MUST_CHECK kdk_status parse_exprs(struct parser *p, struct ast_exprs *out); /* e, e, .. */
+/* e, e, .. */
+KDK_MUST_CHECK kdk_status parse_exprs(struct parser *p, struct ast_exprs *out);
 /* expr.c: operators behind `left` that hold at least as tightly as `min`. */
 KDK_MUST_CHECK kdk_status parse_operators(struct parser *p, struct ast_expr *left,
-                                          enum level min, bool narrow, struct ast_expr **out);
+                                          enum level min, bool narrow,
+                                          struct ast_expr **out);
 KDK_MUST_CHECK kdk_status parse_level(struct parser *p, enum level min, bool narrow,
                                       struct ast_expr **out);
 /* primary.c: one operand with its subscripts and fields. */
@@ -166,7 +173,8 @@ KDK_MUST_CHECK kdk_status parse_parens(struct parser *p, struct ast_query **quer
 KDK_MUST_CHECK kdk_status parse_call(struct parser *p, const struct ast_name *name,
                                      struct ast_expr **out);
 KDK_MUST_CHECK kdk_status parse_window(struct parser *p, struct ast_window **out);
-KDK_MUST_CHECK kdk_status parse_order_by(struct parser *p, struct ast_sorts *out); /* after BY */
+/* after BY */
+KDK_MUST_CHECK kdk_status parse_order_by(struct parser *p, struct ast_sorts *out);
 KDK_MUST_CHECK kdk_status parse_sort_tail(struct parser *p, struct ast_sort *sort);
 bool at_sql_value(struct parser *p);
 
@@ -206,7 +214,8 @@ KDK_MUST_CHECK kdk_status parse_alter(struct parser *p, struct ast_stmt *stmt);
 /* Everything else; a syntax error if no statement begins so. */
 KDK_MUST_CHECK kdk_status parse_utility(struct parser *p, struct ast_stmt *stmt);
 /* ( k [=] v, .. ); `equals`: WITH (k = v), else COPY's and EXPLAIN's (k v). */
-KDK_MUST_CHECK kdk_status parse_options(struct parser *p, bool equals, struct ast_options *out);
+KDK_MUST_CHECK kdk_status parse_options(struct parser *p, bool equals,
+                                        struct ast_options *out);
 /* Adds one literal; a word is a STRING. */
 KDK_MUST_CHECK kdk_status parse_option_value(struct parser *p, struct ast_exprs *values);
 KDK_MUST_CHECK kdk_status parse_cascade(struct parser *p, bool *cascade);

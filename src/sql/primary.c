@@ -1,4 +1,5 @@
-/* primary.c - operands: literals, columns, parentheses, calls and the functions with a syntax of their own. */
+/* primary.c - operands: literals, columns, parentheses, calls and the functions with a
+ * syntax of their own. */
 #include "sql/parse_int.h"
 
 kdk_status parse_string_expr(struct parser *p, const char *text, struct ast_expr **out)
@@ -42,7 +43,8 @@ static kdk_status parse_number(struct parser *p, struct ast_expr **out)
         e->number.value = fits ? value : 0;
         e->number.form = AST_NUMBER_WHOLE;
     } else {
-        e->number.form = token.kind == TOK_DECIMAL ? AST_NUMBER_DECIMAL : AST_NUMBER_EXPONENT;
+        e->number.form =
+            token.kind == TOK_DECIMAL ? AST_NUMBER_DECIMAL : AST_NUMBER_EXPONENT;
     }
     parse_next(p);
     *out = e;
@@ -69,7 +71,8 @@ static kdk_status parse_bits(struct parser *p, struct ast_expr **out)
     struct ast_expr *e;
 
     TRY_NEW(e = parse_new(p, AST_BITS, token.at));
-    TRY(lexer_string(&p->lexer, &token, '\\', p->arena, &e->string.text, &e->string.bytes, p->err));
+    TRY(lexer_string(&p->lexer, &token, '\\', p->arena, &e->string.text, &e->string.bytes,
+                     p->err));
     e->string.form = (char)token.form;
     parse_next(p);
     *out = e;
@@ -126,7 +129,8 @@ out:
 }
 
 /* Behind a type: the literal's text, and an interval's fields. */
-static kdk_status parse_literal(struct parser *p, struct ast_type *type, struct ast_expr **out)
+static kdk_status parse_literal(struct parser *p, struct ast_type *type,
+                                struct ast_expr **out)
 {
     kdk_status status = KDK_OK;
     struct ast_expr *e;
@@ -137,8 +141,8 @@ static kdk_status parse_literal(struct parser *p, struct ast_type *type, struct 
     if (!at_kind(p, TOK_STRING))
         TRY(parse_syntax(p));
     TRY(parse_text(p, &e->cast.arg));
-    if (!type->fields && !type->modifiers && type->name.count == 1 && !type->name.parts[0].quoted &&
-        strcmp(type->name.parts[0].text, "interval") == 0)
+    if (!type->fields && !type->modifiers && type->name.count == 1 &&
+        !type->name.parts[0].quoted && strcmp(type->name.parts[0].text, "interval") == 0)
         TRY(parse_interval_fields(p, type));
     TRY(parse_done(p, e));
     *out = e;
@@ -397,7 +401,8 @@ out:
     return status;
 }
 
-/* TRIM ( [LEADING|TRAILING|BOTH] [[what] FROM] x [, what] ): the text comes first in the call. */
+/* TRIM ( [LEADING|TRAILING|BOTH] [[what] FROM] x [, what] ): the text comes first in the
+ * call. */
 static kdk_status parse_trim(struct parser *p, struct ast_call *call)
 {
     kdk_status status = KDK_OK;
@@ -505,8 +510,8 @@ out:
 }
 
 /* EXISTS ( query ) and ARRAY ( query ), at the parenthesis. */
-static kdk_status parse_query_operand(struct parser *p, enum ast_expr_kind kind, uint32_t at,
-                                      struct ast_expr **out)
+static kdk_status parse_query_operand(struct parser *p, enum ast_expr_kind kind,
+                                      uint32_t at, struct ast_expr **out)
 {
     kdk_status status = KDK_OK;
     struct ast_exprs list = {0};
@@ -619,10 +624,12 @@ static kdk_status parse_named(struct parser *p, struct ast_expr **out)
     kdk_status status = KDK_OK;
     struct ast_name name;
     struct ast_expr *e;
-    bool column = token_is_name(now(p), NAME_COLUMN), type = token_is_name(now(p), NAME_TYPE);
+    bool column = token_is_name(now(p), NAME_COLUMN),
+         type = token_is_name(now(p), NAME_TYPE);
 
     TRY(parse_name(p, column ? NAME_COLUMN : NAME_TYPE, 4, &name));
-    if (at_kind(p, '.') && parse_peek(p, 1)->kind == TOK_OP && parse_peek(p, 1)->op == OP_MUL) {
+    if (at_kind(p, '.') && parse_peek(p, 1)->kind == TOK_OP &&
+        parse_peek(p, 1)->op == OP_MUL) {
         parse_next(p);
         parse_next(p);
         TRY_NEW(e = parse_new(p, AST_STAR, name.at));
@@ -650,9 +657,9 @@ out:
 
 /* ---- parentheses ---- */
 
-/* A parenthesis may hold a query, and a query may begin with a parenthesis, as an expression may:
- * ((select 1) union select 2) against ((select 1) + 2). So the inner parentheses are read first, and what
- * follows them decides. */
+/* A parenthesis may hold a query, and a query may begin with a parenthesis, as an
+ * expression may: ((select 1) union select 2) against ((select 1) + 2). So the inner
+ * parentheses are read first, and what follows them decides. */
 kdk_status parse_parens(struct parser *p, struct ast_query **query, struct ast_exprs *list)
 {
     kdk_status status = KDK_OK;
@@ -728,7 +735,8 @@ out:
 
 /* ---- what may stand behind an operand ---- */
 
-static kdk_status parse_subscript(struct parser *p, struct ast_expr *arg, struct ast_expr **out)
+static kdk_status parse_subscript(struct parser *p, struct ast_expr *arg,
+                                  struct ast_expr **out)
 {
     kdk_status status = KDK_OK;
     struct ast_expr *e;

@@ -1,8 +1,9 @@
 /* print.c - expressions and queries as SQL text.
  *
- * The parser's table of levels, read backwards: an operand gets parentheses when its own level is looser than
- * what its place asks for. A place is "narrow" where the grammar reads a b_expr, and then also operators that
- * such an expression cannot hold are put in parentheses. Names are quoted exactly if they were.
+ * The parser's table of levels, read backwards: an operand gets parentheses when its own
+ * level is looser than what its place asks for. A place is "narrow" where the grammar reads
+ * a b_expr, and then also operators that such an expression cannot hold are put in
+ * parentheses. Names are quoted exactly if they were.
  */
 #include "sql/parse_int.h"
 #include "sql/print_int.h"
@@ -151,7 +152,8 @@ static void print_parens(struct printer *pr, const struct ast_expr *e)
     print_text(pr, ")");
 }
 
-static void print_level(struct printer *pr, const struct ast_expr *e, enum level min, bool narrow)
+static void print_level(struct printer *pr, const struct ast_expr *e, enum level min,
+                        bool narrow)
 {
     enum level level = expr_level(e);
     bool wide = level <= LEVEL_IS || level == LEVEL_LIKE || level == LEVEL_AT ||
@@ -218,8 +220,8 @@ static void print_unary(struct printer *pr, const struct ast_expr *e, bool narro
 {
     print_operator(pr, e->op, e->binary.symbol);
     print_text(pr, " ");
-    print_level(pr, e->binary.right, expr_level(e) == LEVEL_SIGN ? LEVEL_SIGN : LEVEL_OTHER + 1,
-              narrow);
+    print_level(pr, e->binary.right,
+                expr_level(e) == LEVEL_SIGN ? LEVEL_SIGN : LEVEL_OTHER + 1, narrow);
 }
 
 static void print_logic(struct printer *pr, const struct ast_expr *e, const char *word)
@@ -325,7 +327,7 @@ static void print_case(struct printer *pr, const struct ast_expr *e)
 }
 
 static void print_bound(struct printer *pr, char kind, bool following,
-                      const struct ast_expr *distance)
+                        const struct ast_expr *distance)
 {
     if (kind == 'c') {
         print_text(pr, "CURRENT ROW");
@@ -380,8 +382,8 @@ static void print_window(struct printer *pr, const struct ast_window *w)
     print_text(pr, ")");
 }
 
-/* Whether the call must be written with its own syntax, because its name is a word that takes no plain
- * argument list. */
+/* Whether the call must be written with its own syntax, because its name is a word that
+ * takes no plain argument list. */
 static bool is_word_call(const struct ast_call *call, const char *name)
 {
     return call->name.count == 1 && !call->name.parts[0].quoted && call->args.count == 2 &&
@@ -772,7 +774,9 @@ static void print_select(struct printer *pr, const struct ast_select *s)
         print_expr(pr, s->where);
     }
     if (s->grouped) {
-        print_text(pr, s->group_all ? " GROUP BY ALL" : s->group_distinct ? " GROUP BY DISTINCT " : " GROUP BY ");
+        print_text(pr, s->group_all        ? " GROUP BY ALL"
+                       : s->group_distinct ? " GROUP BY DISTINCT "
+                                           : " GROUP BY ");
         for (uint32_t i = 0; i < s->group_count; i++) {
             if (i)
                 print_text(pr, ", ");
@@ -809,7 +813,7 @@ void print_with(struct printer *pr, const struct ast_with *with)
         print_text(pr, " AS ");
         if (cte->materialize)
             print_text(pr, cte->materialize == AST_CTE_MATERIALIZED ? "MATERIALIZED "
-                                                             : "NOT MATERIALIZED ");
+                                                                    : "NOT MATERIALIZED ");
         print_subquery(pr, cte->query);
     }
     print_text(pr, " ");
@@ -899,8 +903,8 @@ void print_query(struct printer *pr, const struct ast_query *q)
 
 /* ---- the entries ---- */
 
-kdk_status ast_print_query(const struct ast_query *query, enum ast_print how, struct buf *out,
-                           struct err *err)
+kdk_status ast_print_query(const struct ast_query *query, enum ast_print how,
+                           struct buf *out, struct err *err)
 {
     struct printer pr = {out, how};
 

@@ -2,7 +2,8 @@
 #include "sql/keywords.h"
 #include "sql/print_int.h"
 
-/* A setting's or option's name, which may hold dots. Any keyword is quoted: SET "time" TO is not SET TIME ZONE. */
+/* A setting's or option's name, which may hold dots. Any keyword is quoted: SET "time" TO
+ * is not SET TIME ZONE. */
 static void print_setting(struct printer *pr, const struct ast_ident *name)
 {
     bool plain = name->bytes > 0;
@@ -14,7 +15,8 @@ static void print_setting(struct printer *pr, const struct ast_ident *name)
             plain = i > start && !keyword_find(name->text + start, i - start);
             start = i + 1;
         } else {
-            plain = (c >= 'a' && c <= 'z') || c == '_' || (c >= '0' && c <= '9' && i > start);
+            plain =
+                (c >= 'a' && c <= 'z') || c == '_' || (c >= '0' && c <= '9' && i > start);
         }
     }
     if (plain) {
@@ -435,7 +437,7 @@ static void print_drop(struct printer *pr, const struct ast_drop *s)
 }
 
 static void print_alter_column(struct printer *pr, const struct ast_alter_action *a,
-                             const char *change)
+                               const char *change)
 {
     print_text(pr, "ALTER COLUMN ");
     print_ident(pr, &a->column);
@@ -443,7 +445,7 @@ static void print_alter_column(struct printer *pr, const struct ast_alter_action
 }
 
 static void print_alter_drop(struct printer *pr, const struct ast_alter_action *a,
-                           const char *what)
+                             const char *what)
 {
     print_text(pr, what);
     print_text(pr, a->if_exists ? "IF EXISTS " : "");
@@ -452,7 +454,7 @@ static void print_alter_drop(struct printer *pr, const struct ast_alter_action *
 }
 
 static void print_alter_rename(struct printer *pr, const struct ast_alter_action *a,
-                             const char *what)
+                               const char *what)
 {
     print_text(pr, what);
     if (a->column.text) {
@@ -667,7 +669,7 @@ static void print_copy(struct printer *pr, const struct ast_copy *s)
 }
 
 static void print_maintenance(struct printer *pr, const struct ast_name *name,
-                            struct ast_idents columns)
+                              struct ast_idents columns)
 {
     if (name->count) {
         print_text(pr, " ");

@@ -1,4 +1,5 @@
-/* query.c - SELECT in its parts: blocks, set operations, WITH, ORDER BY and what follows it. */
+/* query.c - SELECT in its parts: blocks, set operations, WITH, ORDER BY and what follows
+ * it. */
 #include "sql/parse_int.h"
 
 bool at_query(struct parser *p)
@@ -262,7 +263,8 @@ static kdk_status parse_group_by(struct parser *p, struct ast_select *s)
     if (take_word(p, KW_DISTINCT)) {
         s->group_distinct = true;
     } else if (take_word(p, KW_ALL)) {
-        /* GROUP BY ALL (a, b) is PostgreSQL's: say what is the default anyhow. Alone it is DuckDB's. */
+        /* GROUP BY ALL (a, b) is PostgreSQL's: say what is the default anyhow. Alone it is
+         * DuckDB's. */
         if (at_kind(p, TOK_END) || at_kind(p, ';') || at_kind(p, ')') || at_query(p) ||
             at_query_tail(p) || at_word(p, KW_ON) || at_word(p, KW_RETURNING)) {
             s->group_all = true;
@@ -657,7 +659,8 @@ out:
     return status;
 }
 
-kdk_status parse_query_rest(struct parser *p, struct ast_query *first, struct ast_query **out)
+kdk_status parse_query_rest(struct parser *p, struct ast_query *first,
+                            struct ast_query **out)
 {
     kdk_status status = KDK_OK;
 

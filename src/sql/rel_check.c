@@ -1,4 +1,5 @@
-/* rel_check.c - is a relational tree sound? Walks it whole and reports the first thing that is not. */
+/* rel_check.c - is a relational tree sound? Walks it whole and reports the first thing that
+ * is not. */
 #include "sql/bind.h"
 
 /* A set of column ids. */
@@ -10,22 +11,22 @@ struct check {
     struct arena *arena;
     struct err *err;
     uint32_t words;
-    colid end;            /* Ids are below it. */
-    struct ltype *types;  /* By id; of those that are made. */
-    struct colset made;   /* Anywhere so far (R1). */
+    colid end;           /* Ids are below it. */
+    struct ltype *types; /* By id; of those that are made. */
+    struct colset made;  /* Anywhere so far (R1). */
 };
 
-#define BAD(...)                                                                               \
-    do {                                                                                       \
-        status = err_set(c->err, KDK_INTERNAL, __VA_ARGS__);                                   \
-        goto out;                                                                              \
+#define BAD(...)                                                                           \
+    do {                                                                                   \
+        status = err_set(c->err, KDK_INTERNAL, __VA_ARGS__);                               \
+        goto out;                                                                          \
     } while (0)
-#define TRY_NEW(P)                                                                             \
-    do {                                                                                       \
-        if ((P) == NULL) {                                                                     \
-            status = err_nomem(c->err);                                                        \
-            goto out;                                                                          \
-        }                                                                                      \
+#define TRY_NEW(P)                                                                         \
+    do {                                                                                   \
+        if ((P) == NULL) {                                                                 \
+            status = err_nomem(c->err);                                                    \
+            goto out;                                                                      \
+        }                                                                                  \
     } while (0)
 
 static bool has(const struct colset *set, colid id)
@@ -36,7 +37,8 @@ static void put(struct colset *set, colid id)
 {
     set->bits[id / 64] |= (uint64_t)1 << (id % 64);
 }
-static kdk_status set_new(struct check *c, const struct colset *a, const struct colset *b, struct colset *out)
+static kdk_status set_new(struct check *c, const struct colset *a, const struct colset *b,
+                          struct colset *out)
 {
     kdk_status status = KDK_OK;
     TRY_NEW(out->bits = ARENA_ARRAY(c->arena, uint64_t, c->words));
@@ -62,9 +64,11 @@ out:
     return status;
 }
 
-static kdk_status check_rel(struct check *c, const struct rel *rel, const struct colset *outer, struct colset *out);
+static kdk_status check_rel(struct check *c, const struct rel *rel,
+                            const struct colset *outer, struct colset *out);
 
-static kdk_status check_expr(struct check *c, const struct expr *e, const struct colset *seen)
+static kdk_status check_expr(struct check *c, const struct expr *e,
+                             const struct colset *seen)
 {
     kdk_status status = KDK_OK;
     struct colset inner;
@@ -79,8 +83,10 @@ static kdk_status check_expr(struct check *c, const struct expr *e, const struct
     }
     for (uint32_t i = 0; i < e->arg_count; i++) {
         TRY(check_expr(c, e->args[i], seen));
-        if ((e->args[i]->can_fail && !e->can_fail) || (e->args[i]->is_volatile && !e->is_volatile))
-            BAD("flags of an argument are not those of its expression (kind %d)", (int)e->kind);
+        if ((e->args[i]->can_fail && !e->can_fail) ||
+            (e->args[i]->is_volatile && !e->is_volatile))
+            BAD("flags of an argument are not those of its expression (kind %d)",
+                (int)e->kind);
     }
     switch (e->kind) {
     case EX_AND:
@@ -101,7 +107,8 @@ static kdk_status check_expr(struct check *c, const struct expr *e, const struct
     case EX_CASE:
         for (uint32_t i = 0; i < e->arg_count; i++) {
             bool when = i % 2 == 0 && i + 1 < e->arg_count;
-            if (when ? e->args[i]->type.id != LT_BOOLEAN : !rel_same_type(e->args[i]->type, e->type))
+            if (when ? e->args[i]->type.id != LT_BOOLEAN
+                     : !rel_same_type(e->args[i]->type, e->type))
                 BAD("branches of CASE differ in type");
         }
         break;
@@ -114,7 +121,8 @@ static kdk_status check_expr(struct check *c, const struct expr *e, const struct
             if (want != FN_ANY && want != e->args[i]->type.id)
                 BAD("argument %u of %s has the wrong type", i + 1, fn->name);
         }
-        if (fn_comparison_kind(e->fn) != CMP_NONE && e->args[0]->type.fixed != e->args[1]->type.fixed)
+        if (fn_comparison_kind(e->fn) != CMP_NONE &&
+            e->args[0]->type.fixed != e->args[1]->type.fixed)
             BAD("the sides of %s differ in type", fn->name);
         break;
     }
@@ -123,7 +131,8 @@ static kdk_status check_expr(struct check *c, const struct expr *e, const struct
         for (uint32_t i = 0; i < (e->sub.kind == SQ_SCALAR ? 1 : e->arg_count); i++)
             if (!has(&inner, e->sub.columns[i]))
                 BAD("the subquery does not make its column #%u", e->sub.columns[i]);
-        if (e->sub.kind == SQ_SCALAR && !rel_same_type(e->type, c->types[e->sub.columns[0]]))
+        if (e->sub.kind == SQ_SCALAR &&
+            !rel_same_type(e->type, c->types[e->sub.columns[0]]))
             BAD("the subquery's column has another type");
         break;
     case EX_CONST:
@@ -138,7 +147,8 @@ out:
     return status;
 }
 
-static kdk_status check_list(struct check *c, struct expr *const *list, uint32_t count, const struct colset *seen)
+static kdk_status check_list(struct check *c, struct expr *const *list, uint32_t count,
+                             const struct colset *seen)
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < count; i++)
@@ -147,7 +157,8 @@ out:
     return status;
 }
 
-static kdk_status check_conds(struct check *c, const struct rel *rel, const struct colset *seen)
+static kdk_status check_conds(struct check *c, const struct rel *rel,
+                              const struct colset *seen)
 {
     kdk_status status = KDK_OK;
     TRY(check_list(c, rel->conds, rel->cond_count, seen));
@@ -158,7 +169,8 @@ out:
     return status;
 }
 
-static kdk_status check_keys(struct check *c, const struct relkey *keys, uint32_t count, const struct colset *seen)
+static kdk_status check_keys(struct check *c, const struct relkey *keys, uint32_t count,
+                             const struct colset *seen)
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < count; i++)
@@ -167,7 +179,8 @@ out:
     return status;
 }
 
-static kdk_status make_cols(struct check *c, const struct relcol *cols, uint32_t count, struct colset *out)
+static kdk_status make_cols(struct check *c, const struct relcol *cols, uint32_t count,
+                            struct colset *out)
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < count; i++) {
@@ -179,15 +192,18 @@ out:
     return status;
 }
 
-static kdk_status check_dml(struct check *c, const struct rel *rel, const struct colset *seen, struct colset *out)
+static kdk_status check_dml(struct check *c, const struct rel *rel,
+                            const struct colset *seen, struct colset *out)
 {
     kdk_status status = KDK_OK;
     const struct rel_dml *dml = rel->dml;
     struct colset fresh, all;
     for (uint32_t i = 0; i < dml->set_count; i++) {
         TRY(check_expr(c, dml->set[i], seen));
-        if (!rel_same_type(dml->set[i]->type, rel->table->columns[dml->set_columns[i]].type))
-            BAD("column \"%s\" is set to another type", rel->table->columns[dml->set_columns[i]].name);
+        if (!rel_same_type(dml->set[i]->type,
+                           rel->table->columns[dml->set_columns[i]].type))
+            BAD("column \"%s\" is set to another type",
+                rel->table->columns[dml->set_columns[i]].name);
     }
     if (dml->rowid && !has(seen, dml->rowid))
         BAD("the row id #%u is not made", dml->rowid);
@@ -212,13 +228,16 @@ out:
     return status;
 }
 
-static kdk_status check_setop(struct check *c, const struct rel *rel, const struct colset *left, const struct colset *right, struct colset *out)
+static kdk_status check_setop(struct check *c, const struct rel *rel,
+                              const struct colset *left, const struct colset *right,
+                              struct colset *out)
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < rel->col_count; i++) {
         if (!has(left, rel->left[i]) || !has(right, rel->right[i]))
             BAD("an input of a set operation does not make its column %u", i);
-        if (!rel_same_type(c->types[rel->left[i]], rel->cols[i].type) || !rel_same_type(c->types[rel->right[i]], rel->cols[i].type))
+        if (!rel_same_type(c->types[rel->left[i]], rel->cols[i].type) ||
+            !rel_same_type(c->types[rel->right[i]], rel->cols[i].type))
             BAD("column %u of a set operation differs in type", i);
     }
     TRY(make_cols(c, rel->cols, rel->col_count, out));
@@ -226,7 +245,8 @@ out:
     return status;
 }
 
-static kdk_status check_aggs(struct check *c, const struct rel *rel, const struct colset *seen, struct colset *out)
+static kdk_status check_aggs(struct check *c, const struct rel *rel,
+                             const struct colset *seen, struct colset *out)
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < rel->agg_count; i++) {
@@ -244,7 +264,8 @@ out:
 }
 
 /* `outer` is what may be named from outside; `out` what the operator hands on. */
-static kdk_status check_rel(struct check *c, const struct rel *rel, const struct colset *outer, struct colset *out)
+static kdk_status check_rel(struct check *c, const struct rel *rel,
+                            const struct colset *outer, struct colset *out)
 {
     kdk_status status = KDK_OK;
     struct colset in[2] = {{NULL}, {NULL}}, inputs, seen, around;
@@ -254,7 +275,8 @@ static kdk_status check_rel(struct check *c, const struct rel *rel, const struct
         TRY(check_rel(c, cte->rel, outer, &inputs));
         for (uint32_t k = 0; k < cte->column_count; k++)
             if (!has(&inputs, cte->columns[k].id))
-                BAD("the CTE \"%s\" does not make its column #%u", cte->name, cte->columns[k].id);
+                BAD("the CTE \"%s\" does not make its column #%u", cte->name,
+                    cte->columns[k].id);
     }
     for (int i = 0; i < 2; i++) {
         if (!rel->in[i]) {
@@ -319,7 +341,9 @@ static kdk_status check_rel(struct check *c, const struct rel *rel, const struct
         TRY(check_dml(c, rel, &seen, out));
         break;
     case REL_JOIN:
-        *out = rel->join == JOIN_SEMI || rel->join == JOIN_ANTI || rel->join == JOIN_MARK ? in[0] : inputs;
+        *out = rel->join == JOIN_SEMI || rel->join == JOIN_ANTI || rel->join == JOIN_MARK
+                   ? in[0]
+                   : inputs;
         if (rel->join == JOIN_MARK)
             TRY(make(c, rel->mark, LTYPE(BOOLEAN), out));
         break;
@@ -341,7 +365,11 @@ out:
 kdk_status bound_check(const struct bound_stmt *stmt, struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct check check = {.arena = arena, .err = err, .words = stmt->colid_next / 64 + 1, .end = stmt->colid_next}, *c = &check;
+    struct check check = {.arena = arena,
+                          .err = err,
+                          .words = stmt->colid_next / 64 + 1,
+                          .end = stmt->colid_next},
+                 *c = &check;
     struct colset none, out;
     if (!stmt->root)
         return KDK_OK;

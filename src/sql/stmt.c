@@ -71,7 +71,8 @@ out:
     return status;
 }
 
-/* ON CONFLICT [(keys) [WHERE ..] | ON CONSTRAINT c] DO NOTHING | DO UPDATE SET .. [WHERE ..] */
+/* ON CONFLICT [(keys) [WHERE ..] | ON CONSTRAINT c] DO NOTHING | DO UPDATE SET .. [WHERE
+ * ..] */
 static kdk_status parse_conflict(struct parser *p, struct ast_conflict **out)
 {
     kdk_status status = KDK_OK;
@@ -102,7 +103,8 @@ out:
     return status;
 }
 
-static kdk_status parse_insert(struct parser *p, struct ast_with *with, struct ast_stmt *stmt)
+static kdk_status parse_insert(struct parser *p, struct ast_with *with,
+                               struct ast_stmt *stmt)
 {
     kdk_status status = KDK_OK;
     struct ast_insert *s;
@@ -116,8 +118,9 @@ static kdk_status parse_insert(struct parser *p, struct ast_with *with, struct a
     if (at_kind(p, '(')) {
         /* A column list, or a query in parentheses. */
         const struct token *inside = parse_peek(p, 1);
-        bool query = inside->kind == '(' || inside->word == KW_SELECT || inside->word == KW_WITH ||
-                     inside->word == KW_TABLE || inside->word == KW_FROM ||
+        bool query = inside->kind == '(' || inside->word == KW_SELECT ||
+                     inside->word == KW_WITH || inside->word == KW_TABLE ||
+                     inside->word == KW_FROM ||
                      (inside->word == KW_VALUES && parse_peek(p, 2)->kind == '(');
         if (!query)
             TRY(parse_name_list(p, &s->columns));
@@ -137,7 +140,8 @@ out:
     return status;
 }
 
-static kdk_status parse_update(struct parser *p, struct ast_with *with, struct ast_stmt *stmt)
+static kdk_status parse_update(struct parser *p, struct ast_with *with,
+                               struct ast_stmt *stmt)
 {
     kdk_status status = KDK_OK;
     struct ast_update *s;
@@ -157,7 +161,8 @@ out:
     return status;
 }
 
-static kdk_status parse_delete(struct parser *p, struct ast_with *with, struct ast_stmt *stmt)
+static kdk_status parse_delete(struct parser *p, struct ast_with *with,
+                               struct ast_stmt *stmt)
 {
     kdk_status status = KDK_OK;
     struct ast_delete *s;
@@ -232,13 +237,27 @@ static const struct {
     enum keyword word;
     const char *feature;
 } unsupported[] = {
-    {KW_CALL, "CALL"},         {KW_CLOSE, "a cursor"},      {KW_CLUSTER, "CLUSTER"},
-    {KW_COMMENT, "COMMENT"},   {KW_DECLARE, "a cursor"},    {KW_DISCARD, "DISCARD"},
-    {KW_DO, "DO"},             {KW_FETCH, "a cursor"},      {KW_GRANT, "GRANT"},
-    {KW_IMPORT, "IMPORT"},     {KW_LISTEN, "LISTEN"},       {KW_LOAD, "LOAD"},
-    {KW_LOCK, "LOCK"},         {KW_MERGE, "MERGE"},         {KW_MOVE, "a cursor"},
-    {KW_NOTIFY, "NOTIFY"},     {KW_REASSIGN, "REASSIGN"},   {KW_REFRESH, "REFRESH"},
-    {KW_REVOKE, "REVOKE"},     {KW_SECURITY, "SECURITY LABEL"}, {KW_UNLISTEN, "UNLISTEN"},
+    {KW_CALL, "CALL"},
+    {KW_CLOSE, "a cursor"},
+    {KW_CLUSTER, "CLUSTER"},
+    {KW_COMMENT, "COMMENT"},
+    {KW_DECLARE, "a cursor"},
+    {KW_DISCARD, "DISCARD"},
+    {KW_DO, "DO"},
+    {KW_FETCH, "a cursor"},
+    {KW_GRANT, "GRANT"},
+    {KW_IMPORT, "IMPORT"},
+    {KW_LISTEN, "LISTEN"},
+    {KW_LOAD, "LOAD"},
+    {KW_LOCK, "LOCK"},
+    {KW_MERGE, "MERGE"},
+    {KW_MOVE, "a cursor"},
+    {KW_NOTIFY, "NOTIFY"},
+    {KW_REASSIGN, "REASSIGN"},
+    {KW_REFRESH, "REFRESH"},
+    {KW_REVOKE, "REVOKE"},
+    {KW_SECURITY, "SECURITY LABEL"},
+    {KW_UNLISTEN, "UNLISTEN"},
 };
 
 static kdk_status parse_stmt_kind(struct parser *p, struct ast_stmt *stmt)

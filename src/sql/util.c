@@ -1,5 +1,5 @@
-/* util.c - statements that neither ask nor change data: transactions, settings, EXPLAIN, PREPARE, COPY,
- * maintenance. */
+/* util.c - statements that neither ask nor change data: transactions, settings, EXPLAIN,
+ * PREPARE, COPY, maintenance. */
 #include "sql/parse_int.h"
 
 /* ---- options ---- */
@@ -355,14 +355,17 @@ out:
 /* ---- EXPLAIN, PREPARE, EXECUTE, DEALLOCATE ---- */
 
 /* EXPLAIN (ANALYZE, VERBOSE off): a flag alone is on. */
-static kdk_status option_truth(struct parser *p, const struct ast_option *option, bool *truth)
+static kdk_status option_truth(struct parser *p, const struct ast_option *option,
+                               bool *truth)
 {
-    static const char *const on[] = {"on", "true", "1"}, *const off[] = {"off", "false", "0"};
+    static const char *const on[] = {"on", "true", "1"}, *const off[] = {"off", "false",
+                                                                         "0"};
     const char *text = "on";
 
     if (option->values.count == 1)
-        text = option->values.items[0]->kind == AST_NUMBER ? option->values.items[0]->number.text
-                                                           : option->values.items[0]->string.text;
+        text = option->values.items[0]->kind == AST_NUMBER
+                   ? option->values.items[0]->number.text
+                   : option->values.items[0]->string.text;
     for (size_t i = 0; i < COUNT_OF(on) && !option->star && !option->list; i++) {
         if (strcmp(text, on[i]) == 0 || strcmp(text, off[i]) == 0) {
             *truth = strcmp(text, on[i]) == 0;
@@ -450,7 +453,8 @@ static kdk_status parse_prepare(struct parser *p, struct ast_stmt *stmt)
     at = now(p)->at;
     TRY(parse_stmt(p, &s->stmt));
     if (s->stmt->kind > AST_STMT_DELETE)
-        TRY(parse_fail(p, KDK_SYNTAX, at, "only queries, INSERT, UPDATE and DELETE are prepared"));
+        TRY(parse_fail(p, KDK_SYNTAX, at,
+                       "only queries, INSERT, UPDATE and DELETE are prepared"));
 out:
     return status;
 }
@@ -695,7 +699,8 @@ static kdk_status parse_analyze(struct parser *p, struct ast_stmt *stmt)
                 TRY(option_truth(p, &options.items[i], &s->verbose));
             else
                 TRY(parse_fail(p, KDK_SYNTAX, options.items[i].name.at,
-                               "unrecognized ANALYZE option \"%s\"", options.items[i].name.text));
+                               "unrecognized ANALYZE option \"%s\"",
+                               options.items[i].name.text));
     }
     TRY(parse_optional_table(p, &s->name, &s->columns));
 out:
@@ -707,8 +712,11 @@ static kdk_status parse_vacuum(struct parser *p, struct ast_stmt *stmt)
     static const struct {
         enum keyword word;
         const char *name;
-    } words[] = {{KW_FULL, "full"}, {KW_FREEZE, "freeze"}, {KW_VERBOSE, "verbose"},
-                 {KW_ANALYZE, "analyze"}, {KW_ANALYSE, "analyze"}};
+    } words[] = {{KW_FULL, "full"},
+                 {KW_FREEZE, "freeze"},
+                 {KW_VERBOSE, "verbose"},
+                 {KW_ANALYZE, "analyze"},
+                 {KW_ANALYSE, "analyze"}};
     kdk_status status = KDK_OK;
     struct ast_vacuum *s;
 
@@ -728,7 +736,8 @@ out:
 
 static kdk_status parse_reindex(struct parser *p, struct ast_stmt *stmt)
 {
-    static const enum keyword objects[] = {KW_INDEX, KW_TABLE, KW_SCHEMA, KW_DATABASE, KW_SYSTEM};
+    static const enum keyword objects[] = {KW_INDEX, KW_TABLE, KW_SCHEMA, KW_DATABASE,
+                                           KW_SYSTEM};
     kdk_status status = KDK_OK;
     struct ast_reindex *s;
 

@@ -1,7 +1,8 @@
 /* alter.c - making, changing and dropping tables and indexes, inside transactions.
  *
- * A transaction that changes a definition owns the table: no other has writes in flight in it, and none begins until it ends (T7). So
- * layouts and the set of indexes are replaced at once and put back on a roll-back; readers keep what their records and snapshots name.
+ * A transaction that changes a definition owns the table: no other has writes in flight in
+ * it, and none begins until it ends (T7). So layouts and the set of indexes are replaced at
+ * once and put back on a roll-back; readers keep what their records and snapshots name.
  * What is dropped goes when no snapshot is older than the drop.
  */
 #include "table/load.h"
@@ -41,7 +42,8 @@ static bool has_bounds(const struct field *field)
            field->type.id != LT_BOOLEAN;
 }
 
-/* Gives the layout its number and its fields their bounds, and puts it where readers find it by number. On failure it stays the caller's. */
+/* Gives the layout its number and its fields their bounds, and puts it where readers find
+ * it by number. On failure it stays the caller's. */
 kdk_status table_add_layout(struct table *table, struct layout *layout, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -102,7 +104,8 @@ kdk_status table_alter(struct txn *txn, struct table *table, const struct tcolum
                    (!before->fields[c].dropped &&
                     ltype_equal(columns[c].type, before->fields[c].type)));
     TRY(layout_new(columns, column_count, &layout, err));
-    /* The newest layout says what rows lack, to others too, who have a dropped column as long as this is not committed, or their snapshot is older. */
+    /* The newest layout says what rows lack, to others too, who have a dropped column as
+     * long as this is not committed, or their snapshot is older. */
     for (uint32_t c = 0; c < before->count; c++)
         if (columns[c].dropped &&
             !datum_copy(&layout->arena, before->fields[c].type, before->fields[c].missing,
@@ -342,8 +345,10 @@ static void index_unlink(struct txn_garbage *garbage)
     txn_retire(index->table->store->man, &index->garbage);
 }
 
-/* A patch that has some of the new index's columns gets the others, as a change of the row that changes nothing (T8). */
-static kdk_status patch_key_whole(struct txn *txn, struct table *table, rowid id, const struct tindex *def, const struct image *whole,
+/* A patch that has some of the new index's columns gets the others, as a change of the row
+ * that changes nothing (T8). */
+static kdk_status patch_key_whole(struct txn *txn, struct table *table, rowid id,
+                                  const struct tindex *def, const struct image *whole,
                                   struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -517,7 +522,8 @@ void part_ddl_stamp(struct part *part, uint64_t timestamp)
         txn_retire_at(table->store->man, &one->index->garbage, timestamp);
     }
     if (part->dropping) {
-        /* It stays in the store's list as long as a snapshot may have it: a checkpoint is one. */
+        /* It stays in the store's list as long as a snapshot may have it: a checkpoint is
+         * one. */
         atomic_store_explicit(&table->dropped, timestamp, memory_order_release);
         table->garbage.free = table_garbage;
         txn_retire_at(table->store->man, &table->garbage, timestamp);
@@ -531,8 +537,9 @@ void part_ddl_rollback(struct part *part)
     struct table *table = part->table;
     if (part->layout_before) {
         for (uint32_t i = part->layout_before->number + 1; i < table->layout_count; i++)
-            atomic_store_explicit(&((struct layout *)(uintptr_t)table_layout(table, i))->undone, true,
-                                  memory_order_release);
+            atomic_store_explicit(
+                &((struct layout *)(uintptr_t)table_layout(table, i))->undone, true,
+                memory_order_release);
         atomic_store_explicit(&table->layout, part->layout_before, memory_order_release);
     }
     for (struct part_index *one = part->indexes; one; one = one->next)

@@ -1,8 +1,13 @@
-/* below.c - rows below memory: how they are encoded, found, walked, and brought back into memory.
+/* below.c - rows below memory: how they are encoded, found, walked, and brought back into
+ * memory.
  *
- * A record of the row tree: kind (enum below_kind); for FULL a varint, the number of columns, and so many values; for PATCH the number of columns of the row's
- * layout, how many values, and before each by how much its column's number is greater than the one before (the first: than -1). A value is a tag and its bytes: 0 NULL; 1 a double (8 bytes); 2 a string (varint, bytes); 16 + n a whole number of n bytes, little-endian, signed. So
- * nothing but the record is needed to walk it, and a column that was added later is simply missing.
+ * A record of the row tree: kind (enum below_kind); for FULL a varint, the number of
+ * columns, and so many values; for PATCH the number of columns of the row's layout, how
+ * many values, and before each by how much its column's number is greater than the one
+ * before (the first: than -1). A value is a tag and its bytes: 0 NULL; 1 a double (8
+ * bytes); 2 a string (varint, bytes); 16 + n a whole number of n bytes, little-endian,
+ * signed. So nothing but the record is needed to walk it, and a column that was added later
+ * is simply missing.
  */
 #include "table/load.h"
 
@@ -55,7 +60,8 @@ kdk_status rowcode_full(const struct image *image, struct buf *out, struct err *
     return buf_status(out, err);
 }
 
-kdk_status rowcode_patch(const struct image *image, const struct image *older, struct buf *out, struct err *err)
+kdk_status rowcode_patch(const struct image *image, const struct image *older,
+                         struct buf *out, struct err *err)
 {
     const struct layout *layout = image->layout;
     const struct image *from[TABLE_COLUMNS_MAX];
@@ -88,7 +94,8 @@ kdk_status rowcode_patch(const struct image *image, const struct image *older, s
 
 const struct layout *table_stored_layout(struct table *table, uint32_t columns)
 {
-    /* The oldest that has them all: who reads an older version may ask for a column that was dropped since. */
+    /* The oldest that has them all: who reads an older version may ask for a column that
+     * was dropped since. */
     struct layout_list *list = atomic_load_explicit(&table->layouts, memory_order_acquire);
     for (uint32_t i = 0; i < list->cap; i++) {
         const struct layout *layout =
@@ -148,7 +155,8 @@ static void value_read(struct cursor *in, struct image *image, uint32_t c)
     } else if (tag == CODE_STR) {
         const uint64_t len = cursor_varint(in);
         const uint8_t *text = cursor_bytes(in, len);
-        if (!text || len > VALUE_BYTES_MAX || (field->kind != FIELD_STR && field->kind != FIELD_NONE))
+        if (!text || len > VALUE_BYTES_MAX ||
+            (field->kind != FIELD_STR && field->kind != FIELD_NONE))
             in->bad = true;
         else
             value.s = str_of((const char *)text, len);
@@ -253,7 +261,8 @@ kdk_status rows_next(struct btree_cursor *cursor, struct err *err)
 
 /* ------------------------------------------------------------------- strips ---- */
 
-struct strip_entry *directory_find(const struct directory *directory, rowid id, uint32_t *at)
+struct strip_entry *directory_find(const struct directory *directory, rowid id,
+                                   uint32_t *at)
 {
     uint32_t lo = 0, hi = directory ? directory->count : 0;
     while (lo < hi) {
@@ -277,9 +286,9 @@ uint32_t strip_columns(const struct strip_entry *entry)
 
 /* The base row at a position. Strings: in `arena` if given, else in the pinned data. */
 static kdk_status strip_image(struct disk *disk, struct generation *generation,
-                              struct table *table, struct strip_entry *entry, uint32_t position,
-                              const struct strip_data **data, struct image *image,
-                              struct arena *arena, struct err *err)
+                              struct table *table, struct strip_entry *entry,
+                              uint32_t position, const struct strip_data **data,
+                              struct image *image, struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     const uint32_t n = strip_columns(entry);
@@ -300,8 +309,8 @@ static kdk_status strip_image(struct disk *disk, struct generation *generation,
         if (data)
             data[k] = one;
         struct datum value = strip_value(one, position);
-        const bool ok =
-            data || field->kind != FIELD_STR || datum_copy(arena, field->type, value, &value);
+        const bool ok = data || field->kind != FIELD_STR ||
+                        datum_copy(arena, field->type, value, &value);
         if (ok)
             image_put(image, c, value);
         if (!data)
@@ -331,7 +340,8 @@ kdk_status strip_locate(struct disk *disk, struct generation *generation,
     struct directory *directory =
         atomic_load_explicit(&gtable->directory, memory_order_acquire);
     /* To read all costs as much as so many single lookups, more or less. */
-    if (!directory && atomic_fetch_add_explicit(&gtable->lookups, 1, memory_order_relaxed) > SINGLE_LOOKUPS + gtable->strips)
+    if (!directory && atomic_fetch_add_explicit(&gtable->lookups, 1, memory_order_relaxed) >
+                          SINGLE_LOOKUPS + gtable->strips)
         TRY(gtable_directory(disk, generation, gtable, &directory, err));
     if (directory) {
         entry = strip_entry_ref(directory_find(directory, id, NULL));
@@ -363,9 +373,11 @@ out:
 /* Where the row is that a reader finds below memory. */
 struct place {
     struct gtable *gtable;
-    struct buf value;          /* The row tree's record, */
-    bool in_tree, patch;       /* if there is one; a PATCH. */
-    struct strip_entry *entry; /* The strip that has a base row, hidden or not; NULL: none. Looked for if there is no record or a PATCH, or on demand. */
+    struct buf value;    /* The row tree's record, */
+    bool in_tree, patch; /* if there is one; a PATCH. */
+    /* The strip that has a base row, hidden or not; NULL: none. Looked for if there is no
+     * record or a PATCH, or on demand. */
+    struct strip_entry *entry;
     uint32_t position;
 };
 
@@ -375,7 +387,8 @@ static void place_deinit(struct place *place)
     buf_deinit(&place->value);
 }
 
-static kdk_status place_find(struct disk *disk, struct generation *generation, uint64_t snapshot, struct table *table, rowid id,
+static kdk_status place_find(struct disk *disk, struct generation *generation,
+                             uint64_t snapshot, struct table *table, rowid id,
                              bool strip_too, struct place *place, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -386,23 +399,30 @@ static kdk_status place_find(struct disk *disk, struct generation *generation, u
         goto out;
     put_be64(key, id);
     if (place->gtable->rows.height)
-        TRY(btree_get(disk->file, &place->gtable->rows, key, 8, &place->value, &place->in_tree, err));
-    place->patch = place->in_tree && rowcode_kind((const uint8_t *)place->value.data, place->value.len) == BELOW_PATCH;
+        TRY(btree_get(disk->file, &place->gtable->rows, key, 8, &place->value,
+                      &place->in_tree, err));
+    place->patch = place->in_tree && rowcode_kind((const uint8_t *)place->value.data,
+                                                  place->value.len) == BELOW_PATCH;
     if (place->in_tree && !place->patch && !strip_too)
         goto out;
-    TRY(strip_locate(disk, generation, place->gtable, id, &place->entry, &place->position, err));
+    TRY(strip_locate(disk, generation, place->gtable, id, &place->entry, &place->position,
+                     err));
     if (!place->in_tree && !place->entry)
-        place->entry = loads_locate(table, (struct load_reader){generation->manifest.timestamp, snapshot}, id, &place->position);
+        place->entry = loads_locate(
+            table, (struct load_reader){generation->manifest.timestamp, snapshot}, id,
+            &place->position);
 out:
     return status;
 }
 
 /* The record of the row tree as an image whose strings lie in `arena`. */
-static kdk_status place_tree_image(const struct place *place, struct table *table, struct image *image, bool *live,
-                                   struct arena *arena, struct err *err)
+static kdk_status place_tree_image(const struct place *place, struct table *table,
+                                   struct image *image, bool *live, struct arena *arena,
+                                   struct err *err)
 {
     kdk_status status = KDK_OK;
-    uint8_t *bytes = arena_dup(arena, place->value.data ? place->value.data : "", MAX(place->value.len, 1));
+    uint8_t *bytes = arena_dup(arena, place->value.data ? place->value.data : "",
+                               MAX(place->value.len, 1));
     TRY_MEM(bytes);
     TRY(rowcode_read(table, bytes, place->value.len, image, live, err));
 out:
@@ -410,13 +430,16 @@ out:
 }
 
 /* A column of a base row; a string in `arena`. */
-static kdk_status strip_datum(struct disk *disk, struct generation *generation, struct table *table, const struct layout *layout,
-                              struct strip_entry *entry, uint32_t position, uint32_t c, struct datum *out, struct arena *arena,
-                              struct err *err)
+static kdk_status strip_datum(struct disk *disk, struct generation *generation,
+                              struct table *table, const struct layout *layout,
+                              struct strip_entry *entry, uint32_t position, uint32_t c,
+                              struct datum *out, struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct layout *newest = table_newest(table);
-    const struct field *field = c < layout->count ? &layout->fields[c] : c < newest->count ? &newest->fields[c] : NULL;
+    const struct field *field = c < layout->count   ? &layout->fields[c]
+                                : c < newest->count ? &newest->fields[c]
+                                                    : NULL;
     const struct strip_data *one = NULL;
     struct dict *dict;
     *out = DATUM_NULL;
@@ -435,18 +458,21 @@ out:
 }
 
 /* The columns that a PATCH lacks, from the strip. */
-static kdk_status place_complete(struct disk *disk, struct generation *generation, struct table *table, rowid id, const struct place *place,
+static kdk_status place_complete(struct disk *disk, struct generation *generation,
+                                 struct table *table, rowid id, const struct place *place,
                                  struct image *image, struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
-    const struct layout *layout = place->entry ? table_stored_layout(table, strip_columns(place->entry)) : NULL;
+    const struct layout *layout =
+        place->entry ? table_stored_layout(table, strip_columns(place->entry)) : NULL;
     if (!layout)
         TRY(patch_without_row(table, id, err));
     for (uint32_t c = 0; c < image->layout->count; c++) {
         struct datum value;
         if (!image_absent(image, c))
             continue;
-        TRY(strip_datum(disk, generation, table, layout, place->entry, place->position, c, &value, arena, err));
+        TRY(strip_datum(disk, generation, table, layout, place->entry, place->position, c,
+                        &value, arena, err));
         image_patch(image, &c, &value, 1);
     }
     image->meta = META(image->layout->number, 0, 0);
@@ -455,8 +481,8 @@ out:
 }
 
 kdk_status below_get(struct disk *disk, struct generation *generation, uint64_t snapshot,
-                     struct table *table, rowid id, struct image *image, bool *found, bool *in_strip,
-                     struct arena *arena, struct err *err)
+                     struct table *table, rowid id, struct image *image, bool *found,
+                     bool *in_strip, struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct place place;
@@ -469,7 +495,8 @@ kdk_status below_get(struct disk *disk, struct generation *generation, uint64_t 
         if (place.patch)
             TRY(place_complete(disk, generation, table, id, &place, image, arena, err));
     } else if (place.entry) {
-        TRY(strip_image(disk, generation, table, place.entry, place.position, NULL, image, arena, err));
+        TRY(strip_image(disk, generation, table, place.entry, place.position, NULL, image,
+                        arena, err));
         image->header = loads_header(table, id);
         *found = true;
     }
@@ -478,12 +505,14 @@ out:
     return status;
 }
 
-kdk_status below_patch(struct txn *txn, struct table *table, rowid id, bool *can, bool *had, struct image *patch, struct arena *arena, struct err *err)
+kdk_status below_patch(struct txn *txn, struct table *table, rowid id, bool *can, bool *had,
+                       struct image *patch, struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct place place;
     bool live;
-    TRY(place_find(table->store->disk, txn_generation(txn), txn->snapshot, table, id, false, &place, err));
+    TRY(place_find(table->store->disk, txn_generation(txn), txn->snapshot, table, id, false,
+                   &place, err));
     *had = place.patch;
     *can = place.entry && (!place.in_tree || place.patch);
     if (place.patch)
@@ -493,15 +522,18 @@ out:
     return status;
 }
 
-kdk_status below_columns(struct txn *txn, struct table *table, rowid id, const uint32_t *columns, uint32_t count,
-                         struct datum *out, bool *found, struct arena *arena, struct err *err)
+kdk_status below_columns(struct txn *txn, struct table *table, rowid id,
+                         const uint32_t *columns, uint32_t count, struct datum *out,
+                         bool *found, struct arena *arena, struct err *err)
 {
-    return below_columns_at(txn_generation(txn), txn->snapshot, table, id, columns, count, out, found, arena, err);
+    return below_columns_at(txn_generation(txn), txn->snapshot, table, id, columns, count,
+                            out, found, arena, err);
 }
 
-kdk_status below_columns_at(struct generation *generation, uint64_t snapshot, struct table *table, rowid id,
-                            const uint32_t *columns, uint32_t count, struct datum *out, bool *found, struct arena *arena,
-                            struct err *err)
+kdk_status below_columns_at(struct generation *generation, uint64_t snapshot,
+                            struct table *table, rowid id, const uint32_t *columns,
+                            uint32_t count, struct datum *out, bool *found,
+                            struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct disk *disk = table->store->disk;
@@ -512,9 +544,11 @@ kdk_status below_columns_at(struct generation *generation, uint64_t snapshot, st
     TRY(place_find(disk, generation, snapshot, table, id, false, &place, err));
     if (place.in_tree)
         TRY(place_tree_image(&place, table, &image, found, arena, err));
-    const struct layout *layout = place.entry ? table_stored_layout(table, strip_columns(place.entry)) : NULL;
+    const struct layout *layout =
+        place.entry ? table_stored_layout(table, strip_columns(place.entry)) : NULL;
     if (place.entry && !layout)
-        TRY(err_set(err, KDK_CORRUPT, "a row of table %u has %u columns", table->id, strip_columns(place.entry)));
+        TRY(err_set(err, KDK_CORRUPT, "a row of table %u has %u columns", table->id,
+                    strip_columns(place.entry)));
     *found |= place.entry != NULL;
     for (uint32_t k = 0; *found && k < count; k++) {
         if (columns[k] == SCAN_ROWID)
@@ -524,7 +558,8 @@ kdk_status below_columns_at(struct generation *generation, uint64_t snapshot, st
         else if (!layout)
             TRY(patch_without_row(table, id, err));
         else
-            TRY(strip_datum(disk, generation, table, layout, place.entry, place.position, columns[k], &out[k], arena, err));
+            TRY(strip_datum(disk, generation, table, layout, place.entry, place.position,
+                            columns[k], &out[k], arena, err));
     }
 out:
     image_deinit(&image);
@@ -541,7 +576,8 @@ kdk_status patch_without_row(struct table *table, rowid id, struct err *err)
     return KDK_CORRUPT;
 }
 
-void image_patch(struct image *image, const uint32_t *columns, const struct datum *values, uint32_t count)
+void image_patch(struct image *image, const uint32_t *columns, const struct datum *values,
+                 uint32_t count)
 {
     for (uint32_t k = 0; k < count; k++) {
         const uint32_t c = columns[k];
@@ -549,13 +585,17 @@ void image_patch(struct image *image, const uint32_t *columns, const struct datu
             continue;
         const struct field *field = &image->layout->fields[c];
         field_put(field, c, image->words, &values[k],
-                  field->kind == FIELD_STR && !values[k].null && values[k].s.len > STR_INLINE ? values[k].s.data : NULL);
+                  field->kind == FIELD_STR && !values[k].null &&
+                          values[k].s.len > STR_INLINE
+                      ? values[k].s.data
+                      : NULL);
         bit_clear(image->words + image->layout->words, c);
     }
 }
 
-kdk_status image_complete(struct txn *txn, struct table *table, rowid id, struct image *image, const uint32_t *columns,
-                          uint32_t count, struct arena *arena, struct err *err)
+kdk_status image_complete(struct txn *txn, struct table *table, rowid id,
+                          struct image *image, const uint32_t *columns, uint32_t count,
+                          struct arena *arena, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint32_t *absent, n = 0;
@@ -580,7 +620,8 @@ out:
 
 struct record *record_absent(const struct layout *layout, uint64_t header)
 {
-    struct record *record = mem_zalloc(sizeof *record + (size_t)(layout->words + layout->null_words) * 8);
+    struct record *record =
+        mem_zalloc(sizeof *record + (size_t)(layout->words + layout->null_words) * 8);
     if (!record)
         return NULL;
     atomic_init(&record->header, header);
@@ -651,7 +692,8 @@ out:
     return status;
 }
 
-kdk_status row_load(struct txn *txn, struct table *table, rowid id, bool *found, struct err *err)
+kdk_status row_load(struct txn *txn, struct table *table, rowid id, bool *found,
+                    struct err *err)
 {
     kdk_status status = KDK_OK;
     struct store *store = table->store;
@@ -668,17 +710,20 @@ kdk_status row_load(struct txn *txn, struct table *table, rowid id, bool *found,
     image_init(&image);
     if (!txn_generation(txn))
         goto out;
-    /* All generations in use have the row, as it is (D1), but a younger one may lack columns that were dropped: their readers, who meet this record, too,
-     * still ask for them. */
+    /* All generations in use have the row, as it is (D1), but a younger one may lack
+     * columns that were dropped: their readers, who meet this record, too, still ask for
+     * them. */
     oldest = generation_pin_oldest(store->disk);
     TRY(place_find(store->disk, oldest, txn->snapshot, table, id, false, &place, err));
-    if (place.entry && table_stored_layout(table, strip_columns(place.entry)) == table_newest(table)) {
+    if (place.entry &&
+        table_stored_layout(table, strip_columns(place.entry)) == table_newest(table)) {
         /* Its columns stay where they are, in strip and PATCH. */
         header = loads_header(table, id);
         TRY_MEM(record = record_absent(table_newest(table), header));
         *found = true;
     } else {
-        TRY(below_get(store->disk, oldest, txn->snapshot, table, id, &image, found, NULL, &arena, err));
+        TRY(below_get(store->disk, oldest, txn->snapshot, table, id, &image, found, NULL,
+                      &arena, err));
         if (!*found)
             goto out;
         TRY(record_of(table, &image, &record, err));
@@ -690,7 +735,8 @@ kdk_status row_load(struct txn *txn, struct table *table, rowid id, bool *found,
         txn_enter(store->man);
         status = rowmap_slot(table, id, &group, &slot, err);
         if (status == KDK_OK) {
-            /* A row of a load is not for every reader: the group says so before the slot does (T3). */
+            /* A row of a load is not for every reader: the group says so before the slot
+             * does (T3). */
             group_enter(group);
             if (header > 1)
                 group_raise(group, header);
@@ -738,7 +784,8 @@ kdk_status row_walk_open(struct row_walk *walk, struct txn *txn, struct table *t
     if (!walk->gtable->exists)
         walk->gtable = NULL;
     if (!below_only)
-        TRY(table_directory(txn, table, walk->gtable, &walk->directory, &walk->own_directory, err));
+        TRY(table_directory(txn, table, walk->gtable, &walk->directory,
+                            &walk->own_directory, err));
     else if (walk->gtable)
         TRY(gtable_directory(disk, walk->generation, walk->gtable, &walk->directory, err));
     if (!walk->gtable)
@@ -773,9 +820,10 @@ void row_walk_close(struct row_walk *walk)
     image_deinit(&walk->image);
 }
 
-/* The next id that the generation has something for, at or after walk->next; `end` if none. *tree: it is in the row tree. */
-static kdk_status below_next(struct row_walk *walk, rowid *id, bool *tree, uint32_t *position,
-                             struct err *err)
+/* The next id that the generation has something for, at or after walk->next; `end` if none.
+ * *tree: it is in the row tree. */
+static kdk_status below_next(struct row_walk *walk, rowid *id, bool *tree,
+                             uint32_t *position, struct err *err)
 {
     kdk_status status = KDK_OK;
     *id = walk->end;
@@ -827,7 +875,8 @@ static kdk_status walk_complete(struct row_walk *walk, rowid id, struct err *err
     TRY_MEM(columns = ARENA_ARRAY(&walk->arena, uint32_t, layout->count));
     for (uint32_t c = 0; c < layout->count; c++)
         columns[c] = c;
-    TRY(image_complete(walk->txn, walk->table, id, &walk->image, columns, layout->count, &walk->arena, err));
+    TRY(image_complete(walk->txn, walk->table, id, &walk->image, columns, layout->count,
+                       &walk->arena, err));
 out:
     return status;
 }
@@ -848,9 +897,8 @@ kdk_status row_walk_next(struct row_walk *walk, rowid *out, struct err *err)
             txn_enter(walk->txn->man);
             const rowid hot = rowmap_next(walk->table, walk->next,
                                           below < walk->end ? below + 1 : walk->end);
-            struct record *record = hot < walk->end && hot <= below
-                                        ? rowmap_get(walk->table, hot)
-                                        : NULL;
+            struct record *record =
+                hot < walk->end && hot <= below ? rowmap_get(walk->table, hot) : NULL;
             if (record) {
                 id = hot;
                 walk->hot = true;

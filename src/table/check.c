@@ -27,7 +27,8 @@ static KDK_PRINTF(2, 3) void check_problem(struct check *check, const char *form
         check->report(check->context, line);
 }
 
-/* The index has exactly one entry for each row that the snapshot sees, under the key of its version. */
+/* The index has exactly one entry for each row that the snapshot sees, under the key of its
+ * version. */
 static kdk_status check_index(struct check *check, struct index *index, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -68,8 +69,10 @@ static kdk_status check_index(struct check *check, struct index *index, struct e
         TRY(table_get(check->txn, table, id, NULL, 0, NULL, &found, &arena, err));
         entries += found;
         if (!found)
-            check_problem(check, "index %u has an entry for row %llu of table %u, which does not exist",
-                          index->def.id, (unsigned long long)id, table->id);
+            check_problem(
+                check,
+                "index %u has an entry for row %llu of table %u, which does not exist",
+                index->def.id, (unsigned long long)id, table->id);
     }
     if (entries != rows)
         check_problem(check, "index %u has %llu entries for %llu rows of table %u",
@@ -102,8 +105,10 @@ static kdk_status check_tree(struct check *check, const struct btree_root *root,
     return soften(check, btree_check(check->disk->file, root, pages, NULL, err), err);
 }
 
-/* E1: the fences are the first entries of their strips, and all entries ascend. Counts them. */
-static kdk_status check_sequence(struct check *check, const struct index_source *source, uint64_t *rows, struct err *err)
+/* E1: the fences are the first entries of their strips, and all entries ascend. Counts
+ * them. */
+static kdk_status check_sequence(struct check *check, const struct index_source *source,
+                                 uint64_t *rows, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct entry_cursor cursor;
@@ -117,27 +122,36 @@ static kdk_status check_sequence(struct check *check, const struct index_source 
     for (; cursor.valid; ++*rows) {
         const bool first = cursor.position == 0;
         strips += first;
-        if (first && btree_compare(cursor.at.key, cursor.at.key_bytes, cursor.key, cursor.key_bytes) != 0)
-            check_problem(check, "index %u: the fence of the strip that begins with row %llu is not its first key", id,
-                          (unsigned long long)cursor.strip.entry->first);
-        if (last.len && btree_compare(last.data, last.len, cursor.key, cursor.key_bytes) >= 0)
-            check_problem(check, "index %u: row %u of the strip that begins with row %llu is out of order", id, cursor.position,
-                          (unsigned long long)cursor.strip.entry->first);
+        if (first && btree_compare(cursor.at.key, cursor.at.key_bytes, cursor.key,
+                                   cursor.key_bytes) != 0)
+            check_problem(check,
+                          "index %u: the fence of the strip that begins with row %llu is "
+                          "not its first key",
+                          id, (unsigned long long)cursor.strip.entry->first);
+        if (last.len &&
+            btree_compare(last.data, last.len, cursor.key, cursor.key_bytes) >= 0)
+            check_problem(
+                check,
+                "index %u: row %u of the strip that begins with row %llu is out of order",
+                id, cursor.position, (unsigned long long)cursor.strip.entry->first);
         buf_clear(&last);
         buf_add(&last, cursor.key, cursor.key_bytes);
         TRY(buf_status(&last, err));
         TRY(entries_next(&cursor, err));
     }
     if (strips != source->root->count)
-        check_problem(check, "index %u has %llu fences for %llu strips", id, (unsigned long long)source->root->count, (unsigned long long)strips);
+        check_problem(check, "index %u has %llu fences for %llu strips", id,
+                      (unsigned long long)source->root->count, (unsigned long long)strips);
 out:
     entries_deinit(&cursor);
     buf_deinit(&last);
     return status;
 }
 
-/* The entries of an index are exactly the keys of the generation's rows (D4, E2): each row's is there once, and there are as many as rows. */
-static kdk_status check_generation_index(struct check *check, struct table *table, struct gtable *gtable, const struct gindex *below,
+/* The entries of an index are exactly the keys of the generation's rows (D4, E2): each
+ * row's is there once, and there are as many as rows. */
+static kdk_status check_generation_index(struct check *check, struct table *table,
+                                         struct gtable *gtable, const struct gindex *below,
                                          struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -145,7 +159,10 @@ static kdk_status check_generation_index(struct check *check, struct table *tabl
     struct buf key = {0};
     struct row_walk walk = {0};
     uint64_t rows = 0, sequence = 0;
-    struct index_source source = {.file = file, .root = &below->fences, .fences = true, .generation = txn_generation(check->txn)};
+    struct index_source source = {.file = file,
+                                  .root = &below->fences,
+                                  .fences = true,
+                                  .generation = txn_generation(check->txn)};
     struct entry_cursor cursor = {0};
     struct btree_cursor gone;
     rowid id;
@@ -171,23 +188,31 @@ static kdk_status check_generation_index(struct check *check, struct table *tabl
         TRY(btree_get(file, &below->root, key.data, key.len, NULL, &in_tree, err));
         TRY(btree_get(file, &below->gone, key.data, key.len, NULL, &is_gone, err));
         TRY(entries_seek(&cursor, key.data, key.len, err));
-        const bool in_strip = cursor.valid && btree_compare(cursor.key, cursor.key_bytes, key.data, key.len) == 0;
+        const bool in_strip = cursor.valid && btree_compare(cursor.key, cursor.key_bytes,
+                                                            key.data, key.len) == 0;
         if (!in_tree && (!in_strip || is_gone))
-            check_problem(check, "index %u lacks row %llu of table %u on disk", below->id, (unsigned long long)id, table->id);
+            check_problem(check, "index %u lacks row %llu of table %u on disk", below->id,
+                          (unsigned long long)id, table->id);
         if (in_tree && in_strip)
-            check_problem(check, "index %u has row %llu of table %u twice on disk", below->id, (unsigned long long)id, table->id);
+            check_problem(check, "index %u has row %llu of table %u twice on disk",
+                          below->id, (unsigned long long)id, table->id);
     }
     TRY(btree_cursor_first(&gone, err));
     while (gone.valid) {
         TRY(entries_seek(&cursor, gone.key, gone.key_bytes, err));
-        if (!cursor.valid || btree_compare(cursor.key, cursor.key_bytes, gone.key, gone.key_bytes) != 0)
+        if (!cursor.valid ||
+            btree_compare(cursor.key, cursor.key_bytes, gone.key, gone.key_bytes) != 0)
             check_problem(check, "index %u: an entry is gone that no strip has", below->id);
         TRY(btree_cursor_next(&gone, err));
     }
     if (rows != below->root.count + sequence - below->gone.count || rows != gtable->count)
-        check_problem(check, "table %u has %llu rows on disk, should have %llu; index %u has %llu entries in a tree, and in strips %llu, of which %llu hold no longer",
-                      table->id, (unsigned long long)rows, (unsigned long long)gtable->count, below->id, (unsigned long long)below->root.count,
-                      (unsigned long long)sequence, (unsigned long long)below->gone.count);
+        check_problem(check,
+                      "table %u has %llu rows on disk, should have %llu; index %u has %llu "
+                      "entries in a tree, and in strips %llu, of which %llu hold no longer",
+                      table->id, (unsigned long long)rows,
+                      (unsigned long long)gtable->count, below->id,
+                      (unsigned long long)below->root.count, (unsigned long long)sequence,
+                      (unsigned long long)below->gone.count);
 out:
     row_walk_close(&walk);
     entries_deinit(&cursor);
@@ -196,7 +221,8 @@ out:
     return status;
 }
 
-/* Strips and row tree: ids ascend, records are readable, files are as the directory says. */
+/* Strips and row tree: ids ascend, records are readable, files are as the directory
+ * says. */
 static kdk_status check_strips(struct check *check, struct gtable *gtable, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -210,8 +236,8 @@ static kdk_status check_strips(struct check *check, struct gtable *gtable, struc
     for (uint32_t i = 0, next; i < directory->count; i = next) {
         struct strip_entry *const *entries = directory->entries + i;
         uint64_t problems = 0;
-        for (next = i; next < directory->count &&
-                       directory->entries[next]->file == entries[0]->file;
+        for (next = i;
+             next < directory->count && directory->entries[next]->file == entries[0]->file;
              next++) {
             const struct strip_entry *one = directory->entries[next];
             if (one->first <= last || one->last < one->first)
@@ -235,7 +261,8 @@ out:
 }
 
 /* E3: the runs of an index have, or stand for, as many entries as there are rows. */
-static kdk_status check_load_entries(struct check *check, struct table *table, struct load *load, struct err *err)
+static kdk_status check_load_entries(struct check *check, struct table *table,
+                                     struct load *load, struct err *err)
 {
     kdk_status status = KDK_OK;
     for (uint32_t k = 0; k < load->run_count; k++) {
@@ -243,8 +270,12 @@ static kdk_status check_load_entries(struct check *check, struct table *table, s
         uint64_t entries = 0, sequence;
         for (uint32_t i = 0; i < load->run_count; i++) {
             const struct load_run *run = &load->runs[i];
-            struct index_source source = {.file = run_file(run->run), .root = run_root(run->run), .load = load, .fences = true,
-                                          .generation = txn_generation(check->txn), .index = index_find(table, id)};
+            struct index_source source = {.file = run_file(run->run),
+                                          .root = run_root(run->run),
+                                          .load = load,
+                                          .fences = true,
+                                          .generation = txn_generation(check->txn),
+                                          .index = index_find(table, id)};
             if (run->index != id)
                 continue;
             if (!run->fences) {
@@ -257,8 +288,8 @@ static kdk_status check_load_entries(struct check *check, struct table *table, s
             entries += sequence;
         }
         if (entries != load->rows && index_find(table, id))
-            check_problem(check, "index %u has %llu entries for %llu rows that were loaded", id, (unsigned long long)entries,
-                          (unsigned long long)load->rows);
+            check_problem(check, "index %u has %llu entries for %llu rows that were loaded",
+                          id, (unsigned long long)entries, (unsigned long long)load->rows);
     }
 out:
     return status;
@@ -276,10 +307,13 @@ static kdk_status check_loads(struct check *check, struct table *table, struct e
             continue;
         for (uint32_t k = 0, next; k < load->strip_count; k = next) {
             uint64_t problems = 0;
-            for (next = k; next < load->strip_count && load->strips[next]->file == load->strips[k]->file; next++)
+            for (next = k; next < load->strip_count &&
+                           load->strips[next]->file == load->strips[k]->file;
+                 next++)
                 ;
-            status = block_check(disk->os, disk->blocks, load->strips[k]->file, load->strips + k, next - k, check->report,
-                                 check->context, &problems, err);
+            status =
+                block_check(disk->os, disk->blocks, load->strips[k]->file, load->strips + k,
+                            next - k, check->report, check->context, &problems, err);
             if (status == KDK_UNDEFINED_FILE)
                 status = KDK_CORRUPT;
             TRY(soften(check, status, err));
@@ -324,7 +358,8 @@ static kdk_status check_generation(struct check *check, struct err *err)
         status = generation_table(check->disk, generation, id, &gtable, err);
         TRY(soften(check, status, err));
         if (gtable && !gtable->exists) {
-            check_problem(check, "the directory has strips of table %u, which does not exist", id);
+            check_problem(check,
+                          "the directory has strips of table %u, which does not exist", id);
         } else if (gtable) {
             const uint64_t so_far = check->problems;
             TRY(check_tree(check, &gtable->rows, &pages, err));
@@ -338,10 +373,10 @@ static kdk_status check_generation(struct check *check, struct err *err)
             /* Damage would only be found again. */
             for (uint32_t i = 0;
                  table && so_far == check->problems && i < gtable->index_count; i++)
-                TRY(soften(check,
-                           check_generation_index(check, table, gtable,
-                                                  &gtable->indexes[i], err),
-                           err));
+                TRY(soften(
+                    check,
+                    check_generation_index(check, table, gtable, &gtable->indexes[i], err),
+                    err));
         }
         if (id == UINT32_MAX)
             break;
@@ -366,7 +401,8 @@ static kdk_status check_table(struct check *check, struct table *table, struct e
         txn_leave(check->txn->man);
         if (!more)
             break;
-        /* What the snapshot may use stays while it lives; what came later it cannot judge. */
+        /* What the snapshot may use stays while it lives; what came later it cannot
+         * judge. */
         if (index && !atomic_load_explicit(&index->dropped, memory_order_acquire) &&
             atomic_load_explicit(&table->ddl_timestamp, memory_order_acquire) <=
                 check->txn->snapshot &&
@@ -384,7 +420,8 @@ kdk_status store_check(struct store *store, void (*report)(void *context, const 
     struct check check = {.report = report, .context = context, .disk = store->disk};
     struct table **tables = NULL;
     size_t count = 0, k = 0;
-    /* No checkpoint meanwhile: the newest generation is what is compared with the pages that are taken. */
+    /* No checkpoint meanwhile: the newest generation is what is compared with the pages
+     * that are taken. */
     if (store->disk)
         disk_acquire(store->disk);
     TRY(txn_begin(store->man, TXN_SNAPSHOT, true, &check.txn, err));
@@ -419,4 +456,3 @@ out:
     *problems = check.problems;
     return status;
 }
-

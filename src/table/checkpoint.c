@@ -1,14 +1,18 @@
 /* checkpoint.c - pouring what is recent into a new generation.
  *
- * A checkpoint is a reader: it takes a snapshot, S, and pins the newest generation, S0. For each record in memory whose version at S is newer than S0,
- * the row goes to the row tree, and the keys that it has at S and had at S0 make the changes of the indexes: so they follow from rows alone, and
- * entries are exact (D4). Trees are changed by copying; nobody waits. Then pages and map are synced, then the manifest slot that holds the older
- * generation, and with that the new one exists. What only the generations before the other slot's named is freed, the log before that slot's
- * position too, and memory gives up what all generations in use have.
+ * A checkpoint is a reader: it takes a snapshot, S, and pins the newest generation, S0. For
+ * each record in memory whose version at S is newer than S0, the row goes to the row tree,
+ * and the keys that it has at S and had at S0 make the changes of the indexes: so they
+ * follow from rows alone, and entries are exact (D4). Trees are changed by copying; nobody
+ * waits. Then pages and map are synced, then the manifest slot that holds the older
+ * generation, and with that the new one exists. What only the generations before the other
+ * slot's named is freed, the log before that slot's position too, and memory gives up what
+ * all generations in use have.
  *
- * Order and D6: the log's position is taken first; then all that has its place in the log is waited for; then the snapshot is taken.
- * Failure: before the manifest is touched nothing has happened. If writing it fails, nobody knows which generation a reopening will find;
- * this store pours no more, and what either needs stays.
+ * Order and D6: the log's position is taken first; then all that has its place in the log
+ * is waited for; then the snapshot is taken. Failure: before the manifest is touched
+ * nothing has happened. If writing it fails, nobody knows which generation a reopening will
+ * find; this store pours no more, and what either needs stays.
  */
 #include "table/checkpoint.h"
 #include "table/load.h"
@@ -35,8 +39,9 @@ kdk_status meta_put(struct pouring *pouring, uint32_t table, enum meta_tag tag,
     change->order = (uint32_t)pouring->meta_count;
     change->erase = !value;
     change->bytes = value ? (uint32_t)value->len : 0;
-    TRY_MEM(change->value = arena_dup(&pouring->arena, value && value->len ? value->data : "",
-                                      MAX(change->bytes, 1u)));
+    TRY_MEM(change->value =
+                arena_dup(&pouring->arena, value && value->len ? value->data : "",
+                          MAX(change->bytes, 1u)));
     pouring->meta_count++;
 out:
     return status;
@@ -70,8 +75,8 @@ static kdk_status meta_next(void *context, struct btree_change *out, bool *more,
 
 /* -------------------------------------------------------------------- deltas ---- */
 
-static kdk_status delta_add(struct delta *delta, const struct buf *key, rowid id, bool erase,
-                            struct err *err)
+static kdk_status delta_add(struct delta *delta, const struct buf *key, rowid id,
+                            bool erase, struct err *err)
 {
     kdk_status status = KDK_OK;
     if (delta->count == delta->cap) {
@@ -117,7 +122,7 @@ struct table_feed {
     struct delta *deltas;   /* Of those that the generation has; made new: built later. */
     bool *fresh;
     uint32_t index_count;
-    bool loads;             /* Some are poured, too. */
+    bool loads; /* Some are poured, too. */
     struct image now, before;
     struct buf value, key_now, key_before;
     struct arena arena;
@@ -152,7 +157,8 @@ out:
 }
 
 /* What a patch has not is as it was. */
-static kdk_status feed_complete(struct table_feed *feed, rowid id, bool live, bool had, struct err *err)
+static kdk_status feed_complete(struct table_feed *feed, rowid id, bool live, bool had,
+                                struct err *err)
 {
     kdk_status status = KDK_OK;
     if (!live || !(META_FLAGS(feed->now.meta) & RECORD_PATCH))
@@ -168,7 +174,8 @@ out:
     return status;
 }
 
-/* The keys of indexes of which a patch has the columns: those of before are read, and no other column is. */
+/* The keys of indexes of which a patch has the columns: those of before are read, and no
+ * other column is. */
 static kdk_status feed_patch_keys(struct table_feed *feed, rowid id, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -180,11 +187,14 @@ static kdk_status feed_patch_keys(struct table_feed *feed, rowid id, struct err 
         if (feed->fresh[i] || image_key_absent(&feed->now, def))
             continue;
         TRY(index_key(feed->indexes[i], &feed->now, &feed->key_now, &has_null, err));
-        TRY(below_columns(feed->pouring->txn, feed->table, id, def->columns, def->column_count, values, &found, &feed->arena, err));
+        TRY(below_columns(feed->pouring->txn, feed->table, id, def->columns,
+                          def->column_count, values, &found, &feed->arena, err));
         if (!found)
             TRY(patch_without_row(feed->table, id, err));
-        TRY(index_values_key(feed->indexes[i], feed->now.layout, values, &feed->key_before, err));
-        if (btree_compare(feed->key_now.data, feed->key_now.len, feed->key_before.data, feed->key_before.len) == 0)
+        TRY(index_values_key(feed->indexes[i], feed->now.layout, values, &feed->key_before,
+                             err));
+        if (btree_compare(feed->key_now.data, feed->key_now.len, feed->key_before.data,
+                          feed->key_before.len) == 0)
             continue;
         TRY(delta_add(&feed->deltas[i], &feed->key_before, id, true, err));
         TRY(delta_add(&feed->deltas[i], &feed->key_now, id, false, err));
@@ -198,7 +208,8 @@ static kdk_status feed_patch(struct table_feed *feed, rowid id, bool *done, stru
 {
     kdk_status status = KDK_OK;
     bool can, had;
-    TRY(below_patch(feed->pouring->txn, feed->table, id, &can, &had, &feed->before, &feed->arena, err));
+    TRY(below_patch(feed->pouring->txn, feed->table, id, &can, &had, &feed->before,
+                    &feed->arena, err));
     *done = can;
     if (!can)
         goto out;
@@ -219,9 +230,9 @@ static kdk_status feed_next(void *context, struct btree_change *out, bool *more,
     while (feed->next < feed->end) {
         bool live = false, had = false, in_strip = false;
         txn_enter(txn->man);
-        const rowid id = rowmap_next(feed->table, feed->next, MIN(feed->end, feed->next + GROUP_ROWS));
-        struct record *record =
-            id < feed->end ? rowmap_get(feed->table, id) : NULL;
+        const rowid id =
+            rowmap_next(feed->table, feed->next, MIN(feed->end, feed->next + GROUP_ROWS));
+        struct record *record = id < feed->end ? rowmap_get(feed->table, id) : NULL;
         if (record)
             status = record_copy(feed->table, record, &feed->now, err);
         if (record && status == KDK_OK)
@@ -240,13 +251,14 @@ static kdk_status feed_next(void *context, struct btree_change *out, bool *more,
             TRY(feed_patch(feed, id, &patched, err));
         }
         if (patched) {
-            *out = (struct btree_change){feed->key, 8, false, feed->value.data, (uint32_t)feed->value.len};
+            *out = (struct btree_change){feed->key, 8, false, feed->value.data,
+                                         (uint32_t)feed->value.len};
             *more = true;
             return KDK_OK;
         }
         if (feed->loads || (feed->old->exists && id < feed->old->next_id))
-            TRY(below_get(disk, txn_generation(txn), txn->snapshot, feed->table, id, &feed->before, &had,
-                          &in_strip, &feed->arena, err));
+            TRY(below_get(disk, txn_generation(txn), txn->snapshot, feed->table, id,
+                          &feed->before, &had, &in_strip, &feed->arena, err));
         if (live && had && feed->now.header == feed->before.header)
             continue; /* It came from a load, and is as it was. */
         TRY(feed_complete(feed, id, live, had, err));
@@ -265,7 +277,8 @@ static kdk_status feed_next(void *context, struct btree_change *out, bool *more,
             return KDK_OK;
         }
         if (feed->value.len > VALUE_BYTES_MAX)
-            TRY(err_set(err, KDK_LIMIT, "a row can have at most %u bytes", VALUE_BYTES_MAX));
+            TRY(err_set(err, KDK_LIMIT, "a row can have at most %u bytes",
+                        VALUE_BYTES_MAX));
         out->value = feed->value.data;
         out->value_bytes = (uint32_t)feed->value.len;
         *more = true;
@@ -292,10 +305,9 @@ static kdk_status feed_indexes(struct table_feed *feed, struct err *err)
     feed->indexes = MEM_ARRAY(struct index *, MAX(set->count, 1));
     for (uint32_t i = 0; feed->indexes && i < set->count; i++) {
         struct index *index = set_index(set, i);
-        if (index &&
-            alive_at(atomic_load_explicit(&index->created, memory_order_acquire),
-                     atomic_load_explicit(&index->dropped, memory_order_acquire),
-                     txn->snapshot))
+        if (index && alive_at(atomic_load_explicit(&index->created, memory_order_acquire),
+                              atomic_load_explicit(&index->dropped, memory_order_acquire),
+                              txn->snapshot))
             feed->indexes[feed->index_count++] = index;
     }
     txn_leave(txn->man);
@@ -304,7 +316,8 @@ static kdk_status feed_indexes(struct table_feed *feed, struct err *err)
     TRY_MEM(feed->fresh = MEM_ARRAY(bool, MAX(feed->index_count, 1)));
     for (uint32_t i = 0; i < feed->index_count; i++)
         feed->fresh[i] = !gtable_index(feed->old, feed->indexes[i]->def.id) &&
-                         (feed->old->exists || !loads_have_index(txn, feed->table, feed->indexes[i]->def.id));
+                         (feed->old->exists ||
+                          !loads_have_index(txn, feed->table, feed->indexes[i]->def.id));
 out:
     return status;
 }
@@ -346,9 +359,11 @@ void bounds_take(struct table *table, struct gtable *into)
 static bool table_changed(struct table *table, struct gtable *old, uint64_t since,
                           const struct table_feed *feed)
 {
-    if (!old->exists || atomic_load_explicit(&table->youngest, memory_order_acquire) > since)
+    if (!old->exists ||
+        atomic_load_explicit(&table->youngest, memory_order_acquire) > since)
         return true;
-    if (old->index_count != feed->index_count || old->next_id < feed->reserved || table_dicts_pending(table))
+    if (old->index_count != feed->index_count || old->next_id < feed->reserved ||
+        table_dicts_pending(table))
         return true;
     for (uint32_t i = 0; i < feed->index_count; i++)
         if (feed->fresh[i])
@@ -363,7 +378,8 @@ struct entry_feed {
     uint32_t count, last; /* Which cursor gave the last one; UINT32_MAX: none. */
 };
 
-static kdk_status entry_feed_next(void *context, struct btree_change *out, bool *more, struct err *err)
+static kdk_status entry_feed_next(void *context, struct btree_change *out, bool *more,
+                                  struct err *err)
 {
     kdk_status status = KDK_OK;
     struct entry_feed *feed = context;
@@ -371,17 +387,22 @@ static kdk_status entry_feed_next(void *context, struct btree_change *out, bool 
     if (feed->last != UINT32_MAX)
         TRY(entries_next(&feed->cursors[feed->last], err));
     for (;;) {
-        const struct delta_item *item = delta->at < delta->count ? &delta->items[delta->at] : NULL;
+        const struct delta_item *item =
+            delta->at < delta->count ? &delta->items[delta->at] : NULL;
         struct entry_cursor *least = NULL;
         feed->last = UINT32_MAX;
         for (uint32_t i = 0; i < feed->count; i++) {
             struct entry_cursor *one = &feed->cursors[i];
-            if (one->valid && (!least || btree_compare(one->key, one->key_bytes, least->key, least->key_bytes) < 0)) {
+            if (one->valid && (!least || btree_compare(one->key, one->key_bytes, least->key,
+                                                       least->key_bytes) < 0)) {
                 least = one;
                 feed->last = i;
             }
         }
-        const int order = !item ? 1 : !least ? -1 : btree_compare(item->key, item->bytes, least->key, least->key_bytes);
+        const int order =
+            !item    ? 1
+            : !least ? -1
+                     : btree_compare(item->key, item->bytes, least->key, least->key_bytes);
         *more = item || least;
         if (!*more)
             goto out;
@@ -408,11 +429,12 @@ out:
 struct index_pour {
     struct pouring *pouring;
     struct index_sources sources;
-    struct index_source *fences;   /* Sources of fences as trees of those. */
-    bool *sequence;                /* Which sources are sequences that the new generation has. */
-    struct entry_cursor *cursors;  /* Over the others, */
-    struct entry_cursor *probes;   /* over those, */
-    struct entry_cursor *joining;  /* and over fences that come to the generation's. */
+    struct index_source *fences; /* Sources of fences as trees of those. */
+    /* Which sources are sequences that the new generation has. */
+    bool *sequence;
+    struct entry_cursor *cursors; /* Over the others, */
+    struct entry_cursor *probes;  /* over those, */
+    struct entry_cursor *joining; /* and over fences that come to the generation's. */
     uint32_t cursor_count, probe_count, joining_count;
     struct delta tree, gone;
 };
@@ -435,8 +457,10 @@ static void index_pour_deinit(struct index_pour *p)
     index_sources_close(&p->sources);
 }
 
-/* Whether a load's strips have a place between those of the sequence so far: together, or not at all. */
-static kdk_status sequence_fits(struct index_pour *p, const struct index_source *load, bool *out, struct err *err)
+/* Whether a load's strips have a place between those of the sequence so far: together, or
+ * not at all. */
+static kdk_status sequence_fits(struct index_pour *p, const struct index_source *load,
+                                bool *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct entry_cursor cursor;
@@ -448,7 +472,8 @@ static kdk_status sequence_fits(struct index_pour *p, const struct index_source 
     TRY(entries_last(&cursor, err));
     *out = cursor.valid;
     for (uint32_t i = 0; i < p->probe_count && *out; i++)
-        TRY(entries_gap(p->probes[i].source, first.data, first.len, cursor.key, cursor.key_bytes, out, err));
+        TRY(entries_gap(p->probes[i].source, first.data, first.len, cursor.key,
+                        cursor.key_bytes, out, err));
 out:
     entries_deinit(&cursor);
     buf_deinit(&first);
@@ -480,7 +505,8 @@ static kdk_status index_pour_sources(struct index_pour *p, struct err *err)
             continue; /* The generation's own stay where they are. */
         p->fences[i] = *source;
         p->fences[i].fences = false;
-        struct entry_cursor *cursor = p->sequence[i] ? &p->joining[p->joining_count++] : &p->cursors[p->cursor_count++];
+        struct entry_cursor *cursor = p->sequence[i] ? &p->joining[p->joining_count++]
+                                                     : &p->cursors[p->cursor_count++];
         entries_init(cursor, p->sequence[i] ? &p->fences[i] : source);
         TRY(entries_first(cursor, err));
     }
@@ -488,8 +514,10 @@ out:
     return status;
 }
 
-/* Which of the changes are of entries that strips have: what begins to be is gone no longer, what ends is gone. */
-static kdk_status index_pour_split(struct index_pour *p, const struct delta *delta, struct err *err)
+/* Which of the changes are of entries that strips have: what begins to be is gone no
+ * longer, what ends is gone. */
+static kdk_status index_pour_split(struct index_pour *p, const struct delta *delta,
+                                   struct err *err)
 {
     kdk_status status = KDK_OK;
     TRY_MEM(p->tree.items = MEM_ARRAY(struct delta_item, MAX(delta->count, 1)));
@@ -500,10 +528,12 @@ static kdk_status index_pour_split(struct index_pour *p, const struct delta *del
         for (uint32_t i = 0; i < p->probe_count && !have; i++) {
             struct entry_cursor *probe = &p->probes[i];
             TRY(entries_seek(probe, item->key, item->bytes, err));
-            have = probe->valid && btree_compare(probe->key, probe->key_bytes, item->key, item->bytes) == 0;
+            have = probe->valid &&
+                   btree_compare(probe->key, probe->key_bytes, item->key, item->bytes) == 0;
         }
         if (have)
-            p->gone.items[p->gone.count++] = (struct delta_item){item->key, item->bytes, !item->erase};
+            p->gone.items[p->gone.count++] =
+                (struct delta_item){item->key, item->bytes, !item->erase};
         else
             p->tree.items[p->tree.count++] = *item;
     }
@@ -512,7 +542,8 @@ out:
 }
 
 /* `index` NULL: it was collected whole, loads and all. */
-static kdk_status entries_pour(struct pouring *pouring, struct index *index, struct delta *delta, const struct gindex *old,
+static kdk_status entries_pour(struct pouring *pouring, struct index *index,
+                               struct delta *delta, const struct gindex *old,
                                struct gindex *out, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -522,12 +553,15 @@ static kdk_status entries_pour(struct pouring *pouring, struct index *index, str
     TRY(index_pour_sources(&p, err));
     TRY(index_pour_split(&p, delta, err));
     struct entry_feed entries = {&p.tree, p.cursors, p.cursor_count, UINT32_MAX};
-    TRY(btree_apply(pouring->sink, &old->root, &(struct btree_feed){entry_feed_next, &entries}, &out->root, err));
+    TRY(btree_apply(pouring->sink, &old->root,
+                    &(struct btree_feed){entry_feed_next, &entries}, &out->root, err));
     struct entry_feed gone = {.delta = &p.gone, .last = UINT32_MAX};
-    TRY(btree_apply(pouring->sink, &old->gone, &(struct btree_feed){entry_feed_next, &gone}, &out->gone, err));
+    TRY(btree_apply(pouring->sink, &old->gone, &(struct btree_feed){entry_feed_next, &gone},
+                    &out->gone, err));
     struct delta none = {0};
     struct entry_feed fences = {&none, p.joining, p.joining_count, UINT32_MAX};
-    TRY(btree_apply(pouring->sink, &old->fences, &(struct btree_feed){entry_feed_next, &fences}, &out->fences, err));
+    TRY(btree_apply(pouring->sink, &old->fences,
+                    &(struct btree_feed){entry_feed_next, &fences}, &out->fences, err));
 out:
     index_pour_deinit(&p);
     return status;
@@ -558,8 +592,7 @@ static kdk_status pour_table(struct pouring *pouring, struct table *table, struc
     feed.loads = loads_to_pour(pouring->txn, table);
     /* What the log says of ids given out may be gone with it. */
     feed.reserved =
-        MAX(feed.end,
-            atomic_load_explicit(&table->ids_reserved, memory_order_acquire) + 1);
+        MAX(feed.end, atomic_load_explicit(&table->ids_reserved, memory_order_acquire) + 1);
     TRY(feed_indexes(&feed, err));
     if (!table_changed(table, feed.old, feed.since, &feed))
         goto out;
@@ -681,8 +714,7 @@ kdk_status pouring_dead(struct pouring *pouring, uint64_t file, struct err *err)
     buf_add_u64(&value, pouring->manifest.sequence);
     TRY(buf_status(&value, err));
     TRY(meta_put(pouring, 0, META_DEAD, file, &value, err));
-    disk->dead[disk->dead_count++] =
-        (struct dead_file){file, pouring->manifest.sequence};
+    disk->dead[disk->dead_count++] = (struct dead_file){file, pouring->manifest.sequence};
 out:
     buf_deinit(&value);
     return status;
@@ -699,7 +731,8 @@ void files_release(struct disk *disk, uint64_t oldest)
             block_cache_forget(disk->strips, dead->file);
         if (disk_file_path(disk, dead->file, path, sizeof path, NULL) != KDK_OK ||
             os_remove(disk->os, path, NULL) != KDK_OK)
-            continue;          /* It stays on the list, and the next checkpoint tries again. */
+            /* It stays on the list, and the next checkpoint tries again. */
+            continue;
         dead->generation = 0; /* The next checkpoint takes it off the list. */
     }
 }
@@ -715,8 +748,9 @@ kdk_status pouring_begin(struct disk *disk, struct pouring *pouring, struct err 
     if (disk->read_only)
         TRY(err_set(err, KDK_READ_ONLY, "the database was opened read-only"));
     if (disk->failed)
-        TRY(err_set(err, KDK_READ_ONLY,
-                    "an earlier checkpoint could not write its manifest; reopen the database"));
+        TRY(err_set(
+            err, KDK_READ_ONLY,
+            "an earlier checkpoint could not write its manifest; reopen the database"));
     TRY(txn_begin(disk->store->man, TXN_SNAPSHOT, true, &pouring->txn, err));
     txn_statement_begin(pouring->txn);
     const struct manifest *old = &txn_generation(pouring->txn)->manifest;
@@ -748,8 +782,7 @@ kdk_status pouring_end(struct pouring *pouring, kdk_status status, struct err *e
     TRY(pour_finish(pouring->pour, &pouring->manifest.map, err));
     pouring->manifest.next_file =
         atomic_load_explicit(&disk->next_file, memory_order_acquire);
-    pouring->manifest.next_id =
-        atomic_load_explicit(&store->next_id, memory_order_acquire);
+    pouring->manifest.next_id = atomic_load_explicit(&store->next_id, memory_order_acquire);
     TRY_MEM(generation = generation_new(&pouring->manifest));
     bool touched;
     status = manifest_write(disk->slots, &pouring->manifest, &touched, err);
@@ -800,8 +833,7 @@ out:
     arena_deinit(&pouring->arena);
     if (status == KDK_OK) {
         disk_floor(disk, &number);
-        const uint64_t oldest =
-            disk->older_slot ? MIN(disk->older_slot, number) : number;
+        const uint64_t oldest = disk->older_slot ? MIN(disk->older_slot, number) : number;
         pagestore_release(disk->pages, oldest);
         files_release(disk, oldest);
     }
@@ -873,9 +905,8 @@ static kdk_status evict(struct disk *disk, struct err *err)
 void disk_acquire(struct disk *disk)
 {
     uint32_t free = 0;
-    while (!atomic_compare_exchange_strong_explicit(&disk->busy, &free, 1,
-                                                    memory_order_acq_rel,
-                                                    memory_order_relaxed)) {
+    while (!atomic_compare_exchange_strong_explicit(
+        &disk->busy, &free, 1, memory_order_acq_rel, memory_order_relaxed)) {
         os_wait(&disk->busy, 1, OS_FOREVER);
         free = 0;
     }
@@ -884,7 +915,8 @@ void disk_acquire(struct disk *disk)
 bool disk_try(struct disk *disk)
 {
     uint32_t free = 0;
-    return atomic_compare_exchange_strong_explicit(&disk->busy, &free, 1, memory_order_acq_rel, memory_order_relaxed);
+    return atomic_compare_exchange_strong_explicit(
+        &disk->busy, &free, 1, memory_order_acq_rel, memory_order_relaxed);
 }
 
 void disk_release(struct disk *disk)

@@ -1,5 +1,6 @@
-/* checkpoint_test.c - checkpoints, freezes and reopening against a model: random transactions by seed, held snapshots that must show the same
- * before and after by scan, by index and by row id; what the newest generation has alone; damaged slots; files. */
+/* checkpoint_test.c - checkpoints, freezes and reopening against a model: random
+ * transactions by seed, held snapshots that must show the same before and after by scan, by
+ * index and by row id; what the newest generation has alone; damaged slots; files. */
 #include <stdio.h>
 
 #include "check.h"
@@ -51,7 +52,8 @@ static uint64_t draw(struct world *w, uint64_t below)
 
 static struct tindex index_def(uint32_t column)
 {
-    /* The last one shares a column with the second: who changes one of its columns touches both. */
+    /* The last one shares a column with the second: who changes one of its columns touches
+     * both. */
     return (struct tindex){.id = 11 + column,
                            .unique = column == 0,
                            .column_count = column == 2 ? 2 : 1,
@@ -60,8 +62,11 @@ static struct tindex index_def(uint32_t column)
 
 static bool open_world(struct world *w)
 {
-    struct store_options options = {
-        .os = w->os, .dir = "/db", .create = true, .log_segment_bytes = 65536, .bulk_load_rows = 1};
+    struct store_options options = {.os = w->os,
+                                    .dir = "/db",
+                                    .create = true,
+                                    .log_segment_bytes = 65536,
+                                    .bulk_load_rows = 1};
     if (!CHECK_EQ(store_open(&options, &w->store, NULL, &w->err), KDK_OK)) {
         CHECK_STR(w->err.message, "");
         return false;
@@ -155,7 +160,9 @@ static void check_view(struct world *w, struct txn *txn, const struct model *mod
                 values[c] = vec_get(&batch.columns[c], r);
             const int64_t key = values[0].i;
             if (!CHECK(key >= 0 && key < KEYS) || !CHECK(!seen[key]) ||
-                !(model->rows[key].id == ID_UNKNOWN ? CHECK(values[4].i != 0) : CHECK_EQ(values[4].i, model->rows[key].id)))
+                !(model->rows[key].id == ID_UNKNOWN
+                      ? CHECK(values[4].i != 0)
+                      : CHECK_EQ(values[4].i, model->rows[key].id)))
                 continue;
             seen[key] = (rowid)values[4].i;
             rows++;
@@ -221,7 +228,9 @@ static void id_know(struct world *w, struct txn *txn, uint32_t k, struct model_r
     if (row->id != ID_UNKNOWN)
         return;
     CHECK_EQ(key_add(&key, LTYPE(BIGINT), &value, false, false), KDK_OK);
-    CHECK_EQ(index_point(txn, w->table, 11, key.data, key.len, &row->id, 1, &count, &w->err), KDK_OK);
+    CHECK_EQ(
+        index_point(txn, w->table, 11, key.data, key.len, &row->id, 1, &count, &w->err),
+        KDK_OK);
     CHECK_EQ(count, 1);
     buf_deinit(&key);
 }
@@ -253,9 +262,9 @@ static void write_some(struct world *w)
         } else if (draw(w, 3)) {
             const bool key = draw(w, 2);
             const uint32_t all[] = {1, 2, 3}, some[] = {2};
-            status = table_update(txn, w->table, row->id, key ? all : some,
-                                  key ? values + 1 : values + 2, key ? 3 : 1, &changed,
-                                  &w->err);
+            status =
+                table_update(txn, w->table, row->id, key ? all : some,
+                             key ? values + 1 : values + 2, key ? 3 : 1, &changed, &w->err);
             if (key)
                 row->n = n;
             row->text = text;
@@ -284,8 +293,10 @@ static kdk_status load_try(struct world *w, bool twice, bool *clashed)
     struct arena arena = {0};
     struct batch batch;
     struct model next = w->now;
-    const struct ltype types[] = {columns[0].type, columns[1].type, columns[2].type, columns[3].type};
-    const bool down = draw(w, 2), rising = draw(w, 2); /* Rising: in the order of the other indexes, too. */
+    const struct ltype types[] = {columns[0].type, columns[1].type, columns[2].type,
+                                  columns[3].type};
+    /* Rising: in the order of the other indexes, too. */
+    const bool down = draw(w, 2), rising = draw(w, 2);
     uint32_t wanted = 2 + (uint32_t)draw(w, 120), n = 0, added = 0;
     bool clash = false;
     kdk_status status = KDK_OK;
@@ -310,7 +321,8 @@ static kdk_status load_try(struct world *w, bool twice, bool *clashed)
         const uint32_t text = (uint32_t)draw(w, 4) ? 1 + (uint32_t)draw(w, 30) : 0;
         const struct datum values[4] = {{.i = k},
                                         {.i = value},
-                                        text ? (struct datum){.s = str_of(letters, text)} : DATUM_NULL,
+                                        text ? (struct datum){.s = str_of(letters, text)}
+                                             : DATUM_NULL,
                                         {.w = (int128)value * 1000000007 * 1000}};
         for (uint32_t c = 0; c < 4; c++) {
             struct vec *v = &batch.columns[c];
@@ -334,7 +346,8 @@ static kdk_status load_try(struct world *w, bool twice, bool *clashed)
     if (status == KDK_OK && n) {
         for (uint32_t c = 0; c < 4; c++) {
             struct vec *v = &batch.columns[c];
-            for (uint32_t word = n / 64; v->validity && word < bits_words(BATCH_ROWS); word++)
+            for (uint32_t word = n / 64; v->validity && word < bits_words(BATCH_ROWS);
+                 word++)
                 v->validity[word] &= word == n / 64 ? (1ull << n % 64) - 1 : 0;
         }
         batch_all(&batch, n);
@@ -504,11 +517,11 @@ static bool model_equal(struct world *w, const struct model *model)
         uint32_t count;
         bool found;
         CHECK_EQ(key_add(&key, LTYPE(BIGINT), &value, false, false), KDK_OK);
-        CHECK_EQ(
-            index_point(txn, w->table, 11, key.data, key.len, &id, 1, &count, &w->err),
-            KDK_OK);
+        CHECK_EQ(index_point(txn, w->table, 11, key.data, key.len, &id, 1, &count, &w->err),
+                 KDK_OK);
         buf_deinit(&key);
-        same = count == (row->id != 0) && (!count || row->id == ID_UNKNOWN || id == row->id);
+        same =
+            count == (row->id != 0) && (!count || row->id == ID_UNKNOWN || id == row->id);
         if (!same || !count)
             continue;
         CHECK_EQ(table_get(txn, w->table, id, (uint32_t[]){1, 2}, 2, values, &found, &arena,
@@ -545,7 +558,8 @@ static void cut_main(void *context)
     close_world(w, true);
 }
 
-/* After a cut anywhere the state is that of the last commit that was acknowledged, or of the one under way; and all is sound. */
+/* After a cut anywhere the state is that of the last commit that was acknowledged, or of
+ * the one under way; and all is sound. */
 static void cut_run(uint64_t seed, uint64_t at, uint64_t *calls)
 {
     struct world w;
@@ -592,7 +606,8 @@ TEST(checkpoint, survives_power_cuts)
     }
 }
 
-/* The newest generation by itself, with nothing to replay, is what SELECT says at its snapshot. */
+/* The newest generation by itself, with nothing to replay, is what SELECT says at its
+ * snapshot. */
 TEST(checkpoint, invariant_02_newest_generation_alone_equals_select)
 {
     for (uint64_t seed = 1; seed <= 6; seed++) {
@@ -638,9 +653,9 @@ TEST(checkpoint, invariant_15_a_damaged_newest_slot_loses_nothing)
         const uint64_t slot = w.store->disk->newest->manifest.sequence % 2;
         close_world(&w, false);
         sim_reboot(w.sim);
-        CHECK_EQ(sim_flip(w.sim, "/db/MANIFEST", slot * MANIFEST_SLOT_BYTES + 30, 0x10,
-                          &w.err),
-                 KDK_OK);
+        CHECK_EQ(
+            sim_flip(w.sim, "/db/MANIFEST", slot * MANIFEST_SLOT_BYTES + 30, 0x10, &w.err),
+            KDK_OK);
         if (!open_world(&w))
             return;
         check_now(&w);
@@ -653,9 +668,9 @@ TEST(checkpoint, invariant_15_a_damaged_newest_slot_loses_nothing)
         /* Both: it says so. */
         sim_reboot(w.sim);
         for (uint64_t k = 0; k < 2; k++)
-            CHECK_EQ(sim_flip(w.sim, "/db/MANIFEST", k * MANIFEST_SLOT_BYTES + 30, 0x10,
-                              &w.err),
-                     KDK_OK);
+            CHECK_EQ(
+                sim_flip(w.sim, "/db/MANIFEST", k * MANIFEST_SLOT_BYTES + 30, 0x10, &w.err),
+                KDK_OK);
         const struct store_options options = {.os = w.os, .dir = "/db"};
         CHECK_EQ(store_open(&options, &w.store, NULL, &w.err), KDK_CORRUPT);
         sim_free(w.sim);
@@ -708,9 +723,9 @@ TEST(checkpoint, opening_keeps_the_log_of_the_older_slot)
         write_some(&w);
         const uint64_t slot = w.store->disk->newest->manifest.sequence % 2;
         crash(&w, seed + 2);
-        CHECK_EQ(sim_flip(w.sim, "/db/MANIFEST", slot * MANIFEST_SLOT_BYTES + 30, 0x10,
-                          &w.err),
-                 KDK_OK);
+        CHECK_EQ(
+            sim_flip(w.sim, "/db/MANIFEST", slot * MANIFEST_SLOT_BYTES + 30, 0x10, &w.err),
+            KDK_OK);
         struct store_report report;
         const struct store_options options = {.os = w.os, .dir = "/db"};
         CHECK_EQ(store_open(&options, &w.store, &report, &w.err), KDK_OK);
@@ -725,7 +740,8 @@ TEST(checkpoint, opening_keeps_the_log_of_the_older_slot)
     }
 }
 
-/* A slot that could not be synced is what the next opening reads, and may be gone after the next power cut. */
+/* A slot that could not be synced is what the next opening reads, and may be gone after the
+ * next power cut. */
 TEST(checkpoint, a_slot_that_was_not_synced_may_vanish)
 {
     uint32_t poisoned = 0;
@@ -764,7 +780,8 @@ TEST(checkpoint, a_slot_that_was_not_synced_may_vanish)
     CHECK(poisoned > 0);
 }
 
-/* A database without its MANIFEST is not a new one, unless nothing was ever poured: then the log has all. */
+/* A database without its MANIFEST is not a new one, unless nothing was ever poured: then
+ * the log has all. */
 TEST(checkpoint, a_missing_manifest_is_not_a_new_database)
 {
     for (uint32_t way = 0; way < 3; way++) {
@@ -812,7 +829,8 @@ static kdk_status count_file(void *context, const struct store_file *file, struc
     return KDK_OK;
 }
 
-/* After a freeze the folder holds what is live and nothing else; a snapshot keeps more, until it ends. */
+/* After a freeze the folder holds what is live and nothing else; a snapshot keeps more,
+ * until it ends. */
 TEST(checkpoint, files_are_the_live_set_after_a_freeze)
 {
     struct world w;
@@ -860,7 +878,8 @@ TEST(checkpoint, files_are_the_live_set_after_a_freeze)
     sim_free(w.sim);
 }
 
-/* Unknown as long as rows are in memory alone; then from the strips' sketches, merged, also after opening. */
+/* Unknown as long as rows are in memory alone; then from the strips' sketches, merged, also
+ * after opening. */
 TEST(checkpoint, distinct_values_are_estimated_from_strips)
 {
     struct world w;
@@ -909,7 +928,8 @@ static bool prepared(struct world *w, uint64_t seed)
     return true;
 }
 
-/* Every call of a checkpoint with a freeze fails once, and from there on: an error, a database that reads on and reopens. */
+/* Every call of a checkpoint with a freeze fails once, and from there on: an error, a
+ * database that reads on and reopens. */
 TEST(checkpoint, every_call_fails_once)
 {
     for (uint32_t and_on = 0; and_on < 2; and_on++) {
@@ -976,7 +996,8 @@ TEST(checkpoint, every_allocation_fails_once)
     CHECK_EQ(after.blocks, before.blocks);
 }
 
-/* A load that fails leaves nothing behind, but that a commit whose sync failed may be there after all. */
+/* A load that fails leaves nothing behind, but that a commit whose sync failed may be there
+ * after all. */
 TEST(load, every_call_fails_once)
 {
     for (uint32_t and_on = 0; and_on < 2; and_on++) {
@@ -1077,7 +1098,8 @@ TEST(checkpoint, invariant_13_replay_reads_no_block_file)
     sim_free(w.sim);
 }
 
-/* What is on disk only takes no memory: rows, entries, and in the end the pages of slots are gone from it. */
+/* What is on disk only takes no memory: rows, entries, and in the end the pages of slots
+ * are gone from it. */
 TEST(checkpoint, memory_is_given_back)
 {
     struct world w;
@@ -1130,8 +1152,10 @@ static void tree_record(struct world *w, rowid id, struct buf *out)
     put_be64(key, id);
     CHECK_EQ(txn_begin(store_txnman(w->store), TXN_SNAPSHOT, true, &txn, &w->err), KDK_OK);
     txn_statement_begin(txn); /* Pins the generation. */
-    CHECK_EQ(generation_table(w->store->disk, txn_generation(txn), 1010, &gtable, &w->err), KDK_OK);
-    CHECK_EQ(btree_get(w->store->disk->file, &gtable->rows, key, 8, out, &found, &w->err), KDK_OK);
+    CHECK_EQ(generation_table(w->store->disk, txn_generation(txn), 1010, &gtable, &w->err),
+             KDK_OK);
+    CHECK_EQ(btree_get(w->store->disk->file, &gtable->rows, key, 8, out, &found, &w->err),
+             KDK_OK);
     txn_rollback(txn);
 }
 
@@ -1141,13 +1165,16 @@ static void update_one(struct world *w, uint32_t k, uint32_t column, struct datu
     bool changed;
     CHECK_EQ(txn_begin(store_txnman(w->store), TXN_SNAPSHOT, false, &txn, &w->err), KDK_OK);
     txn_statement_begin(txn);
-    CHECK_EQ(table_update(txn, w->table, w->now.rows[k].id, &column, &value, 1, &changed, &w->err), KDK_OK);
+    CHECK_EQ(table_update(txn, w->table, w->now.rows[k].id, &column, &value, 1, &changed,
+                          &w->err),
+             KDK_OK);
     CHECK_EQ(table_statement_end(txn, &w->err), KDK_OK);
     CHECK_EQ(txn_commit(txn, &w->err), KDK_OK);
 }
 
-/* A change of a row in a strip is a PATCH in the row tree, which has what changed since the strip was written, and nothing else; writing it decodes
- * no column but keys that changed. */
+/* A change of a row in a strip is a PATCH in the row tree, which has what changed since the
+ * strip was written, and nothing else; writing it decodes no column but keys that
+ * changed. */
 TEST(checkpoint, patches_stay_patches)
 {
     struct world w;
@@ -1182,7 +1209,9 @@ TEST(checkpoint, patches_stay_patches)
     bool changed;
     CHECK_EQ(txn_begin(store_txnman(w.store), TXN_SNAPSHOT, false, &txn, &w.err), KDK_OK);
     txn_statement_begin(txn);
-    CHECK_EQ(table_update(txn, w.table, row->id, (uint32_t[]){1, 3}, both, 2, &changed, &w.err), KDK_OK);
+    CHECK_EQ(
+        table_update(txn, w.table, row->id, (uint32_t[]){1, 3}, both, 2, &changed, &w.err),
+        KDK_OK);
     CHECK_EQ(table_statement_end(txn, &w.err), KDK_OK);
     CHECK_EQ(txn_commit(txn, &w.err), KDK_OK);
     row->n = n;

@@ -1,11 +1,15 @@
-/* dicts.c - dictionaries of string columns: one for each column that a strip has codes of, for all its files.
+/* dicts.c - dictionaries of string columns: one for each column that a strip has codes of,
+ * for all its files.
  *
- * Codes are given out while files are written, logged before anything names the files, and stored in the meta tree by the checkpoint that takes
- * the files in: who finds the files finds the codes. A load or checkpoint that fails leaves codes in memory that nothing refers to. So the
- * dictionary in memory always begins with that of every generation. It is read when it is first needed.
+ * Codes are given out while files are written, logged before anything names the files, and
+ * stored in the meta tree by the checkpoint that takes the files in: who finds the files
+ * finds the codes. A load or checkpoint that fails leaves codes in memory that nothing
+ * refers to. So the dictionary in memory always begins with that of every generation. It is
+ * read when it is first needed.
  *
- * A checkpoint stores what is in the log, and nothing else: codes have no gaps, so who falls back to the older slot of the manifest, and replays the log
- * from there, must meet each code that this slot has not, whether a file that he knows has it or not.
+ * A checkpoint stores what is in the log, and nothing else: codes have no gaps, so who
+ * falls back to the older slot of the manifest, and replays the log from there, must meet
+ * each code that this slot has not, whether a file that he knows has it or not.
  */
 #include "table/checkpoint.h"
 #include "table/load.h"
@@ -120,7 +124,8 @@ kdk_status dicts_log(struct table *table, uint64_t *lsn, struct err *err)
             const struct str text = dict_value(one->dict, code);
             if (!batch)
                 TRY(wal_batch_new(table->store->wal, WAL_AHEAD, &batch, err));
-            record_add_dict(wal_batch_records(batch), table->id, one->column, code, str_data(&text), text.len);
+            record_add_dict(wal_batch_records(batch), table->id, one->column, code,
+                            str_data(&text), text.len);
             if (wal_batch_bytes(batch) < DICT_BATCH_BYTES)
                 continue;
             TRY(wal_append_ahead(batch, lsn, err));
@@ -130,7 +135,8 @@ kdk_status dicts_log(struct table *table, uint64_t *lsn, struct err *err)
     if (batch)
         TRY(wal_append_ahead(batch, lsn, err));
     batch = NULL;
-    for (one = atomic_load_explicit(&table->dicts, memory_order_acquire); one; one = one->next)
+    for (one = atomic_load_explicit(&table->dicts, memory_order_acquire); one;
+         one = one->next)
         one->logged = MAX(one->logged, dict_count(one->dict));
 out:
     wal_batch_free(batch);
@@ -141,7 +147,8 @@ kdk_status pouring_dicts(struct pouring *pouring, struct table *table, struct er
 {
     kdk_status status = KDK_OK;
     struct buf value = {0};
-    for (struct column_dict *one = atomic_load_explicit(&table->dicts, memory_order_acquire);
+    for (struct column_dict *one =
+             atomic_load_explicit(&table->dicts, memory_order_acquire);
          one; one = one->next) {
         one->pouring = MAX(one->stored, one->logged);
         for (uint32_t code = one->stored; code < one->pouring; code++) {

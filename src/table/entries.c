@@ -1,7 +1,8 @@
 /* entries.c - one cursor over the kinds of places where index entries below memory are.
  *
- * In a sequence the cursor stands on a fence, in `at`, and on a row of its strip. To find a place is to find the last fence before it, then the row by
- * bisection: by the first column as it lies in the strip where that is a whole number, by keys for what is left.
+ * In a sequence the cursor stands on a fence, in `at`, and on a row of its strip. To find a
+ * place is to find the last fence before it, then the row by bisection: by the first column
+ * as it lies in the strip where that is a whole number, by keys for what is left.
  */
 #include "table/entries.h"
 
@@ -19,12 +20,14 @@ void strip_keys_close(struct strip_keys *keys)
     keys->entry = NULL;
 }
 
-kdk_status strip_keys_open(struct strip_keys *keys, struct generation *generation, struct index *index, struct strip_entry *entry,
+kdk_status strip_keys_open(struct strip_keys *keys, struct generation *generation,
+                           struct index *index, struct strip_entry *entry,
                            enum strip_use use, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct table *table = index->table;
-    static_assert(COUNT_OF(keys->data) == COUNT_OF(index->def.columns), "one for each column of a key");
+    static_assert(COUNT_OF(keys->data) == COUNT_OF(index->def.columns),
+                  "one for each column of a key");
     strip_keys_close(keys);
     keys->index = index;
     keys->entry = strip_entry_ref(entry);
@@ -34,23 +37,28 @@ kdk_status strip_keys_open(struct strip_keys *keys, struct generation *generatio
         const struct strip_data *data = NULL;
         struct dict *dict;
         if (c < keys->layout->count && strip_entry_column(entry, c)) {
-            TRY(strip_dict(table, generation, entry, c, keys->layout->fields[c].type, &dict, err));
-            TRY(strip_column(table->store->disk->strips, entry, c, keys->layout->fields[c].type, dict, use, &data, err));
+            TRY(strip_dict(table, generation, entry, c, keys->layout->fields[c].type, &dict,
+                           err));
+            TRY(strip_column(table->store->disk->strips, entry, c,
+                             keys->layout->fields[c].type, dict, use, &data, err));
         }
         if (!data)
             break;
         keys->data[keys->count++] = data;
     }
     if (keys->count < index->def.column_count)
-        TRY(err_set(err, KDK_CORRUPT, "strip %u of file %llu lacks a column of index %u, which it is to be in the order of", entry->strip,
-                    (unsigned long long)entry->file, index->def.id));
+        TRY(err_set(err, KDK_CORRUPT,
+                    "strip %u of file %llu lacks a column of index %u, which it is to be "
+                    "in the order of",
+                    entry->strip, (unsigned long long)entry->file, index->def.id));
 out:
     if (status != KDK_OK)
         strip_keys_close(keys);
     return status;
 }
 
-kdk_status strip_keys_at(const struct strip_keys *keys, uint32_t position, struct buf *out, bool *has_null, struct err *err)
+kdk_status strip_keys_at(const struct strip_keys *keys, uint32_t position, struct buf *out,
+                         bool *has_null, struct err *err)
 {
     const struct tindex *def = &keys->index->def;
     uint8_t id[8];
@@ -59,7 +67,8 @@ kdk_status strip_keys_at(const struct strip_keys *keys, uint32_t position, struc
     for (uint32_t k = 0; k < keys->count; k++) {
         const struct datum value = strip_value(keys->data[k], position);
         *has_null |= value.null;
-        if (key_add(out, keys->layout->fields[def->columns[k]].type, &value, def->descending[k], def->nulls_first[k]) != KDK_OK)
+        if (key_add(out, keys->layout->fields[def->columns[k]].type, &value,
+                    def->descending[k], def->nulls_first[k]) != KDK_OK)
             return err_nomem(err);
     }
     put_be64(id, strip_entry_id(keys->entry, position));
@@ -68,31 +77,32 @@ kdk_status strip_keys_at(const struct strip_keys *keys, uint32_t position, struc
 }
 
 /* Rows lo .. hi have `v` in the first column, which ascends and has no NULLs. */
-#define NARROW(TYPE)                                                                                                                                 \
-    {                                                                                                                                                \
-        const TYPE *at = data->data;                                                                                                                 \
-        uint32_t a = 0, b = data->rows;                                                                                                              \
-        while (a < b) {                                                                                                                              \
-            const uint32_t mid = (a + b) / 2;                                                                                                        \
-            if (at[mid] < v)                                                                                                                         \
-                a = mid + 1;                                                                                                                         \
-            else                                                                                                                                     \
-                b = mid;                                                                                                                             \
-        }                                                                                                                                            \
-        *lo = a;                                                                                                                                     \
-        b = data->rows;                                                                                                                              \
-        while (a < b) {                                                                                                                              \
-            const uint32_t mid = (a + b) / 2;                                                                                                        \
-            if (at[mid] <= v)                                                                                                                        \
-                a = mid + 1;                                                                                                                         \
-            else                                                                                                                                     \
-                b = mid;                                                                                                                             \
-        }                                                                                                                                            \
-        *hi = a;                                                                                                                                     \
-        return;                                                                                                                                      \
+#define NARROW(TYPE)                                                                       \
+    {                                                                                      \
+        const TYPE *at = data->data;                                                       \
+        uint32_t a = 0, b = data->rows;                                                    \
+        while (a < b) {                                                                    \
+            const uint32_t mid = (a + b) / 2;                                              \
+            if (at[mid] < v)                                                               \
+                a = mid + 1;                                                               \
+            else                                                                           \
+                b = mid;                                                                   \
+        }                                                                                  \
+        *lo = a;                                                                           \
+        b = data->rows;                                                                    \
+        while (a < b) {                                                                    \
+            const uint32_t mid = (a + b) / 2;                                              \
+            if (at[mid] <= v)                                                              \
+                a = mid + 1;                                                               \
+            else                                                                           \
+                b = mid;                                                                   \
+        }                                                                                  \
+        *hi = a;                                                                           \
+        return;                                                                            \
     }
 
-static void narrow(const struct strip_keys *keys, const void *key, size_t bytes, uint32_t *lo, uint32_t *hi)
+static void narrow(const struct strip_keys *keys, const void *key, size_t bytes,
+                   uint32_t *lo, uint32_t *hi)
 {
     const struct tindex *def = &keys->index->def;
     const struct strip_data *data = keys->data[0];
@@ -102,9 +112,11 @@ static void narrow(const struct strip_keys *keys, const void *key, size_t bytes,
     *lo = 0;
     *hi = keys->entry->rows;
     const enum vwidth full = ltype_width(type), width = (enum vwidth)data->width;
-    if (data->validity || data->codes || def->descending[0] || type.id == LT_NUMERIC || full < W_8 || full > W_64 || width < W_8 || width > W_64)
+    if (data->validity || data->codes || def->descending[0] || type.id == LT_NUMERIC ||
+        full < W_8 || full > W_64 || width < W_8 || width > W_64)
         return;
-    if (key_read(&in, type, false, def->nulls_first[0], NULL, &value, NULL) != KDK_OK || value.null)
+    if (key_read(&in, type, false, def->nulls_first[0], NULL, &value, NULL) != KDK_OK ||
+        value.null)
         return; /* Less than a whole column, or no value: by keys. */
     const int64_t v = value.i;
     if (width == W_8)
@@ -117,7 +129,9 @@ static void narrow(const struct strip_keys *keys, const void *key, size_t bytes,
 }
 
 /* The first row at or behind the key; `rows` if there is none. */
-static kdk_status strip_keys_seek(const struct strip_keys *keys, const void *key, size_t bytes, struct buf *room, uint32_t *out, struct err *err)
+static kdk_status strip_keys_seek(const struct strip_keys *keys, const void *key,
+                                  size_t bytes, struct buf *room, uint32_t *out,
+                                  struct err *err)
 {
     kdk_status status = KDK_OK;
     uint32_t lo, hi;
@@ -161,7 +175,8 @@ static kdk_status tree_entry(struct entry_cursor *cursor, struct err *err)
     cursor->key_bytes = cursor->at.key_bytes;
     cursor->has_null = cursor->valid && cursor->at.value_bytes != 0;
     if (cursor->valid && cursor->key_bytes < 8)
-        return err_set(err, KDK_CORRUPT, "an entry of index %u has %u bytes", cursor->source->index->def.id, (unsigned)cursor->key_bytes);
+        return err_set(err, KDK_CORRUPT, "an entry of index %u has %u bytes",
+                       cursor->source->index->def.id, (unsigned)cursor->key_bytes);
     return KDK_OK;
 }
 
@@ -187,9 +202,12 @@ static kdk_status fence_open(struct entry_cursor *cursor, struct err *err)
         TRY(strip_locate(disk, source->generation, gtable, first, &entry, &position, err));
     }
     if (!entry || position)
-        TRY(err_set(err, KDK_CORRUPT, "index %u of table %u names a strip that begins with row %llu, which does not exist", source->index->def.id,
-                    table->id, (unsigned long long)first));
-    TRY(strip_keys_open(&cursor->strip, source->generation, source->index, entry, STRIP_POINT, err));
+        TRY(err_set(err, KDK_CORRUPT,
+                    "index %u of table %u names a strip that begins with row %llu, which "
+                    "does not exist",
+                    source->index->def.id, table->id, (unsigned long long)first));
+    TRY(strip_keys_open(&cursor->strip, source->generation, source->index, entry,
+                        STRIP_POINT, err));
 out:
     strip_entry_unref(entry);
     return status;
@@ -200,11 +218,13 @@ static kdk_status fence_entry(struct entry_cursor *cursor, bool *counts, struct 
     kdk_status status = KDK_OK;
     const struct btree_root *gone = cursor->source->gone;
     bool found = false;
-    TRY(strip_keys_at(&cursor->strip, cursor->position, &cursor->room, &cursor->has_null, err));
+    TRY(strip_keys_at(&cursor->strip, cursor->position, &cursor->room, &cursor->has_null,
+                      err));
     cursor->key = (const uint8_t *)cursor->room.data;
     cursor->key_bytes = (uint32_t)cursor->room.len;
     if (gone && gone->height && !cursor->raw)
-        TRY(btree_get(cursor->source->file, gone, cursor->key, cursor->key_bytes, NULL, &found, err));
+        TRY(btree_get(cursor->source->file, gone, cursor->key, cursor->key_bytes, NULL,
+                      &found, err));
     *counts = !found;
     cursor->valid = true;
 out:
@@ -234,7 +254,8 @@ static kdk_status fence_settle(struct entry_cursor *cursor, bool backwards, stru
                 continue;
             }
         }
-        TRY(backwards ? btree_cursor_prev(&cursor->at, err) : btree_cursor_next(&cursor->at, err));
+        TRY(backwards ? btree_cursor_prev(&cursor->at, err)
+                      : btree_cursor_next(&cursor->at, err));
         cursor->position = backwards ? UINT32_MAX : 0;
     }
     cursor->valid = counts;
@@ -244,7 +265,8 @@ out:
     return status;
 }
 
-kdk_status entries_seek(struct entry_cursor *cursor, const void *key, size_t bytes, struct err *err)
+kdk_status entries_seek(struct entry_cursor *cursor, const void *key, size_t bytes,
+                        struct err *err)
 {
     kdk_status status = KDK_OK;
     TRY(btree_cursor_seek(&cursor->at, key, bytes, err));
@@ -252,11 +274,13 @@ kdk_status entries_seek(struct entry_cursor *cursor, const void *key, size_t byt
         return tree_entry(cursor, err);
     /* The strip before may have it, unless the fence itself is what is sought. */
     cursor->position = 0;
-    if (!cursor->at.valid || btree_compare(cursor->at.key, cursor->at.key_bytes, key, bytes) != 0) {
+    if (!cursor->at.valid ||
+        btree_compare(cursor->at.key, cursor->at.key_bytes, key, bytes) != 0) {
         TRY(btree_cursor_prev(&cursor->at, err));
         if (cursor->at.valid) {
             TRY(fence_open(cursor, err));
-            TRY(strip_keys_seek(&cursor->strip, key, bytes, &cursor->room, &cursor->position, err));
+            TRY(strip_keys_seek(&cursor->strip, key, bytes, &cursor->room,
+                                &cursor->position, err));
         } else {
             TRY(btree_cursor_first(&cursor->at, err));
         }
@@ -325,7 +349,8 @@ out:
     return status;
 }
 
-kdk_status entries_have(const struct index_source *source, const void *key, size_t bytes, bool *out, struct err *err)
+kdk_status entries_have(const struct index_source *source, const void *key, size_t bytes,
+                        bool *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct entry_cursor cursor;
@@ -338,7 +363,8 @@ out:
     return status;
 }
 
-kdk_status entries_gap(const struct index_source *source, const void *first, size_t first_bytes, const void *last, size_t last_bytes, bool *out,
+kdk_status entries_gap(const struct index_source *source, const void *first,
+                       size_t first_bytes, const void *last, size_t last_bytes, bool *out,
                        struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -347,7 +373,9 @@ kdk_status entries_gap(const struct index_source *source, const void *first, siz
     cursor.raw = true;
     TRY(entries_seek(&cursor, first, first_bytes, err));
     /* What comes next is behind it all, and not in the middle of a strip. */
-    *out = !cursor.valid || (cursor.position == 0 && btree_compare(cursor.key, cursor.key_bytes, last, last_bytes) > 0);
+    *out = !cursor.valid ||
+           (cursor.position == 0 &&
+            btree_compare(cursor.key, cursor.key_bytes, last, last_bytes) > 0);
 out:
     entries_deinit(&cursor);
     return status;
@@ -355,13 +383,15 @@ out:
 
 /* ------------------------------------------------------------------- sources ---- */
 
-static kdk_status source_add(struct index_sources *sources, const struct index_source *one, struct err *err)
+static kdk_status source_add(struct index_sources *sources, const struct index_source *one,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     if (sources->count == sources->cap) {
         const uint32_t cap = sources->cap * 2;
         const bool first = sources->all == sources->room;
-        struct index_source *all = mem_realloc(first ? NULL : sources->all, size_mul(cap, sizeof *all));
+        struct index_source *all =
+            mem_realloc(first ? NULL : sources->all, size_mul(cap, sizeof *all));
         TRY_MEM(all);
         if (first)
             memcpy(all, sources->room, sizeof sources->room);
@@ -373,7 +403,8 @@ out:
     return status;
 }
 
-kdk_status index_sources_open(struct txn *txn, struct index *index, bool newest, struct index_sources *out, struct err *err)
+kdk_status index_sources_open(struct txn *txn, struct index *index, bool newest,
+                              struct index_sources *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct table *table = index->table;
@@ -406,7 +437,10 @@ kdk_status index_sources_open(struct txn *txn, struct index *index, bool newest,
     struct load_set *set = table_loads(table);
     for (uint32_t i = 0; set && i < set->count && status == KDK_OK; i++) {
         one.load = set_load(set, i);
-        if (!one.load || (newest ? atomic_load_explicit(&one.load->stamp, memory_order_acquire) <= reader.since : !load_counts(one.load, reader)))
+        if (!one.load ||
+            (newest ? atomic_load_explicit(&one.load->stamp, memory_order_acquire) <=
+                          reader.since
+                    : !load_counts(one.load, reader)))
             continue;
         for (uint32_t k = 0; k < one.load->run_count; k++) {
             const struct load_run *run = &one.load->runs[k];

@@ -1,5 +1,6 @@
-/* entries_test.c - strips in key order as their own index: what joins a sequence and what does not, what checkpoints and freezes make of it,
- * and that lookups, ranges and uniqueness are the same for all that. */
+/* entries_test.c - strips in key order as their own index: what joins a sequence and what
+ * does not, what checkpoints and freezes make of it, and that lookups, ranges and
+ * uniqueness are the same for all that. */
 #include "check.h"
 
 #include "base/mem.h"
@@ -18,14 +19,20 @@ struct world {
     struct mem_stats before;
     int64_t n[KEYS_MAX]; /* The row of each key; -1: none. */
 };
-static const struct tcolumn columns[2] = {{.type = {.id = LT_BIGINT}, .not_null = true, .missing = {.null = true}},
-                                          {.type = {.id = LT_BIGINT}, .missing = {.null = true}}};
-static struct tindex by_key = {.id = BY_KEY, .unique = true, .column_count = 1, .columns = {0}};
+static const struct tcolumn columns[2] = {
+    {.type = {.id = LT_BIGINT}, .not_null = true, .missing = {.null = true}},
+    {.type = {.id = LT_BIGINT}, .missing = {.null = true}}};
+static struct tindex by_key = {
+    .id = BY_KEY, .unique = true, .column_count = 1, .columns = {0}};
 static const struct tindex by_pair = {.id = BY_PAIR, .column_count = 2, .columns = {1, 0}};
 
 static void open_store(struct world *w)
 {
-    const struct store_options options = {.os = sim_os(w->sim), .dir = "/db", .create = true, .log_segment_bytes = 1u << 20, .bulk_load_rows = 1};
+    const struct store_options options = {.os = sim_os(w->sim),
+                                          .dir = "/db",
+                                          .create = true,
+                                          .log_segment_bytes = 1u << 20,
+                                          .bulk_load_rows = 1};
     struct txn *txn;
     if (!CHECK_EQ(store_open(&options, &w->store, NULL, &w->err), KDK_OK))
         CHECK_STR(w->err.message, "");
@@ -84,7 +91,8 @@ static struct txn *begin(struct world *w)
 }
 
 /* Rows (k, n) for k = from, from + step, ... in one statement. */
-static kdk_status load_some(struct world *w, int64_t from, int64_t step, uint32_t count, int64_t n, int64_t n_step)
+static kdk_status load_some(struct world *w, int64_t from, int64_t step, uint32_t count,
+                            int64_t n, int64_t n_step)
 {
     struct arena arena = {0};
     struct batch batch;
@@ -123,7 +131,9 @@ static rowid find(struct world *w, struct txn *txn, int64_t k)
     rowid id = 0;
     uint32_t count = 0;
     CHECK_EQ(key_add(&key, LTYPE(BIGINT), &(struct datum){.i = k}, false, false), KDK_OK);
-    if (!CHECK_EQ(index_point(txn, w->table, BY_KEY, key.data, key.len, &id, 1, &count, &w->err), KDK_OK))
+    if (!CHECK_EQ(
+            index_point(txn, w->table, BY_KEY, key.data, key.len, &id, 1, &count, &w->err),
+            KDK_OK))
         CHECK_STR(w->err.message, "");
     CHECK(count <= 1);
     buf_deinit(&key);
@@ -136,7 +146,9 @@ static void change(struct world *w, int64_t k, int64_t to, int64_t n)
     bool changed;
     const rowid id = find(w, txn, k);
     const struct datum values[2] = {{.i = to}, {.i = n}};
-    CHECK_EQ(table_update(txn, w->table, id, (uint32_t[]){0, 1}, values, 2, &changed, &w->err), KDK_OK);
+    CHECK_EQ(
+        table_update(txn, w->table, id, (uint32_t[]){0, 1}, values, 2, &changed, &w->err),
+        KDK_OK);
     CHECK_EQ(table_statement_end(txn, &w->err), KDK_OK);
     CHECK_EQ(txn_commit(txn, &w->err), KDK_OK);
     w->n[k] = -1;
@@ -176,7 +188,8 @@ static void complain(void *context, const char *line)
 }
 
 /* The keys that an index gives in a range, either way, are the model's. */
-static void check_range(struct world *w, struct txn *txn, int64_t lo, int64_t hi, bool backwards)
+static void check_range(struct world *w, struct txn *txn, int64_t lo, int64_t hi,
+                        bool backwards)
 {
     struct arena arena = {0};
     struct index_cursor *cursor = NULL;
@@ -185,9 +198,13 @@ static void check_range(struct world *w, struct txn *txn, int64_t lo, int64_t hi
     const uint8_t *key;
     size_t bytes;
     int64_t at = backwards ? hi : lo;
-    CHECK_EQ(key_add(&lower, LTYPE(BIGINT), &(struct datum){.i = lo}, false, false), KDK_OK);
-    CHECK_EQ(key_add(&upper, LTYPE(BIGINT), &(struct datum){.i = hi}, false, false), KDK_OK);
-    CHECK_EQ(index_open(txn, w->table, BY_KEY, lower.data, lower.len, upper.data, upper.len, backwards, &arena, &cursor, &w->err), KDK_OK);
+    CHECK_EQ(key_add(&lower, LTYPE(BIGINT), &(struct datum){.i = lo}, false, false),
+             KDK_OK);
+    CHECK_EQ(key_add(&upper, LTYPE(BIGINT), &(struct datum){.i = hi}, false, false),
+             KDK_OK);
+    CHECK_EQ(index_open(txn, w->table, BY_KEY, lower.data, lower.len, upper.data, upper.len,
+                        backwards, &arena, &cursor, &w->err),
+             KDK_OK);
     for (;;) {
         if (!CHECK_EQ(index_next(cursor, &id, &key, &bytes, &w->err), KDK_OK))
             CHECK_STR(w->err.message, "");
@@ -227,11 +244,13 @@ static void check_all(struct world *w)
 }
 
 /* What the newest generation has of an index. */
-static void check_trees(struct world *w, uint32_t index, uint64_t entries, uint64_t fences, uint64_t gone)
+static void check_trees(struct world *w, uint32_t index, uint64_t entries, uint64_t fences,
+                        uint64_t gone)
 {
     struct txn *txn = begin(w);
     struct gtable *gtable;
-    CHECK_EQ(generation_table(w->store->disk, txn_generation(txn), 1010, &gtable, &w->err), KDK_OK);
+    CHECK_EQ(generation_table(w->store->disk, txn_generation(txn), 1010, &gtable, &w->err),
+             KDK_OK);
     const struct gindex *below = gtable_index(gtable, index);
     if (CHECK(below != NULL)) {
         CHECK_EQ(below->root.count, entries);
@@ -241,7 +260,8 @@ static void check_trees(struct world *w, uint32_t index, uint64_t entries, uint6
     txn_rollback(txn);
 }
 
-/* The first row of each load here is in memory, and its entry in the tree after a checkpoint. */
+/* The first row of each load here is in memory, and its entry in the tree after a
+ * checkpoint. */
 
 TEST(entries, a_load_in_key_order_needs_no_tree)
 {
@@ -303,13 +323,15 @@ TEST(entries, a_load_out_of_order_goes_to_the_tree)
     CHECK_EQ(load_some(w, 2 * S, -1, 2 * S + 1, 1, 1), KDK_OK);
     check_all(w);
     checkpoint(w, false);
-    check_trees(w, BY_KEY, S + 1, 1, 0); /* The first strip's rows were put in order; the second one's are below it. */
+    /* The first strip's rows were put in order; the second one's are below it. */
+    check_trees(w, BY_KEY, S + 1, 1, 0);
     check_trees(w, BY_PAIR, S + 1, 1, 0); /* So the second one is in the order of n. */
     check_all(w);
     world_close(w);
 }
 
-/* Keys of two columns in groups of three, not in order within a group: groups stay together, so that each strip fits behind the one before. */
+/* Keys of two columns in groups of three, not in order within a group: groups stay
+ * together, so that each strip fits behind the one before. */
 TEST(entries, groups_of_keys_are_put_in_order)
 {
     struct arena arena = {0};
@@ -405,7 +427,8 @@ TEST(entries, a_freeze_makes_the_sequence_anew)
     check_all(w);
     struct txn *txn = begin(w);
     struct gtable *gtable;
-    CHECK_EQ(generation_table(w->store->disk, txn_generation(txn), 1010, &gtable, &w->err), KDK_OK);
+    CHECK_EQ(generation_table(w->store->disk, txn_generation(txn), 1010, &gtable, &w->err),
+             KDK_OK);
     const struct gindex *below = gtable_index(gtable, BY_KEY);
     CHECK(below->fences.count < gtable->strips); /* Its strip is out of order. */
     CHECK(below->root.count > 0 && below->root.count <= S);

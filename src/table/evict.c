@@ -1,12 +1,14 @@
 /* evict.c - records and index entries leave memory once every generation in use has them.
  *
- * A record whose version is not newer than the floor is what all readers see, and each finds it in its generation (D1). It is locked as a writer
- * would, taken out of its slot, and unlocked: who still holds it reads a right version, and a writer who locks it then finds
- * that the slot has changed. Its undo is never followed (T2). It is freed when the snapshots that live now have ended, since
- * they may hold its strings.
+ * A record whose version is not newer than the floor is what all readers see, and each
+ * finds it in its generation (D1). It is locked as a writer would, taken out of its slot,
+ * and unlocked: who still holds it reads a right version, and a writer who locks it then
+ * finds that the slot has changed. Its undo is never followed (T2). It is freed when the
+ * snapshots that live now have ended, since they may hold its strings.
  *
- * A sub-page that is empty is closed by putting 1 in each slot, which readers take for empty, and who loads a record for a wait to be
- * undone or finished. No insert wants it: its ids were all given out, and afterwards the table had a moment without writers.
+ * A sub-page that is empty is closed by putting 1 in each slot, which readers take for
+ * empty, and who loads a record for a wait to be undone or finished. No insert wants it:
+ * its ids were all given out, and afterwards the table had a moment without writers.
  */
 #include "table/load.h"
 
@@ -126,9 +128,8 @@ static void subpage_close(struct table *table, _Atomic(struct subpage *) *at)
             return;
     for (; closed < SUBPAGE_ROWS; closed++) {
         uintptr_t empty = 0;
-        if (!atomic_compare_exchange_strong_explicit(&sub->slots[closed], &empty, 1,
-                                                     memory_order_acq_rel,
-                                                     memory_order_relaxed))
+        if (!atomic_compare_exchange_strong_explicit(
+                &sub->slots[closed], &empty, 1, memory_order_acq_rel, memory_order_relaxed))
             break;
     }
     if (closed < SUBPAGE_ROWS) {
@@ -152,8 +153,8 @@ static void subpages_close(struct table *table)
     for (rowid first = 0; first < end; first += GROUP_ROWS) {
         txn_enter(man);
         struct group *group = rowmap_group(table, first);
-        for (uint32_t s = 0; group && s < COUNT_OF(group->sub) &&
-                             first + (s + 1) * SUBPAGE_ROWS <= end;
+        for (uint32_t s = 0;
+             group && s < COUNT_OF(group->sub) && first + (s + 1) * SUBPAGE_ROWS <= end;
              s++)
             subpage_close(table, &group->sub[s]);
         txn_leave(man);
@@ -171,9 +172,8 @@ static void entries_evict(struct index *index, uint64_t floor)
         if (!evicted)
             break;
         txn_enter(man);
-        const struct memtree_probe probe = {
-            (const uint8_t *)(from.data ? from.data : ""), (uint32_t)from.len, false, id,
-            seq};
+        const struct memtree_probe probe = {(const uint8_t *)(from.data ? from.data : ""),
+                                            (uint32_t)from.len, false, id, seq};
         n = memtree_scan(index->tree, &probe, false, items, COUNT_OF(items));
         if (n) {
             id = items[n - 1]->id;
@@ -228,7 +228,8 @@ void store_evict(struct store *store, uint64_t floor)
             txn_leave(store->man);
             if (!more)
                 break;
-            /* Those made or dropped since stay as they are: the generation may not have them. */
+            /* Those made or dropped since stay as they are: the generation may not have
+             * them. */
             if (index &&
                 atomic_load_explicit(&index->created, memory_order_acquire) <= floor &&
                 !atomic_load_explicit(&index->dropped, memory_order_acquire))

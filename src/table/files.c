@@ -107,7 +107,8 @@ static kdk_status list_one(void *context, const char *name, struct err *err)
     TRY(buf_status(&path, err));
     out.path = path.data;
     status = os_open(disk->os, path.data, OS_READ, &file, err);
-    if (status == KDK_UNDEFINED_FILE && listing->log) { /* A segment got another name meanwhile. */
+    if (status == KDK_UNDEFINED_FILE && listing->log) {
+        /* A segment got another name meanwhile. */
         err_clear(err);
         status = KDK_OK;
         goto out;

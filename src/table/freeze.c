@@ -1,8 +1,10 @@
 /* freeze.c - settled rows become strips.
  *
- * A freeze builds on the newest generation alone and keeps its timestamp: the same rows, in other places. What is in the row tree goes
- * into new block files, together with the rows of those files that a record of the row tree hides a row of, or falls among; the file is the
- * unit that is rewritten. Small files are written again with what is frozen, so that they grow together. Afterwards the row tree is empty.
+ * A freeze builds on the newest generation alone and keeps its timestamp: the same rows, in
+ * other places. What is in the row tree goes into new block files, together with the rows
+ * of those files that a record of the row tree hides a row of, or falls among; the file is
+ * the unit that is rewritten. Small files are written again with what is frozen, so that
+ * they grow together. Afterwards the row tree is empty.
  */
 #include "table/checkpoint.h"
 #include "table/resequence.h"
@@ -55,8 +57,8 @@ static kdk_status file_done(void *context, uint64_t number, uint64_t bytes,
     for (uint32_t i = 0; i < count; i++) {
         buf_clear(&freezing->value);
         TRY(strip_entry_encode(entries[i], &freezing->value, err));
-        TRY(meta_put(freezing->pouring, freezing->table->id, META_STRIP,
-                     entries[i]->first, &freezing->value, err));
+        TRY(meta_put(freezing->pouring, freezing->table->id, META_STRIP, entries[i]->first,
+                     &freezing->value, err));
         freezing->strips++;
     }
     TRY(resequence_written(freezing->indexes, entries, count, err));
@@ -67,7 +69,8 @@ out:
 static kdk_status strip_begin(void *context, struct strip_order *order, struct err *err)
 {
     struct freezing *freezing = context;
-    return resequence_strip(freezing->indexes, order->rows, err); /* Rows have their ids: they stay where they are. */
+    /* Rows have their ids: they stay where they are. */
+    return resequence_strip(freezing->indexes, order->rows, err);
 }
 
 static kdk_status batch_flush(struct freezing *freezing, struct err *err)
@@ -77,8 +80,8 @@ static kdk_status batch_flush(struct freezing *freezing, struct err *err)
         return KDK_OK;
     for (uint32_t k = 0; k < freezing->batch.column_count; k++) {
         struct vec *v = &freezing->batch.columns[k];
-        for (uint32_t w = freezing->rows / 64;
-             v->validity && w < bits_words(BATCH_ROWS); w++)
+        for (uint32_t w = freezing->rows / 64; v->validity && w < bits_words(BATCH_ROWS);
+             w++)
             v->validity[w] &=
                 w == freezing->rows / 64 ? (1ull << freezing->rows % 64) - 1 : 0;
     }
@@ -142,7 +145,8 @@ out:
     return status;
 }
 
-kdk_status block_columns_of(struct table *table, struct generation *generation, const struct layout *layout, struct arena *arena,
+kdk_status block_columns_of(struct table *table, struct generation *generation,
+                            const struct layout *layout, struct arena *arena,
                             struct block_column **out, uint32_t *count, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -157,10 +161,11 @@ kdk_status block_columns_of(struct table *table, struct generation *generation, 
             continue;
         if (field->kind == FIELD_STR)
             TRY(table_dict(table, generation, c, field->type, &dict, err));
-        columns[n] = (struct block_column){.number = c,
-                                           .type = field->type,
-                                           .name = arena_strdup(arena, name_of_column(table, c, room)),
-                                           .dict = dict ? dict->dict : NULL};
+        columns[n] = (struct block_column){
+            .number = c,
+            .type = field->type,
+            .name = arena_strdup(arena, name_of_column(table, c, room)),
+            .dict = dict ? dict->dict : NULL};
         TRY_MEM(columns[n++].name);
     }
     *out = columns;
@@ -175,26 +180,25 @@ static kdk_status writer_make(struct freezing *freezing, struct err *err)
     struct block_column *columns = NULL;
     struct ltype *types;
     uint32_t n = 0;
-    TRY(block_columns_of(freezing->table, txn_generation(freezing->pouring->txn), freezing->layout, &freezing->arena, &columns,
-                         &n, err));
+    TRY(block_columns_of(freezing->table, txn_generation(freezing->pouring->txn),
+                         freezing->layout, &freezing->arena, &columns, &n, err));
     TRY_MEM(types = ARENA_ARRAY(&freezing->arena, struct ltype, MAX(n, 1)));
     TRY_MEM(freezing->ids = ARENA_ARRAY(&freezing->arena, uint64_t, BATCH_ROWS));
     for (uint32_t k = 0; k < n; k++)
         types[k] = columns[k].type;
     TRY(batch_init(&freezing->batch, types, n, &freezing->arena, err));
     TRY(block_writer_new(
-        &(struct block_writer_options){
-            .os = freezing->pouring->disk->os,
-            .dir = freezing->pouring->disk->blocks,
-            .table = freezing->table->id,
-            .newest = freezing->pouring->manifest.timestamp,
-            .codec = ARROW_CODEC_LZ4_FRAME,
-            .columns = columns,
-            .column_count = n,
-            .next_file = next_file,
-            .strip = strip_begin,
-            .done = file_done,
-            .context = freezing},
+        &(struct block_writer_options){.os = freezing->pouring->disk->os,
+                                       .dir = freezing->pouring->disk->blocks,
+                                       .table = freezing->table->id,
+                                       .newest = freezing->pouring->manifest.timestamp,
+                                       .codec = ARROW_CODEC_LZ4_FRAME,
+                                       .columns = columns,
+                                       .column_count = n,
+                                       .next_file = next_file,
+                                       .strip = strip_begin,
+                                       .done = file_done,
+                                       .context = freezing},
         &freezing->writer, err));
 out:
     return status;
@@ -231,7 +235,8 @@ static kdk_status freeze_table(struct pouring *pouring, struct table *table,
     TRY(generation_table(disk, generation, table->id, &old, err));
     if (!old->exists || !old->rows.height)
         goto out;
-    /* A definition in flight, or newer than the generation: next time. The layout first, then who is at it. */
+    /* A definition in flight, or newer than the generation: next time. The layout first,
+     * then who is at it. */
     freezing.layout = table_newest(table);
     if (atomic_load_explicit(&table->ddl_owner, memory_order_seq_cst) ||
         atomic_load_explicit(&table->ddl_timestamp, memory_order_seq_cst) >
@@ -253,8 +258,8 @@ static kdk_status freeze_table(struct pouring *pouring, struct table *table,
         const struct strip_entry *first = directory->entries[i];
         uint64_t rows = 0;
         bool dirty;
-        for (next = i; next < directory->count &&
-                       directory->entries[next]->file == first->file;
+        for (next = i;
+             next < directory->count && directory->entries[next]->file == first->file;
              next++)
             rows += directory->entries[next]->rows;
         const rowid last = directory->entries[next - 1]->last;
@@ -266,8 +271,8 @@ static kdk_status freeze_table(struct pouring *pouring, struct table *table,
             continue;
         }
         for (uint32_t k = i; k < next; k++) {
-            TRY(meta_put(pouring, table->id, META_STRIP, directory->entries[k]->first,
-                         NULL, err));
+            TRY(meta_put(pouring, table->id, META_STRIP, directory->entries[k]->first, NULL,
+                         err));
             TRY(resequence_replaced(freezing.indexes, directory->entries[k], err));
         }
         TRY(pouring_dead(pouring, first->file, err));
@@ -275,7 +280,8 @@ static kdk_status freeze_table(struct pouring *pouring, struct table *table,
     TRY(range_freeze(&freezing, &walk, at, old->next_id, err));
     TRY(dicts_log(table, &lsn, err));
     if (lsn)
-        TRY(wal_wait(table->store->wal, lsn, err)); /* The manifest must not be there before them. */
+        /* The manifest must not be there before them. */
+        TRY(wal_wait(table->store->wal, lsn, err));
     TRY(pouring_dicts(pouring, table, err));
     TRY(btree_drop(pouring->sink, &old->rows, err));
     made = *old;

@@ -1,8 +1,10 @@
 /* generation.c - generations in use, and what the meta tree says of their tables.
  *
- * Transactions pin through the transaction manager's hooks: after the snapshot was taken, the newest generation with S <= R is the
- * newest of all, or an older one when a checkpoint was installed in between. A generation is in use while it is pinned, or while a
- * snapshot that has not pinned yet may still choose it: those from the newest one with S <= txnman_oldest() on.
+ * Transactions pin through the transaction manager's hooks: after the snapshot was taken,
+ * the newest generation with S <= R is the newest of all, or an older one when a checkpoint
+ * was installed in between. A generation is in use while it is pinned, or while a snapshot
+ * that has not pinned yet may still choose it: those from the newest one with S <=
+ * txnman_oldest() on.
  */
 #include "table/load.h"
 
@@ -56,7 +58,8 @@ kdk_status gtable_encode(const struct gtable *table, struct buf *out, struct err
     buf_add_varint(out, table->index_count);
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct gindex *index = &table->indexes[i];
-        const struct btree_root *const roots[] = {&index->root, &index->fences, &index->gone};
+        const struct btree_root *const roots[] = {&index->root, &index->fences,
+                                                  &index->gone};
         buf_add_u32(out, index->id);
         for (size_t k = 0; k < COUNT_OF(roots); k++) {
             btree_root_encode(roots[k], root);
@@ -92,7 +95,8 @@ static kdk_status gtable_decode(struct gtable *table, const struct buf *bytes,
     table->count = cursor_u64(&in);
     table->strips = cursor_u64(&in);
     /* Ids begin with 1, and a strip has at least one. */
-    if (table->next_id == 0 || table->strips >= table->next_id || table->strips > UINT32_MAX)
+    if (table->next_id == 0 || table->strips >= table->next_id ||
+        table->strips > UINT32_MAX)
         TRY(err_set(err, KDK_CORRUPT, "the entry of table %u is damaged", table->id));
     uint64_t n = cursor_varint(&in);
     if (in.bad || n > cursor_left(&in) / (4 + 3 * BTREE_ROOT_BYTES))
@@ -126,8 +130,8 @@ out:
 
 static struct gtable *bucket_find(struct generation *generation, uint32_t id)
 {
-    struct gtable *table = atomic_load_explicit(&generation->tables[id % GEN_BUCKETS],
-                                                memory_order_acquire);
+    struct gtable *table =
+        atomic_load_explicit(&generation->tables[id % GEN_BUCKETS], memory_order_acquire);
     while (table && table->id != id)
         table = table->next;
     return table;
@@ -185,7 +189,8 @@ kdk_status gtable_directory(struct disk *disk, struct generation *generation,
     *out = atomic_load_explicit(&table->directory, memory_order_acquire);
     if (*out || !table->strips)
         return KDK_OK;
-    TRY_MEM(fresh = mem_zalloc(size_add(sizeof *fresh, size_mul(table->strips, sizeof fresh->entries[0]))));
+    TRY_MEM(fresh = mem_zalloc(size_add(
+                sizeof *fresh, size_mul(table->strips, sizeof fresh->entries[0]))));
     btree_cursor_init(&cursor, disk->file, &generation->manifest.meta);
     meta_key(key, table->id, META_STRIP, 0);
     TRY(btree_cursor_seek(&cursor, key, sizeof key, err));
@@ -297,7 +302,8 @@ uint64_t disk_floor(struct disk *disk, uint64_t *number)
     struct generation *unused = NULL;
     latch_acquire(&disk->latch);
     struct generation *last = disk->newest;
-    /* From the newest on to the first that any snapshot may choose, and on to the last that is pinned. */
+    /* From the newest on to the first that any snapshot may choose, and on to the last that
+     * is pinned. */
     for (struct generation *one = disk->newest; one; one = one->older) {
         if (one->pins)
             last = one;
@@ -396,7 +402,8 @@ kdk_status disk_sweep(struct disk *disk, struct err *err)
     enum os_kind kind;
     if (disk->read_only)
         return KDK_OK;
-    struct sweep blocks = {disk, disk->blocks, next, 0}, runs = {disk, disk->runs, next, RUN_BIT};
+    struct sweep blocks = {disk, disk->blocks, next, 0},
+                 runs = {disk, disk->runs, next, RUN_BIT};
     TRY(os_list(disk->os, disk->blocks, sweep_one, &blocks, err));
     TRY(os_kind(disk->os, disk->runs, &kind, err));
     if (kind == OS_DIR)
@@ -425,8 +432,7 @@ static kdk_status dead_read(struct disk *disk, const struct manifest *manifest,
            memcmp(cursor.key, key, 5) == 0 && cursor.value_bytes == 8) {
         if (disk->dead_count == disk->dead_cap) {
             const uint32_t cap = MAX(disk->dead_cap * 2, 16u);
-            struct dead_file *dead =
-                mem_realloc(disk->dead, size_mul(cap, sizeof *dead));
+            struct dead_file *dead = mem_realloc(disk->dead, size_mul(cap, sizeof *dead));
             TRY_MEM(dead);
             disk->dead = dead;
             disk->dead_cap = cap;
@@ -448,7 +454,8 @@ static kdk_status seen_numbered(void *context, const char *name, struct err *err
     return KDK_OK;
 }
 
-/* Without a MANIFEST the directory is new, was left while it was being made, which leaves a page file of a header at the most, or has lost it. */
+/* Without a MANIFEST the directory is new, was left while it was being made, which leaves a
+ * page file of a header at the most, or has lost it. */
 static kdk_status manifest_missing(struct disk *disk, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -521,18 +528,19 @@ kdk_status disk_open(struct store *store, const struct store_options *options,
     }
     TRY(page_cache_new(0, &disk->cache, err));
     const struct pagestore_map none = {0};
-    TRY(pagestore_open(disk->os, disk->trees, *created ? &none : &out->map,
-                       disk->read_only, disk->cache, &disk->pages, err));
+    TRY(pagestore_open(disk->os, disk->trees, *created ? &none : &out->map, disk->read_only,
+                       disk->cache, &disk->pages, err));
     disk->file = pagestore_file(disk->pages);
     if (*created) {
         TRY(disk_create(disk, path, out, err));
         TRY(os_open(disk->os, path, OS_WRITE, &disk->slots, err));
     }
-    TRY(block_cache_new(&(struct block_cache_options){.os = disk->os,
-                                                      .dir = disk->blocks,
-                                                      .broker = options->broker,
-                                                      .bytes_max = cache_share(disk->os, options->broker)},
-                        &disk->strips, err));
+    TRY(block_cache_new(
+        &(struct block_cache_options){.os = disk->os,
+                                      .dir = disk->blocks,
+                                      .broker = options->broker,
+                                      .bytes_max = cache_share(disk->os, options->broker)},
+        &disk->strips, err));
     disk->older_slot = older.sequence;
     atomic_init(&disk->since_lsn, out->log_lsn);
     disk->older_lsn = older.sequence ? older.log_lsn : out->log_lsn;

@@ -1,14 +1,18 @@
 /* index.c - indexes in memory: entries, keys, uniqueness, cursors.
  *
- * An entry says: some version of this row has this key. It is placed after the version (in flight) is in the record, and taken out when no
- * snapshot can see a version with the key, so every version that a snapshot may see has one (T4). For a row whose key never changed
- * while it was in memory, an entry that the snapshot sees is the row's only one, and right for every version; and if the row is not
- * marked deleted the snapshot sees it, since it sees what made the entry. Rows with RECORD_KEYED or RECORD_DELETED are
- * looked at: the entry counts if the version that the statement sees has its key. RECORD_KEYED is set before the entry of the new key
- * exists (T5), so a cursor that meets that entry meets the flag. So lookups are exact.
+ * An entry says: some version of this row has this key. It is placed after the version (in
+ * flight) is in the record, and taken out when no snapshot can see a version with the key,
+ * so every version that a snapshot may see has one (T4). For a row whose key never changed
+ * while it was in memory, an entry that the snapshot sees is the row's only one, and right
+ * for every version; and if the row is not marked deleted the snapshot sees it, since it
+ * sees what made the entry. Rows with RECORD_KEYED or RECORD_DELETED are looked at: the
+ * entry counts if the version that the statement sees has its key. RECORD_KEYED is set
+ * before the entry of the new key exists (T5), so a cursor that meets that entry meets the
+ * flag. So lookups are exact.
  *
- * Uniqueness: the row and its entry come first, the probe after them, at the end of the statement. Of two who place the same key at once at
- * least one probes after both entries are there and sees the other.
+ * Uniqueness: the row and its entry come first, the probe after them, at the end of the
+ * statement. Of two who place the same key at once at least one probes after both entries
+ * are there and sees the other.
  */
 #include "table/load.h"
 
@@ -76,15 +80,17 @@ kdk_status index_key_fits(struct index *index, size_t bytes, struct err *err)
     char room[32];
     if (bytes <= INDEX_KEY_BYTES_MAX)
         return KDK_OK;
-    return err_set(err, KDK_LIMIT, "index row size %zu exceeds maximum %u for index \"%s\"", bytes,
-                   (unsigned)INDEX_KEY_BYTES_MAX, name_of_index(index, room));
+    return err_set(err, KDK_LIMIT, "index row size %zu exceeds maximum %u for index \"%s\"",
+                   bytes, (unsigned)INDEX_KEY_BYTES_MAX, name_of_index(index, room));
 }
 
-kdk_status index_values_key(struct index *index, const struct layout *layout, const struct datum *values, struct buf *key, struct err *err)
+kdk_status index_values_key(struct index *index, const struct layout *layout,
+                            const struct datum *values, struct buf *key, struct err *err)
 {
     buf_clear(key);
     for (uint32_t k = 0; k < index->def.column_count; k++)
-        if (key_add(key, layout->fields[index->def.columns[k]].type, &values[k], index->def.descending[k], index->def.nulls_first[k]) != KDK_OK)
+        if (key_add(key, layout->fields[index->def.columns[k]].type, &values[k],
+                    index->def.descending[k], index->def.nulls_first[k]) != KDK_OK)
             return err_nomem(err);
     return KDK_OK;
 }
@@ -141,8 +147,9 @@ void part_tidy_entries(struct part *part)
 {
     struct txnman *man = part->table->store->man;
     for (struct entry *minus = part->minus; minus; minus = minus->next) {
-        /* What this ended came before it: all entries of (key, row) with a smaller sequence number, since a row has one writer at a
-         * time. All are committed: theirs were older writers of the row, or this one. */
+        /* What this ended came before it: all entries of (key, row) with a smaller sequence
+         * number, since a row has one writer at a time. All are committed: theirs were
+         * older writers of the row, or this one. */
         const struct memtree_item *items[POINT_ITEMS];
         struct memtree_probe probe = {minus->item.key, minus->item.bytes, false,
                                       minus->item.id, 0};
@@ -171,8 +178,8 @@ void part_tidy_entries(struct part *part)
 
 /* --------------------------------------------------------------- uniqueness ---- */
 
-kdk_status index_unique_error(struct index *index, const uint8_t *bytes, size_t count, bool building,
-                              struct err *err)
+kdk_status index_unique_error(struct index *index, const uint8_t *bytes, size_t count,
+                              bool building, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct arena arena = {0};
@@ -213,8 +220,8 @@ out:
     return status;
 }
 
-static kdk_status unique_error(struct index *index, const struct memtree_item *item, bool building,
-                               struct err *err)
+static kdk_status unique_error(struct index *index, const struct memtree_item *item,
+                               bool building, struct err *err)
 {
     return index_unique_error(index, item->key, item->bytes, building, err);
 }
@@ -229,11 +236,11 @@ static kdk_status has_key(struct index *index, const struct image *image,
     return status;
 }
 
-/* Does row `id` stand against the key of `item`? In its newest state, or in the one it may go back to. `below`: if it is not in memory, it has
- * the key. */
+/* Does row `id` stand against the key of `item`? In its newest state, or in the one it may
+ * go back to. `below`: if it is not in memory, it has the key. */
 static kdk_status probe_row(struct txn *txn, struct part *part, struct index *index,
-                            rowid id, const struct memtree_item *item, uint64_t stamp, bool below,
-                            struct err *err)
+                            rowid id, const struct memtree_item *item, uint64_t stamp,
+                            bool below, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct image image;
@@ -247,7 +254,8 @@ static kdk_status probe_row(struct txn *txn, struct part *part, struct index *in
     TRY(record_copy(index->table, record, &image, err));
     const uint64_t header = image.header;
     /* Of a row whose key is as below the entry tells, unless it may go. */
-    if (image_key_absent(&image, &index->def) && stamp & TXN_UNCOMMITTED && TXN_VALUE(stamp) != txn->number)
+    if (image_key_absent(&image, &index->def) && stamp & TXN_UNCOMMITTED &&
+        TXN_VALUE(stamp) != txn->number)
         TRY(conflict_set(txn, 0, TXN_VALUE(stamp), err));
     if (META_FLAGS(image.meta) & RECORD_DELETED)
         now = false;
@@ -274,7 +282,8 @@ out:
     return status;
 }
 
-/* An entry that the generation may lack: it is in memory only. One that is stamped at or below S is there too, or has ended. */
+/* An entry that the generation may lack: it is in memory only. One that is stamped at or
+ * below S is there too, or has ended. */
 static bool newer_than_below(const struct txn *txn, uint64_t stamp)
 {
     const struct generation *generation = txn_generation(txn);
@@ -290,10 +299,11 @@ static bool below_key_equal(const struct entry_cursor *cursor, const void *key,
 }
 
 /* Somebody's load has the key: in flight elsewhere, it may come or go. */
-static kdk_status probe_load(struct txn *txn, struct index *index, const struct load *load, const uint8_t *key, size_t bytes,
-                             bool *probe, struct err *err)
+static kdk_status probe_load(struct txn *txn, struct index *index, const struct load *load,
+                             const uint8_t *key, size_t bytes, bool *probe, struct err *err)
 {
-    const uint64_t stamp = load ? atomic_load_explicit(&load->stamp, memory_order_acquire) : 0;
+    const uint64_t stamp =
+        load ? atomic_load_explicit(&load->stamp, memory_order_acquire) : 0;
     *probe = !(stamp & TXN_UNCOMMITTED);
     if (*probe)
         return KDK_OK;
@@ -320,7 +330,8 @@ static kdk_status check_below(struct txn *txn, struct part *part, struct entry *
             const rowid id = get_be64(cursor.key + mine->bytes);
             bool probe = id != mine->id;
             if (probe)
-                TRY(probe_load(txn, entry->index, source->load, mine->key, mine->bytes, &probe, err));
+                TRY(probe_load(txn, entry->index, source->load, mine->key, mine->bytes,
+                               &probe, err));
             if (probe) {
                 txn_enter(txn->man);
                 status = probe_row(txn, part, entry->index, id, mine, 0, true, err);
@@ -421,11 +432,13 @@ out:
 }
 
 /* To the first entry at or behind the key: by steps while it is near. */
-static kdk_status cursor_reach(struct entry_cursor *cursor, const uint8_t *key, size_t bytes, struct err *err)
+static kdk_status cursor_reach(struct entry_cursor *cursor, const uint8_t *key,
+                               size_t bytes, struct err *err)
 {
     kdk_status status = KDK_OK;
     for (uint32_t steps = 0; steps < 4; steps++) {
-        if (!cursor->valid || btree_compare(cursor->key, cursor->key_bytes - 8, key, bytes) >= 0)
+        if (!cursor->valid ||
+            btree_compare(cursor->key, cursor->key_bytes - 8, key, bytes) >= 0)
             return KDK_OK;
         TRY(entries_next(cursor, err));
     }
@@ -435,9 +448,11 @@ out:
     return status;
 }
 
-/* A key of a load that somebody else may have: the row decides. `mine`: room for the key as an item. */
-static kdk_status probe_loaded(struct txn *txn, struct part *part, struct index *index, rowid id, const uint8_t *key, size_t bytes,
-                               uint64_t stamp, bool below, struct err *err)
+/* A key of a load that somebody else may have: the row decides. `mine`: room for the key as
+ * an item. */
+static kdk_status probe_loaded(struct txn *txn, struct part *part, struct index *index,
+                               rowid id, const uint8_t *key, size_t bytes, uint64_t stamp,
+                               bool below, struct err *err)
 {
     struct memtree_item *mine = mem_zalloc(offsetof(struct memtree_item, key) + bytes);
     if (!mine)
@@ -453,8 +468,8 @@ static kdk_status probe_loaded(struct txn *txn, struct part *part, struct index 
 }
 
 /* Memory's entries, a few at a time, against those of a load. */
-static kdk_status check_load_memory(struct txn *txn, struct part *part, struct index *index, struct entry_cursor *mine,
-                                    struct err *err)
+static kdk_status check_load_memory(struct txn *txn, struct part *part, struct index *index,
+                                    struct entry_cursor *mine, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct memtree_item *items[CURSOR_ITEMS];
@@ -474,14 +489,16 @@ static kdk_status check_load_memory(struct txn *txn, struct part *part, struct i
             seen[i].id = items[i]->id;
             seen[i].at = keys.len;
             seen[i].bytes = items[i]->bytes;
-            seen[i].stamp = atomic_load_explicit(&entry_of(items[i])->stamp, memory_order_acquire);
+            seen[i].stamp =
+                atomic_load_explicit(&entry_of(items[i])->stamp, memory_order_acquire);
             buf_add(&keys, items[i]->key, items[i]->bytes);
         }
         if (n) {
             buf_clear(&from);
             buf_add(&from, items[n - 1]->key, items[n - 1]->bytes);
-            probe = (struct memtree_probe){(const uint8_t *)(from.data ? from.data : ""), (uint32_t)from.len, false,
-                                           items[n - 1]->id, items[n - 1]->seq + 1};
+            probe = (struct memtree_probe){(const uint8_t *)(from.data ? from.data : ""),
+                                           (uint32_t)from.len, false, items[n - 1]->id,
+                                           items[n - 1]->seq + 1};
         }
         txn_leave(txn->man);
         TRY(buf_status(&keys, err));
@@ -490,7 +507,8 @@ static kdk_status check_load_memory(struct txn *txn, struct part *part, struct i
             const uint8_t *key = (const uint8_t *)(keys.data ? keys.data : "") + seen[i].at;
             TRY(cursor_reach(mine, key, seen[i].bytes, err));
             if (below_key_equal(mine, key, seen[i].bytes) && !mine->has_null)
-                TRY(probe_loaded(txn, part, index, seen[i].id, key, seen[i].bytes, seen[i].stamp, newer_than_below(txn, seen[i].stamp), err));
+                TRY(probe_loaded(txn, part, index, seen[i].id, key, seen[i].bytes,
+                                 seen[i].stamp, newer_than_below(txn, seen[i].stamp), err));
         }
     } while (n == CURSOR_ITEMS);
 out:
@@ -500,7 +518,8 @@ out:
 }
 
 /* Two sorted sequences, the shorter way through both. */
-static kdk_status check_load_source(struct txn *txn, struct part *part, struct index *index, struct entry_cursor *mine,
+static kdk_status check_load_source(struct txn *txn, struct part *part, struct index *index,
+                                    struct entry_cursor *mine,
                                     const struct index_source *source, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -522,7 +541,8 @@ static kdk_status check_load_source(struct txn *txn, struct part *part, struct i
         if (!mine->has_null) {
             bool probe;
             TRY(probe_load(txn, index, source->load, mine->key, bytes, &probe, err));
-            TRY(probe_loaded(txn, part, index, get_be64(other.key + other.key_bytes - 8), mine->key, bytes, 0, true, err));
+            TRY(probe_loaded(txn, part, index, get_be64(other.key + other.key_bytes - 8),
+                             mine->key, bytes, 0, true, err));
         }
         TRY(entries_next(&other, err));
     }
@@ -531,7 +551,8 @@ out:
     return status;
 }
 
-kdk_status index_check_load(struct txn *txn, struct part *part, struct index *index, struct load *load, struct err *err)
+kdk_status index_check_load(struct txn *txn, struct part *part, struct index *index,
+                            struct load *load, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct index_sources sources = {0};
@@ -544,7 +565,8 @@ kdk_status index_check_load(struct txn *txn, struct part *part, struct index *in
         entries_init(&mine, &sources.all[k]);
         TRY(entries_first(&mine, err));
         TRY(check_load_memory(txn, part, index, &mine, err));
-        /* Each source once, and of the load's own two the one against the other: each in itself has no key twice. */
+        /* Each source once, and of the load's own two the one against the other: each in
+         * itself has no key twice. */
         for (uint32_t i = 0; i < sources.count; i++)
             if (i > k || sources.all[i].load != load)
                 TRY(check_load_source(txn, part, index, &mine, &sources.all[i], err));
@@ -693,7 +715,8 @@ out:
     return status;
 }
 
-/* A cursor copies keys and ids of some items at a time, so that it holds no guard between calls. */
+/* A cursor copies keys and ids of some items at a time, so that it holds no guard between
+ * calls. */
 struct index_cursor {
     struct txn *txn;
     struct index *index;
@@ -765,12 +788,12 @@ static bool past_bound(const struct index_cursor *cursor, const uint8_t *key,
         int c = memcmp(key, cursor->lower, MIN(bytes, cursor->lower_bytes));
         return c < 0 || (c == 0 && bytes < cursor->lower_bytes);
     }
-    return cursor->upper &&
-           memcmp(key, cursor->upper, MIN(bytes, cursor->upper_bytes)) > 0;
+    return cursor->upper && memcmp(key, cursor->upper, MIN(bytes, cursor->upper_bytes)) > 0;
 }
 
 /* To a source's first entry in the range. */
-static kdk_status below_start(struct index_cursor *cursor, struct entry_cursor *at, struct err *err)
+static kdk_status below_start(struct index_cursor *cursor, struct entry_cursor *at,
+                              struct err *err)
 {
     kdk_status status = KDK_OK;
     if (!cursor->backwards)
@@ -794,7 +817,8 @@ out:
 }
 
 /* To the next of a source's entries that counts. */
-static kdk_status below_advance(struct index_cursor *cursor, struct below *below, struct err *err)
+static kdk_status below_advance(struct index_cursor *cursor, struct below *below,
+                                struct err *err)
 {
     kdk_status status = KDK_OK;
     struct entry_cursor *at = &below->at;
@@ -809,7 +833,8 @@ static kdk_status below_advance(struct index_cursor *cursor, struct below *below
         if (!at->valid || past_bound(cursor, at->key, at->key_bytes - 8))
             below->done = true;
         else
-            TRY(below_counts(cursor->txn, cursor->index, get_be64(at->key + at->key_bytes - 8), at->key,
+            TRY(below_counts(cursor->txn, cursor->index,
+                             get_be64(at->key + at->key_bytes - 8), at->key,
                              at->key_bytes - 8, &cursor->room, &below->ready, err));
     }
 out:
@@ -823,7 +848,8 @@ static int below_compare(const struct entry_cursor *a, const struct entry_cursor
 }
 
 /* The source whose entry comes first; NULL: all are at their ends. */
-static kdk_status below_first(struct index_cursor *cursor, struct below **out, struct err *err)
+static kdk_status below_first(struct index_cursor *cursor, struct below **out,
+                              struct err *err)
 {
     kdk_status status = KDK_OK;
     *out = NULL;

@@ -1,4 +1,5 @@
-/* keysort.c - sorting index entries. An entry of a run has one byte as its value if its key has a NULL, else none. */
+/* keysort.c - sorting index entries. An entry of a run has one byte as its value if its key
+ * has a NULL, else none. */
 #include "table/keysort.h"
 
 #include <stdlib.h>
@@ -22,7 +23,8 @@ static void spills_remove(struct keysort *sort)
     char path[4096];
     /* One that stays is not named by anything: the next opening removes it. */
     for (uint32_t i = 0; i < sort->spill_count; i++)
-        if (disk_file_path(sort->disk, sort->spills[i] | RUN_BIT, path, sizeof path, NULL) == KDK_OK)
+        if (disk_file_path(sort->disk, sort->spills[i] | RUN_BIT, path, sizeof path,
+                           NULL) == KDK_OK)
             (void)!os_remove(sort->disk->os, path, NULL);
     sort->spill_count = 0;
 }
@@ -53,19 +55,23 @@ static void items_sort(struct keysort *sort)
 
 static const uint8_t with_null[1] = {1};
 
-static kdk_status items_next(void *context, struct btree_change *out, bool *more, struct err *err)
+static kdk_status items_next(void *context, struct btree_change *out, bool *more,
+                             struct err *err)
 {
     struct keysort *sort = context;
     (void)err;
     *more = sort->at < sort->count;
     if (*more) {
         const struct keysort_item *item = &sort->items[sort->at++];
-        *out = (struct btree_change){item->key, item->bytes, false, with_null, item->has_null};
+        *out =
+            (struct btree_change){item->key, item->bytes, false, with_null, item->has_null};
     }
     return KDK_OK;
 }
 
-static kdk_status run_of(struct keysort *sort, uint64_t number, const struct btree_feed *feed, struct run_ref *out, struct err *err)
+static kdk_status run_of(struct keysort *sort, uint64_t number,
+                         const struct btree_feed *feed, struct run_ref *out,
+                         struct err *err)
 {
     kdk_status status = KDK_OK;
     char path[4096];
@@ -89,7 +95,8 @@ static kdk_status spill(struct keysort *sort, struct err *err)
         sort->spill_cap = cap;
     }
     items_sort(sort);
-    const uint64_t number = atomic_fetch_add_explicit(&sort->disk->next_file, 1, memory_order_acq_rel);
+    const uint64_t number =
+        atomic_fetch_add_explicit(&sort->disk->next_file, 1, memory_order_acq_rel);
     const struct btree_feed feed = {items_next, sort};
     TRY(run_of(sort, number, &feed, &sort->refs[sort->spill_count], err));
     sort->spills[sort->spill_count++] = number;
@@ -101,7 +108,8 @@ out:
     return status;
 }
 
-kdk_status keysort_add(struct keysort *sort, const struct buf *key, rowid id, bool has_null, struct err *err)
+kdk_status keysort_add(struct keysort *sort, const struct buf *key, rowid id, bool has_null,
+                       struct err *err)
 {
     kdk_status status = KDK_OK;
     if (sort->bytes >= KEYSORT_BYTES)
@@ -123,7 +131,8 @@ kdk_status keysort_add(struct keysort *sort, const struct buf *key, rowid id, bo
     struct keysort_item *item = &sort->items[sort->count];
     *item = (struct keysort_item){get_be64(first), copy, bytes, has_null};
     if (sort->count && sort->sorted)
-        sort->sorted = btree_compare(item[-1].key, item[-1].bytes, item->key, item->bytes) < 0;
+        sort->sorted =
+            btree_compare(item[-1].key, item[-1].bytes, item->key, item->bytes) < 0;
     sort->count++;
     sort->bytes += bytes + sizeof *item;
 out:
@@ -137,11 +146,13 @@ struct merging {
     struct btree_cursor *cursors;
     uint32_t last; /* Which cursor the last entry came from; UINT32_MAX: the buffer. */
     bool started;
-    kdk_status (*each)(void *context, const uint8_t *key, uint32_t bytes, bool has_null, struct err *err);
+    kdk_status (*each)(void *context, const uint8_t *key, uint32_t bytes, bool has_null,
+                       struct err *err);
     void *context;
 };
 
-static kdk_status merging_next(void *context, struct btree_change *out, bool *more, struct err *err)
+static kdk_status merging_next(void *context, struct btree_change *out, bool *more,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     struct merging *m = context;
@@ -156,7 +167,8 @@ static kdk_status merging_next(void *context, struct btree_change *out, bool *mo
     bool has_null = *more && sort->items[sort->at].has_null;
     for (uint32_t i = 0; i < sort->spill_count; i++) {
         const struct btree_cursor *one = &m->cursors[i];
-        if (!one->valid || (*more && btree_compare(key, bytes, one->key, one->key_bytes) <= 0))
+        if (!one->valid ||
+            (*more && btree_compare(key, bytes, one->key, one->key_bytes) <= 0))
             continue;
         *more = true;
         key = one->key;
@@ -175,7 +187,8 @@ out:
 }
 
 kdk_status keysort_write(struct keysort *sort, uint64_t number,
-                         kdk_status (*each)(void *context, const uint8_t *key, uint32_t bytes, bool has_null, struct err *err),
+                         kdk_status (*each)(void *context, const uint8_t *key,
+                                            uint32_t bytes, bool has_null, struct err *err),
                          void *context, struct run_ref *out, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -186,7 +199,8 @@ kdk_status keysort_write(struct keysort *sort, uint64_t number,
     TRY_MEM(m.cursors = MEM_ARRAY(struct btree_cursor, MAX(sort->spill_count, 1)));
     for (uint32_t i = 0; i < sort->spill_count; i++) {
         TRY(disk_file_path(sort->disk, sort->spills[i] | RUN_BIT, path, sizeof path, err));
-        TRY(run_open(sort->disk->os, path, &sort->refs[i], sort->disk->cache, &m.runs[i], err));
+        TRY(run_open(sort->disk->os, path, &sort->refs[i], sort->disk->cache, &m.runs[i],
+                     err));
         btree_cursor_init(&m.cursors[i], run_file(m.runs[i]), run_root(m.runs[i]));
         TRY(btree_cursor_first(&m.cursors[i], err));
     }

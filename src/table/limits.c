@@ -7,7 +7,8 @@ void store_set_limit(struct store *store, enum store_limit limit, uint64_t value
 {
     if (!value)
         value = limit == STORE_BULK_LOAD_ROWS ? BULK_LOAD_ROWS : CHECKPOINT_LOG_BYTES;
-    atomic_store_explicit(&store->limits[limit], MIN(value, STORE_LIMIT_MAX), memory_order_relaxed);
+    atomic_store_explicit(&store->limits[limit], MIN(value, STORE_LIMIT_MAX),
+                          memory_order_relaxed);
 }
 
 uint64_t store_limit(const struct store *store, enum store_limit limit)
@@ -15,7 +16,8 @@ uint64_t store_limit(const struct store *store, enum store_limit limit)
     return atomic_load_explicit(&store->limits[limit], memory_order_relaxed);
 }
 
-/* A quarter of what all may use: others that need memory get it back from the cache (broker.h). */
+/* A quarter of what all may use: others that need memory get it back from the cache
+ * (broker.h). */
 uint64_t cache_share(struct os *os, struct broker *broker)
 {
     uint64_t all = os_memory_bytes(os);
@@ -27,5 +29,6 @@ uint64_t cache_share(struct os *os, struct broker *broker)
 void store_memory_changed(struct store *store)
 {
     if (store->disk)
-        block_cache_set_bytes_max(store->disk->strips, cache_share(store->os, store->broker));
+        block_cache_set_bytes_max(store->disk->strips,
+                                  cache_share(store->os, store->broker));
 }

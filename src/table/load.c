@@ -1,7 +1,9 @@
-/* load.c - writing a bulk load: rows into block files, entries into runs, references into the log.
+/* load.c - writing a bulk load: rows into block files, entries into runs, references into
+ * the log.
  *
- * What FILE says beside its numbers: for each strip the length of its directory entry (varint) and the entry (strip_entry_encode()), so that replay
- * reads no block file. What RUN says: struct run_ref, and a byte (1: fences).
+ * What FILE says beside its numbers: for each strip the length of its directory entry
+ * (varint) and the entry (strip_entry_encode()), so that replay reads no block file. What
+ * RUN says: struct run_ref, and a byte (1: fences).
  */
 #include "table/load.h"
 
@@ -31,12 +33,12 @@ struct placed_key {
 struct load_index {
     struct index *index;
     struct keysort sort, fences;
-    struct buf text;          /* Keys of rows that no strip has yet, */
-    struct staged_key *keys;  /* which begin here: STAGED_MAX at most. */
+    struct buf text;           /* Keys of rows that no strip has yet, */
+    struct staged_key *keys;   /* which begin here: STAGED_MAX at most. */
     struct staged_key *moving; /* Room. */
-    struct buf last;          /* (key, row id) of the last row of the sequence. */
+    struct buf last;           /* (key, row id) of the last row of the sequence. */
     bool last_null;
-    uint64_t rows_in_order;   /* Rows of the sequence. */
+    uint64_t rows_in_order; /* Rows of the sequence. */
 };
 struct loader {
     struct txn *txn;
@@ -47,19 +49,21 @@ struct loader {
     struct load *load;
     struct block_writer *writer;
     struct arena arena;
-    struct batch batch;  /* Columns of the writer. */
-    uint32_t *columns;   /* Their numbers. */
+    struct batch batch; /* Columns of the writer. */
+    uint32_t *columns;  /* Their numbers. */
     uint64_t *ids;
     struct datum *values;
     struct load_index *indexes;
     uint32_t index_count;
-    uint64_t *staged;    /* Ids of the rows whose keys are staged. */
+    uint64_t *staged; /* Ids of the rows whose keys are staged. */
     uint32_t staged_count;
-    struct load_index *leading; /* The index that may order the rows of a strip: the first unique one; or NULL. */
-    struct placed_key *placed;  /* Room to sort by it. */
-    bool groups;                /* Some strip was not in order: groups of keys are kept together. */
+    /* The index that may order the rows of a strip: the first unique one; or NULL. */
+    struct load_index *leading;
+    struct placed_key *placed; /* Room to sort by it. */
+    /* Some strip was not in order: groups of keys are kept together. */
+    bool groups;
     struct buf spare;
-    uint64_t *files;     /* Numbers of files written. */
+    uint64_t *files; /* Numbers of files written. */
     uint32_t file_count, file_cap;
     struct buf key;
     bool holds_disk, listed;
@@ -117,7 +121,8 @@ out:
     return status;
 }
 
-static kdk_status file_done(void *context, uint64_t number, uint64_t bytes, struct strip_entry *const *entries, uint32_t count,
+static kdk_status file_done(void *context, uint64_t number, uint64_t bytes,
+                            struct strip_entry *const *entries, uint32_t count,
                             struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -139,7 +144,8 @@ static kdk_status writer_make(struct loader *loader, struct err *err)
     struct arena *arena = &loader->arena;
     struct block_column *columns;
     uint32_t n = 0;
-    TRY(block_columns_of(loader->table, txn_generation(loader->txn), layout, arena, &columns, &n, err));
+    TRY(block_columns_of(loader->table, txn_generation(loader->txn), layout, arena,
+                         &columns, &n, err));
     TRY_MEM(loader->columns = ARENA_ARRAY(arena, uint32_t, n));
     TRY_MEM(loader->values = ARENA_ARRAY(arena, struct datum, layout->count));
     TRY_MEM(loader->ids = ARENA_ARRAY(arena, uint64_t, BATCH_ROWS));
@@ -150,7 +156,8 @@ static kdk_status writer_make(struct loader *loader, struct err *err)
     TRY(block_writer_new(&(struct block_writer_options){.os = loader->disk->os,
                                                         .dir = loader->disk->blocks,
                                                         .table = loader->table->id,
-                                                        .newest = TXN_VALUE(UINT64_MAX), /* Not known yet. */
+                                                        /* Not known yet. */
+                                                        .newest = TXN_VALUE(UINT64_MAX),
                                                         .codec = ARROW_CODEC_LZ4_FRAME,
                                                         .columns = columns,
                                                         .column_count = n,
@@ -168,7 +175,8 @@ static kdk_status indexes_make(struct loader *loader, struct err *err)
     kdk_status status = KDK_OK;
     /* The part is one of the table's writers: the set stays as it is. */
     txn_enter(loader->txn->man);
-    struct index_set *set = atomic_load_explicit(&loader->table->indexes, memory_order_acquire);
+    struct index_set *set =
+        atomic_load_explicit(&loader->table->indexes, memory_order_acquire);
     loader->indexes = ARENA_ARRAY(&loader->arena, struct load_index, MAX(set->count, 1));
     for (uint32_t i = 0; loader->indexes && i < set->count; i++) {
         struct index *index = set_index(set, i);
@@ -185,10 +193,13 @@ static kdk_status indexes_make(struct loader *loader, struct err *err)
         if (loader->indexes[i].index->def.unique)
             loader->leading = &loader->indexes[i];
     if (loader->leading)
-        TRY_MEM(loader->placed = ARENA_ARRAY(&loader->arena, struct placed_key, STRIP_ROWS));
+        TRY_MEM(loader->placed =
+                    ARENA_ARRAY(&loader->arena, struct placed_key, STRIP_ROWS));
     for (uint32_t i = 0; i < loader->index_count; i++) {
-        TRY_MEM(loader->indexes[i].keys = ARENA_ARRAY(&loader->arena, struct staged_key, STAGED_MAX));
-        TRY_MEM(loader->indexes[i].moving = ARENA_ARRAY(&loader->arena, struct staged_key, STRIP_ROWS));
+        TRY_MEM(loader->indexes[i].keys =
+                    ARENA_ARRAY(&loader->arena, struct staged_key, STAGED_MAX));
+        TRY_MEM(loader->indexes[i].moving =
+                    ARENA_ARRAY(&loader->arena, struct staged_key, STRIP_ROWS));
     }
     TRY_MEM(loader->staged = ARENA_ARRAY(&loader->arena, uint64_t, STAGED_MAX));
 out:
@@ -208,7 +219,8 @@ out:
     return status;
 }
 
-kdk_status load_begin(struct txn *txn, struct part *part, struct loader **out, struct err *err)
+kdk_status load_begin(struct txn *txn, struct part *part, struct loader **out,
+                      struct err *err)
 {
     kdk_status status = KDK_OK;
     struct table *table = part->table;
@@ -219,8 +231,11 @@ kdk_status load_begin(struct txn *txn, struct part *part, struct loader **out, s
     *out = NULL;
     for (uint32_t c = 0; c < layout->count; c++)
         columns += layout->fields[c].kind != FIELD_NONE;
-    /* Catalog tables stay in their row trees, and what was made by this transaction in memory. */
-    if (!disk || !txn->one_statement || part->delta < (int64_t)store_limit(table->store, STORE_BULK_LOAD_ROWS) || part->created || table->id < STORE_FIRST_ID || !columns ||
+    /* Catalog tables stay in their row trees, and what was made by this transaction in
+     * memory. */
+    if (!disk || !txn->one_statement ||
+        part->delta < (int64_t)store_limit(table->store, STORE_BULK_LOAD_ROWS) ||
+        part->created || table->id < STORE_FIRST_ID || !columns ||
         !disk_try_patiently(disk))
         return KDK_OK;
     loader = MEM_NEW(struct loader);
@@ -279,12 +294,13 @@ static kdk_status row_stage(struct loader *loader, rowid id, struct err *err)
         for (uint32_t k = 0; k < def->column_count; k++) {
             const struct datum *value = &loader->values[def->columns[k]];
             has_null |= value->null;
-            if (key_add(&one->text, loader->layout->fields[def->columns[k]].type, value, def->descending[k],
-                        def->nulls_first[k]) != KDK_OK)
+            if (key_add(&one->text, loader->layout->fields[def->columns[k]].type, value,
+                        def->descending[k], def->nulls_first[k]) != KDK_OK)
                 TRY(err_nomem(err));
         }
         TRY(index_key_fits(one->index, one->text.len - at, err));
-        one->keys[loader->staged_count] = (struct staged_key){(uint32_t)at, (uint32_t)(one->text.len - at), has_null};
+        one->keys[loader->staged_count] =
+            (struct staged_key){(uint32_t)at, (uint32_t)(one->text.len - at), has_null};
     }
     loader->staged[loader->staged_count++] = id;
 out:
@@ -293,15 +309,19 @@ out:
 
 static int staged_compare(const struct load_index *one, uint32_t a, uint32_t b)
 {
-    return btree_compare(one->text.data + one->keys[a].at, one->keys[a].bytes, one->text.data + one->keys[b].at, one->keys[b].bytes);
+    return btree_compare(one->text.data + one->keys[a].at, one->keys[a].bytes,
+                         one->text.data + one->keys[b].at, one->keys[b].bytes);
 }
 
-/* Whether the first `rows` staged rows continue the index's sequence: each key above the one before, or, where keys may repeat, not below. */
+/* Whether the first `rows` staged rows continue the index's sequence: each key above the
+ * one before, or, where keys may repeat, not below. */
 static bool in_order(const struct load_index *one, uint32_t rows)
 {
     const bool repeat = !one->index->def.unique;
     if (one->last.len) {
-        const int order = btree_compare(one->last.data, one->last.len - 8, one->text.data + one->keys[0].at, one->keys[0].bytes);
+        const int order =
+            btree_compare(one->last.data, one->last.len - 8,
+                          one->text.data + one->keys[0].at, one->keys[0].bytes);
         if (order > 0 || (order == 0 && !repeat && !one->last_null))
             return false;
     }
@@ -313,7 +333,8 @@ static bool in_order(const struct load_index *one, uint32_t rows)
     return true;
 }
 
-static kdk_status key_copy(struct load_index *one, uint32_t k, rowid id, struct buf *out, struct err *err)
+static kdk_status key_copy(struct load_index *one, uint32_t k, rowid id, struct buf *out,
+                           struct err *err)
 {
     uint8_t number[8];
     put_be64(number, id);
@@ -331,7 +352,8 @@ static int placed_compare(const void *a, const void *b)
     return order ? order : one->row < two->row ? -1 : 1;
 }
 
-/* How many rows at the end have the first column of their key in common with the last one. */
+/* How many rows at the end have the first column of their key in common with the last
+ * one. */
 static uint32_t last_group(const struct loader *loader, uint32_t rows)
 {
     const struct load_index *one = loader->leading;
@@ -342,44 +364,54 @@ static uint32_t last_group(const struct loader *loader, uint32_t rows)
     struct datum value;
     uint32_t n = 1;
     const kdk_status status =
-        key_read(&in, loader->layout->fields[def->columns[0]].type, def->descending[0], def->nulls_first[0], &arena, &value, NULL);
+        key_read(&in, loader->layout->fields[def->columns[0]].type, def->descending[0],
+                 def->nulls_first[0], &arena, &value, NULL);
     const size_t bytes = (size_t)(in.at - (const uint8_t *)last->key);
     arena_deinit(&arena);
     if (status != KDK_OK)
         return 0; /* No memory for a text: the group is not kept together. */
-    while (n < rows && last[-(ptrdiff_t)n].bytes >= bytes && memcmp(last[-(ptrdiff_t)n].key, last->key, bytes) == 0)
+    while (n < rows && last[-(ptrdiff_t)n].bytes >= bytes &&
+           memcmp(last[-(ptrdiff_t)n].key, last->key, bytes) == 0)
         n++;
     return n;
 }
 
-/* Rows are put in the order of the leading index if that makes the strip part of its sequence. Then the last group of rows with the same first column
- * waits for the next strip: more of it may come, with keys in between. */
+/* Rows are put in the order of the leading index if that makes the strip part of its
+ * sequence. Then the last group of rows with the same first column waits for the next
+ * strip: more of it may come, with keys in between. */
 static void strip_arrange(struct loader *loader, struct strip_order *order)
 {
     struct load_index *one = loader->leading;
     const bool ordered = !one || in_order(one, order->rows);
-    if (!one || (ordered && (order->final || !loader->groups || one->index->def.column_count == 1)))
+    if (!one ||
+        (ordered && (order->final || !loader->groups || one->index->def.column_count == 1)))
         return;
     for (uint32_t k = 0; k < order->rows; k++)
-        loader->placed[k] = (struct placed_key){one->text.data + one->keys[k].at, one->keys[k].bytes, k};
+        loader->placed[k] =
+            (struct placed_key){one->text.data + one->keys[k].at, one->keys[k].bytes, k};
     if (!ordered)
         qsort(loader->placed, order->rows, sizeof *loader->placed, placed_compare);
     const struct placed_key *first = loader->placed;
-    bool fits = !one->last.len || btree_compare(one->last.data, one->last.len - 8, first->key, first->bytes) < 0;
+    bool fits = !one->last.len || btree_compare(one->last.data, one->last.len - 8,
+                                                first->key, first->bytes) < 0;
     for (uint32_t k = 1; k < order->rows && fits; k++)
-        fits = btree_compare(first[k - 1].key, first[k - 1].bytes, first[k].key, first[k].bytes) < 0;
+        fits = btree_compare(first[k - 1].key, first[k - 1].bytes, first[k].key,
+                             first[k].bytes) < 0;
     if (!fits)
         return;
     order->moved = !ordered;
     loader->groups = true;
     for (uint32_t k = 0; k < order->rows; k++)
         order->place[k] = loader->placed[k].row;
-    const uint32_t group = order->final || one->index->def.column_count == 1 ? 0 : last_group(loader, order->rows);
+    const uint32_t group = order->final || one->index->def.column_count == 1
+                               ? 0
+                               : last_group(loader, order->rows);
     if (group < order->rows)
         order->take = order->rows - group;
 }
 
-/* Some of the first staged rows become a strip: it joins the sequence of an index, or its keys are sorted with others. */
+/* Some of the first staged rows become a strip: it joins the sequence of an index, or its
+ * keys are sorted with others. */
 static kdk_status strip_staged(void *context, struct strip_order *order, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -403,13 +435,15 @@ static kdk_status strip_staged(void *context, struct strip_order *order, struct 
         } else {
             for (uint32_t k = 0; k < rows; k++) {
                 TRY(key_copy(one, k, 0, &loader->key, err));
-                TRY(keysort_add(&one->sort, &loader->key, loader->staged[k], one->keys[k].has_null, err));
+                TRY(keysort_add(&one->sort, &loader->key, loader->staged[k],
+                                one->keys[k].has_null, err));
             }
         }
         buf_clear(&loader->spare);
         for (uint32_t k = 0; k < left; k++) {
             const struct staged_key key = one->keys[rows + k];
-            one->keys[k] = (struct staged_key){(uint32_t)loader->spare.len, key.bytes, key.has_null};
+            one->keys[k] =
+                (struct staged_key){(uint32_t)loader->spare.len, key.bytes, key.has_null};
             buf_add(&loader->spare, one->text.data + key.at, key.bytes);
         }
         TRY(buf_status(&loader->spare, err));
@@ -463,7 +497,8 @@ struct uniqueness {
     struct buf last;
     bool any;
 };
-static kdk_status entry_unlike_last(void *context, const uint8_t *key, uint32_t bytes, bool has_null, struct err *err)
+static kdk_status entry_unlike_last(void *context, const uint8_t *key, uint32_t bytes,
+                                    bool has_null, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct uniqueness *u = context;
@@ -479,7 +514,8 @@ out:
     return status;
 }
 
-static kdk_status any_fence(void *context, const uint8_t *key, uint32_t bytes, bool has_null, struct err *err)
+static kdk_status any_fence(void *context, const uint8_t *key, uint32_t bytes,
+                            bool has_null, struct err *err)
 {
     (void)context;
     (void)key;
@@ -489,7 +525,8 @@ static kdk_status any_fence(void *context, const uint8_t *key, uint32_t bytes, b
     return KDK_OK;
 }
 
-static kdk_status run_make(struct loader *loader, struct load_index *one, bool fences, struct err *err)
+static kdk_status run_make(struct loader *loader, struct load_index *one, bool fences,
+                           struct err *err)
 {
     kdk_status status = KDK_OK;
     struct disk *disk = loader->disk;
@@ -501,7 +538,8 @@ static kdk_status run_make(struct loader *loader, struct load_index *one, bool f
     run->index = one->index->def.id;
     run->fences = fences;
     run->number = atomic_fetch_add_explicit(&disk->next_file, 1, memory_order_acq_rel);
-    TRY(keysort_write(sort, run->number, fences ? any_fence : entry_unlike_last, &unique, &run->ref, err));
+    TRY(keysort_write(sort, run->number, fences ? any_fence : entry_unlike_last, &unique,
+                      &run->ref, err));
     TRY(disk_file_path(disk, run->number | RUN_BIT, path, sizeof path, err));
     TRY(run_open(disk->os, path, &run->ref, disk->cache, &run->run, err));
     keysort_deinit(sort);
@@ -531,19 +569,22 @@ kdk_status load_finish(struct loader *loader, struct err *err)
     }
     if (loader->index_count)
         TRY(os_sync_dir(disk->os, disk->runs, err));
-    TRY(dicts_log(loader->table, &lsn, err)); /* L5: not waited for, since the commit comes later in the log. */
+    /* L5: not waited for, since the commit comes later in the log. */
+    TRY(dicts_log(loader->table, &lsn, err));
     TRY(disk_fresh_room(disk, loader->file_count + load->run_count, err));
     load_bounds(loader->table, load);
     TRY(load_list(loader->table, load, err));
     loader->listed = true;
     for (uint32_t i = 0; i < loader->index_count; i++)
         if (loader->indexes[i].index->def.unique)
-            TRY(index_check_load(loader->txn, loader->part, loader->indexes[i].index, load, err));
+            TRY(index_check_load(loader->txn, loader->part, loader->indexes[i].index, load,
+                                 err));
 out:
     return status;
 }
 
-kdk_status load_encode(const struct loader *loader, struct wal_batch *batch, struct err *err)
+kdk_status load_encode(const struct loader *loader, struct wal_batch *batch,
+                       struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct load *load = loader->load;
@@ -551,7 +592,9 @@ kdk_status load_encode(const struct loader *loader, struct wal_batch *batch, str
     for (uint32_t i = 0, next; i < load->strip_count; i = next) {
         uint64_t rows = 0;
         buf_clear(&entries);
-        for (next = i; next < load->strip_count && load->strips[next]->file == load->strips[i]->file; next++) {
+        for (next = i;
+             next < load->strip_count && load->strips[next]->file == load->strips[i]->file;
+             next++) {
             buf_clear(&one);
             TRY(strip_entry_encode(load->strips[next], &one, err));
             buf_add_varint(&entries, one.len);
@@ -559,8 +602,9 @@ kdk_status load_encode(const struct loader *loader, struct wal_batch *batch, str
             rows += load->strips[next]->rows;
         }
         TRY(buf_status(&entries, err));
-        record_add_file(wal_batch_records(batch), loader->table->id, load->strips[i]->file, load->strips[i]->first,
-                        load->strips[next - 1]->last, rows, entries.data, entries.len);
+        record_add_file(wal_batch_records(batch), loader->table->id, load->strips[i]->file,
+                        load->strips[i]->first, load->strips[next - 1]->last, rows,
+                        entries.data, entries.len);
         if (wal_batch_bytes(batch) > WAL_PART_BYTES)
             TRY(wal_part(batch, err));
     }
@@ -568,8 +612,8 @@ kdk_status load_encode(const struct loader *loader, struct wal_batch *batch, str
         uint8_t reference[LOAD_RUN_BYTES];
         run_ref_encode(&load->runs[i].ref, reference);
         reference[RUN_REF_BYTES] = load->runs[i].fences;
-        record_add_run(wal_batch_records(batch), loader->table->id, load->runs[i].index, load->runs[i].number, reference,
-                       sizeof reference);
+        record_add_run(wal_batch_records(batch), loader->table->id, load->runs[i].index,
+                       load->runs[i].number, reference, sizeof reference);
     }
 out:
     buf_deinit(&entries);
@@ -600,14 +644,16 @@ void load_rollback(struct loader *loader)
     loader->writer = NULL;
     if (loader->listed)
         load_unlist(loader->table, load);
-    /* What cannot be removed is named by nothing: the next opening removes it, if no checkpoint comes first. */
+    /* What cannot be removed is named by nothing: the next opening removes it, if no
+     * checkpoint comes first. */
     for (uint32_t i = 0; i < loader->file_count; i++) {
         block_cache_forget(disk->strips, loader->files[i]);
         if (block_path(disk->blocks, loader->files[i], path, sizeof path, NULL) == KDK_OK)
             (void)!os_remove(disk->os, path, NULL);
     }
     for (uint32_t i = 0; i < load->run_count; i++)
-        if (disk_file_path(disk, load->runs[i].number | RUN_BIT, path, sizeof path, NULL) == KDK_OK)
+        if (disk_file_path(disk, load->runs[i].number | RUN_BIT, path, sizeof path, NULL) ==
+            KDK_OK)
             (void)!os_remove(disk->os, path, NULL);
     load_indexes_free(loader);
     loader_release(loader);

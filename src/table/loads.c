@@ -1,4 +1,5 @@
-/* loads.c - loads between memory and generation: the list, what readers see of it, checkpoints, recovery. */
+/* loads.c - loads between memory and generation: the list, what readers see of it,
+ * checkpoints, recovery. */
 #include "table/load.h"
 
 #include <stdio.h>
@@ -44,7 +45,8 @@ kdk_status load_add_strip(struct load *load, struct strip_entry *entry, struct e
     kdk_status status = KDK_OK;
     if (load->strip_count == load->strip_cap) {
         const uint32_t cap = MAX(load->strip_cap * 2, 16u);
-        struct strip_entry **strips = mem_realloc(load->strips, size_mul(cap, sizeof *strips));
+        struct strip_entry **strips =
+            mem_realloc(load->strips, size_mul(cap, sizeof *strips));
         TRY_MEM(strips);
         load->strips = strips;
         load->strip_cap = cap;
@@ -83,7 +85,8 @@ void load_bounds(struct table *table, const struct load *load)
         const struct strip_entry *entry = load->strips[i];
         for (uint32_t k = 0; k < entry->column_count; k++) {
             const struct strip_column *column = &entry->columns[k];
-            if (!column->zone.known || column->number >= layout->count || !layout->fields[column->number].bounds)
+            if (!column->zone.known || column->number >= layout->count ||
+                !layout->fields[column->number].bounds)
                 continue;
             bounds_widen(table, &layout->fields[column->number], &column->zone.min);
             bounds_widen(table, &layout->fields[column->number], &column->zone.max);
@@ -171,7 +174,8 @@ void loads_free(struct table *table)
 struct load_reader load_reader_of(const struct txn *txn)
 {
     const struct generation *generation = txn_generation(txn);
-    return (struct load_reader){generation ? generation->manifest.timestamp : 0, txn->snapshot};
+    return (struct load_reader){generation ? generation->manifest.timestamp : 0,
+                                txn->snapshot};
 }
 
 struct strip_entry *load_find(const struct load *load, rowid id, uint32_t *position)
@@ -186,10 +190,13 @@ struct strip_entry *load_find(const struct load *load, rowid id, uint32_t *posit
         else
             hi = mid;
     }
-    return lo < load->strip_count && strip_entry_position(load->strips[lo], id, position) ? load->strips[lo] : NULL;
+    return lo < load->strip_count && strip_entry_position(load->strips[lo], id, position)
+               ? load->strips[lo]
+               : NULL;
 }
 
-struct strip_entry *loads_locate(struct table *table, struct load_reader reader, rowid id, uint32_t *position)
+struct strip_entry *loads_locate(struct table *table, struct load_reader reader, rowid id,
+                                 uint32_t *position)
 {
     struct strip_entry *found = NULL;
     struct txnman *man = table->store->man;
@@ -217,7 +224,9 @@ uint64_t loads_header(struct table *table, rowid id)
     struct load_set *set = table_loads(table);
     for (uint32_t i = 0; set && i < set->count; i++) {
         struct load *load = set_load(set, i);
-        const uint64_t stamp = load ? atomic_load_explicit(&load->stamp, memory_order_acquire) : TXN_UNCOMMITTED;
+        const uint64_t stamp =
+            load ? atomic_load_explicit(&load->stamp, memory_order_acquire)
+                 : TXN_UNCOMMITTED;
         if (!(stamp & TXN_UNCOMMITTED) && load_find(load, id, &position))
             header = stamp;
     }
@@ -226,7 +235,8 @@ uint64_t loads_header(struct table *table, rowid id)
 }
 
 /* The strips of both, by first row. */
-static void directory_merge(struct directory *into, struct strip_entry *const *strips, uint32_t count)
+static void directory_merge(struct directory *into, struct strip_entry *const *strips,
+                            uint32_t count)
 {
     uint32_t at = into->count + count, i = into->count, k = count;
     into->count = at;
@@ -238,8 +248,8 @@ static void directory_merge(struct directory *into, struct strip_entry *const *s
     }
 }
 
-kdk_status table_directory(struct txn *txn, struct table *table, struct gtable *gtable, struct directory **out, bool *own,
-                           struct err *err)
+kdk_status table_directory(struct txn *txn, struct table *table, struct gtable *gtable,
+                           struct directory **out, bool *own, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct load_reader reader = load_reader_of(txn);
@@ -252,7 +262,8 @@ kdk_status table_directory(struct txn *txn, struct table *table, struct gtable *
     *out = below;
     if (!table_loads(table))
         goto out;
-    /* A load that counts for this reader stays in the list as long as the reader lives, so it may be counted first (L2). */
+    /* A load that counts for this reader stays in the list as long as the reader lives, so
+     * it may be counted first (L2). */
     txn_enter(txn->man);
     struct load_set *set = table_loads(table);
     uint64_t strips = 0;
@@ -263,7 +274,8 @@ kdk_status table_directory(struct txn *txn, struct table *table, struct gtable *
     }
     if (strips) {
         const uint64_t had = below ? below->count : 0;
-        merged = mem_zalloc(size_add(sizeof *merged, size_mul(strips + had, sizeof merged->entries[0])));
+        merged = mem_zalloc(
+            size_add(sizeof *merged, size_mul(strips + had, sizeof merged->entries[0])));
         if (merged && had)
             memcpy(merged->entries, below->entries, had * sizeof merged->entries[0]);
         if (merged)
@@ -286,11 +298,13 @@ out:
 
 /* ----------------------------------------------------------------- checkpoint ---- */
 
-kdk_status disk_file_path(struct disk *disk, uint64_t number, char *into, size_t bytes, struct err *err)
+kdk_status disk_file_path(struct disk *disk, uint64_t number, char *into, size_t bytes,
+                          struct err *err)
 {
     if (!(number & RUN_BIT))
         return block_path(disk->blocks, number, into, bytes, err);
-    const int n = snprintf(into, bytes, "%s/%08llu.kdr", disk->runs, (unsigned long long)(number & ~RUN_BIT));
+    const int n = snprintf(into, bytes, "%s/%08llu.kdr", disk->runs,
+                           (unsigned long long)(number & ~RUN_BIT));
     if (n < 0 || (size_t)n >= bytes)
         return err_set(err, KDK_LIMIT, "the path of the database is too long");
     return KDK_OK;
@@ -322,7 +336,8 @@ static void fresh_take(struct disk *disk, uint64_t number)
             disk->fresh[i].taken = true;
 }
 
-kdk_status pour_loads(struct pouring *pouring, struct table *table, struct gtable *made, struct err *err)
+kdk_status pour_loads(struct pouring *pouring, struct table *table, struct gtable *made,
+                      struct err *err)
 {
     kdk_status status = KDK_OK;
     struct disk *disk = pouring->disk;
@@ -411,12 +426,14 @@ static struct load *load_at(struct table *table, uint64_t timestamp)
 {
     struct load_set *set = table_loads(table);
     for (uint32_t i = 0; set && i < set->count; i++)
-        if (atomic_load_explicit(&set_load(set, i)->stamp, memory_order_relaxed) == timestamp)
+        if (atomic_load_explicit(&set_load(set, i)->stamp, memory_order_relaxed) ==
+            timestamp)
             return set_load(set, i);
     return NULL;
 }
 
-static kdk_status recover_file(struct table *table, struct load *load, const struct record_view *view, struct err *err)
+static kdk_status recover_file(struct table *table, struct load *load,
+                               const struct record_view *view, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct cursor in = cursor_of(view->key, view->key_bytes);
@@ -426,7 +443,8 @@ static kdk_status recover_file(struct table *table, struct load *load, const str
         const uint8_t *at = cursor_bytes(&in, bytes);
         struct strip_entry *entry;
         if (!at || in.bad)
-            TRY(err_set(err, KDK_CORRUPT, "the strips of file %llu cannot be read", (unsigned long long)view->number));
+            TRY(err_set(err, KDK_CORRUPT, "the strips of file %llu cannot be read",
+                        (unsigned long long)view->number));
         TRY(strip_entry_decode(at, bytes, &entry, err));
         rows += entry->rows;
         const bool other = entry->file != view->number;
@@ -434,32 +452,38 @@ static kdk_status recover_file(struct table *table, struct load *load, const str
         strip_entry_unref(entry);
         TRY(status);
         if (other)
-            TRY(err_set(err, KDK_CORRUPT, "a strip of file %llu names another file", (unsigned long long)view->number));
+            TRY(err_set(err, KDK_CORRUPT, "a strip of file %llu names another file",
+                        (unsigned long long)view->number));
     }
     if (rows != view->rows)
-        TRY(err_set(err, KDK_CORRUPT, "the strips of file %llu have %llu rows, not %llu", (unsigned long long)view->number,
-                    (unsigned long long)rows, (unsigned long long)view->rows));
+        TRY(err_set(err, KDK_CORRUPT, "the strips of file %llu have %llu rows, not %llu",
+                    (unsigned long long)view->number, (unsigned long long)rows,
+                    (unsigned long long)view->rows));
     atomic_fetch_add_explicit(&table->live, (int64_t)rows, memory_order_relaxed);
     load_bounds(table, load);
 out:
     return status;
 }
 
-static kdk_status recover_dict(struct table *table, const struct record_view *view, struct err *err)
+static kdk_status recover_dict(struct table *table, const struct record_view *view,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct layout *layout = table_newest(table);
     struct column_dict *dict;
     if (view->column >= layout->count || layout->fields[view->column].kind != FIELD_STR)
         return KDK_OK; /* Dropped since. */
-    TRY(table_dict(table, table->store->disk->newest, view->column, layout->fields[view->column].type, &dict, err));
-    TRY(dict_import(dict->dict, (uint32_t)view->number, str_of((const char *)view->key, view->key_bytes), err));
+    TRY(table_dict(table, table->store->disk->newest, view->column,
+                   layout->fields[view->column].type, &dict, err));
+    TRY(dict_import(dict->dict, (uint32_t)view->number,
+                    str_of((const char *)view->key, view->key_bytes), err));
     dict->logged = dict_count(dict->dict);
 out:
     return status;
 }
 
-kdk_status load_recover(struct table *table, uint64_t timestamp, const struct record_view *view, struct err *err)
+kdk_status load_recover(struct table *table, uint64_t timestamp,
+                        const struct record_view *view, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct disk *disk = table->store->disk;
@@ -483,12 +507,15 @@ kdk_status load_recover(struct table *table, uint64_t timestamp, const struct re
         disk_fresh_add(disk, view->number);
     } else {
         if (!load || view->key_bytes != LOAD_RUN_BYTES || view->key[RUN_REF_BYTES] > 1)
-            TRY(err_set(err, KDK_CORRUPT, "the write-ahead log names run %llu, but no rows with it", (unsigned long long)view->number));
+            TRY(err_set(err, KDK_CORRUPT,
+                        "the write-ahead log names run %llu, but no rows with it",
+                        (unsigned long long)view->number));
         run_ref_decode(&ref, view->key);
         TRY(disk_file_path(disk, view->number | RUN_BIT, path, sizeof path, err));
         TRY(run_open(disk->os, path, &ref, disk->cache, &run, err));
         TRY(load_add_run(load, &added, err));
-        *added = (struct load_run){view->index, view->key[RUN_REF_BYTES] == 1, view->number, ref, run};
+        *added = (struct load_run){view->index, view->key[RUN_REF_BYTES] == 1, view->number,
+                                   ref, run};
         run = NULL;
         disk_fresh_add(disk, view->number | RUN_BIT);
     }

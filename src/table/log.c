@@ -1,9 +1,12 @@
-/* log.c - what a transaction did, as a batch of the write-ahead log; row ids reserved ahead.
+/* log.c - what a transaction did, as a batch of the write-ahead log; row ids reserved
+ * ahead.
  *
- * The batch is made from the parts when the transaction commits, before it takes its place: the newest own version of each row it
- * touched, whole if the row is new, else the columns that its statements changed; and every index entry that came or
- * ended, in the order in which that happened, since an entry may come and go and come again. The own versions cannot change any more,
- * and nobody else changes them, so no latch is needed. What passes WAL_PART_BYTES leaves ahead as a part.
+ * The batch is made from the parts when the transaction commits, before it takes its place:
+ * the newest own version of each row it touched, whole if the row is new, else the columns
+ * that its statements changed; and every index entry that came or ended, in the order in
+ * which that happened, since an entry may come and go and come again. The own versions
+ * cannot change any more, and nobody else changes them, so no latch is needed. What passes
+ * WAL_PART_BYTES leaves ahead as a part.
  */
 #include "table/load.h"
 
@@ -56,7 +59,8 @@ out:
 }
 
 /* A copy of the newest version, which is the transaction's own. */
-static kdk_status newest_copy(struct encoding *e, struct table *table, rowid id, struct record **record, struct err *err)
+static kdk_status newest_copy(struct encoding *e, struct table *table, rowid id,
+                              struct record **record, struct err *err)
 {
     kdk_status status = KDK_OK;
     txn_enter(e->store->man);
@@ -67,7 +71,8 @@ static kdk_status newest_copy(struct encoding *e, struct table *table, rowid id,
     return status;
 }
 
-static kdk_status encode_inserted(struct encoding *e, struct table *table, rowid id, struct err *err)
+static kdk_status encode_inserted(struct encoding *e, struct table *table, rowid id,
+                                  struct err *err)
 {
     kdk_status status = KDK_OK;
     struct record *record;
@@ -87,8 +92,10 @@ out:
     return status;
 }
 
-/* Marks what the transaction changed in the row, from its newest undo to `first`, its oldest. */
-static void mark_touched(struct encoding *e, const struct record *record, const struct undo *first)
+/* Marks what the transaction changed in the row, from its newest undo to `first`, its
+ * oldest. */
+static void mark_touched(struct encoding *e, const struct record *record,
+                         const struct undo *first)
 {
     const struct undo *undo = atomic_load_explicit(&record->undo, memory_order_acquire);
     while (undo) {
@@ -97,12 +104,14 @@ static void mark_touched(struct encoding *e, const struct record *record, const 
                 bit_set(e->touched, undo->columns[k]);
         if (undo == first)
             return;
-        undo = undo->kind == UNDO_MOVED ? atomic_load_explicit(&undo->moved->undo, memory_order_acquire)
-                                        : atomic_load_explicit(&undo->next, memory_order_acquire);
+        undo = undo->kind == UNDO_MOVED
+                   ? atomic_load_explicit(&undo->moved->undo, memory_order_acquire)
+                   : atomic_load_explicit(&undo->next, memory_order_acquire);
     }
 }
 
-/* Replay makes a patch of this, if the row is below memory by then: it gets whole keys (T8). */
+/* Replay makes a patch of this, if the row is below memory by then: it gets whole keys
+ * (T8). */
 static void mark_keys(struct encoding *e, struct table *table, uint32_t columns)
 {
     bool more = true;
@@ -113,11 +122,13 @@ static void mark_keys(struct encoding *e, struct table *table, uint32_t columns)
         for (uint32_t i = 0; i < set->count; i++) {
             const struct index *index = set_index(set, i);
             bool concerned = false;
-            /* One that was dropped is in the set as long as a snapshot has it; the change was made without it. */
+            /* One that was dropped is in the set as long as a snapshot has it; the change
+             * was made without it. */
             if (index && atomic_load_explicit(&index->dropped, memory_order_acquire))
                 continue;
             for (uint32_t k = 0; index && k < index->def.column_count; k++)
-                concerned |= index->def.columns[k] < columns && bit_get(e->touched, index->def.columns[k]);
+                concerned |= index->def.columns[k] < columns &&
+                             bit_get(e->touched, index->def.columns[k]);
             for (uint32_t k = 0; concerned && k < index->def.column_count; k++) {
                 if (index->def.columns[k] >= columns)
                     continue; /* Newer than the row's layout: not absent. */
@@ -130,7 +141,8 @@ static void mark_keys(struct encoding *e, struct table *table, uint32_t columns)
 }
 
 /* A row that was there before; `first` is the undo of the transaction's first change. */
-static kdk_status encode_changed(struct encoding *e, struct table *table, const struct undo *first, struct err *err)
+static kdk_status encode_changed(struct encoding *e, struct table *table,
+                                 const struct undo *first, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct record *record;
@@ -178,7 +190,8 @@ static kdk_status encode_entries(struct encoding *e, struct part *part, struct e
     }
     const struct entry *plus = part->plus, *minus = part->minus;
     for (size_t k = count; k-- > 0;) {
-        const struct entry **from = !minus || (plus && plus->item.seq > minus->item.seq) ? &plus : &minus;
+        const struct entry **from =
+            !minus || (plus && plus->item.seq > minus->item.seq) ? &plus : &minus;
         e->entries[k] = *from;
         *from = (*from)->next;
     }
@@ -186,7 +199,8 @@ static kdk_status encode_entries(struct encoding *e, struct part *part, struct e
         const struct entry *entry = e->entries[k];
         if ((sabotage & SABOTAGE_LOSE_INDEX_OP) && entry->item.id % 5 == 0)
             continue;
-        record_add_index(e->out, entry->op == ENTRY_PLUS, part->table->id, entry->index->def.id, entry->item.id, entry->item.key,
+        record_add_index(e->out, entry->op == ENTRY_PLUS, part->table->id,
+                         entry->index->def.id, entry->item.id, entry->item.key,
                          entry->item.bytes, entry->has_null);
         e->only_removes &= entry->op == ENTRY_MINUS;
         TRY(part_if_long(e, err));
@@ -231,7 +245,8 @@ static kdk_status log_encode(void *context, struct txn *txn, void **batch, struc
         TRY(encode_part(&e, (struct part *)part, err));
     /* Definitions changed: they name ids, which must not be given out again. */
     if (txn->hooks)
-        record_add_object_ids(e.out, atomic_load_explicit(&store->next_id, memory_order_relaxed) - 1);
+        record_add_object_ids(
+            e.out, atomic_load_explicit(&store->next_id, memory_order_relaxed) - 1);
     if (wal_batch_bytes(e.batch) == 0 && !wal_batch_has_parts(e.batch))
         goto out;
     TRY(wal_reserve(e.batch, e.only_removes, err));
@@ -248,7 +263,8 @@ out:
     return status;
 }
 
-static kdk_status log_append(void *context, void *batch, uint64_t timestamp, uint64_t *lsn, struct err *err)
+static kdk_status log_append(void *context, void *batch, uint64_t timestamp, uint64_t *lsn,
+                             struct err *err)
 {
     (void)context;
     return wal_append(batch, timestamp, lsn, err);
@@ -278,8 +294,9 @@ void store_set_log(struct store *store)
 #define IDS_MIN 64u
 #define IDS_MAX KDK_PICK(65536u, 128u)
 
-/* Ids up to `last` are about to be used. Two who get here at once log it twice, which harms nobody. The commit that uses them comes later in the
- * log, so it need not be waited for. */
+/* Ids up to `last` are about to be used. Two who get here at once log it twice, which harms
+ * nobody. The commit that uses them comes later in the log, so it need not be waited
+ * for. */
 kdk_status rowids_reserve(struct table *table, rowid last, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -290,8 +307,9 @@ kdk_status rowids_reserve(struct table *table, rowid last, struct err *err)
     TRY(wal_append_ahead(batch, &lsn, err));
     batch = NULL;
     uint64_t had = atomic_load_explicit(&table->ids_reserved, memory_order_relaxed);
-    while (had < high && !atomic_compare_exchange_weak_explicit(&table->ids_reserved, &had, high, memory_order_relaxed,
-                                                               memory_order_relaxed))
+    while (had < high && !atomic_compare_exchange_weak_explicit(&table->ids_reserved, &had,
+                                                                high, memory_order_relaxed,
+                                                                memory_order_relaxed))
         ;
 out:
     wal_batch_free(batch);

@@ -1,8 +1,10 @@
-/* log_test.c - tables in a directory, on the simulated system: what was acknowledged is there after every power cut, everything else whole
- * or not at all, and indexes agree with rows.
+/* log_test.c - tables in a directory, on the simulated system: what was acknowledged is
+ * there after every power cut, everything else whole or not at all, and indexes agree with
+ * rows.
  *
- * Three workers change rows of two tables. Each has keys of its own, whose states after each of its commits are remembered; all
- * raise one counter in each commit. After a cut, each worker's rows must be those of its last acknowledged commit or the one that was
+ * Three workers change rows of two tables. Each has keys of its own, whose states after
+ * each of its commits are remembered; all raise one counter in each commit. After a cut,
+ * each worker's rows must be those of its last acknowledged commit or the one that was
  * under way, and the counter must be the number of the commits that survived.
  */
 #include <stdio.h>
@@ -45,13 +47,17 @@ static uint64_t draw(uint64_t *random, uint64_t below)
     return *random % below;
 }
 
-static const struct tcolumn columns[3] = {{.type = {.id = LT_BIGINT}, .not_null = true, .missing = {.null = true}},
-                                          {.type = {.id = LT_BIGINT}, .missing = {.null = true}},
-                                          {.type = {.id = LT_TEXT}, .missing = {.null = true}}};
+static const struct tcolumn columns[3] = {
+    {.type = {.id = LT_BIGINT}, .not_null = true, .missing = {.null = true}},
+    {.type = {.id = LT_BIGINT}, .missing = {.null = true}},
+    {.type = {.id = LT_TEXT}, .missing = {.null = true}}};
 
 static struct tindex index_def(uint32_t table, uint32_t column)
 {
-    return (struct tindex){.id = (table + 1) * 10 + 1 + column, .unique = column == 0, .column_count = 1, .columns = {column}};
+    return (struct tindex){.id = (table + 1) * 10 + 1 + column,
+                           .unique = column == 0,
+                           .column_count = 1,
+                           .columns = {column}};
 }
 
 static kdk_status tables_make(struct world *w)
@@ -83,7 +89,11 @@ static kdk_status open_store(struct world *w, bool read_only)
 {
     kdk_status status = KDK_OK;
     struct err *err = &w->err;
-    struct store_options options = {.os = w->os, .dir = "/db", .create = true, .read_only = read_only, .log_segment_bytes = SEGMENT};
+    struct store_options options = {.os = w->os,
+                                    .dir = "/db",
+                                    .create = true,
+                                    .read_only = read_only,
+                                    .log_segment_bytes = SEGMENT};
     w->store = NULL;
     TRY(store_open(&options, &w->store, &w->report, err));
     if (store_is_new(w->store)) {
@@ -110,7 +120,8 @@ static kdk_status close_store(struct world *w)
     return status;
 }
 
-static kdk_status find(struct txn *txn, struct table *table, uint32_t t, int64_t key, rowid *id, struct err *err)
+static kdk_status find(struct txn *txn, struct table *table, uint32_t t, int64_t key,
+                       rowid *id, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct buf encoded = {0};
@@ -118,7 +129,8 @@ static kdk_status find(struct txn *txn, struct table *table, uint32_t t, int64_t
     uint32_t count;
     *id = 0;
     TRY(key_add(&encoded, LTYPE(BIGINT), &value, false, false));
-    TRY(index_point(txn, table, index_def(t, 0).id, encoded.data, encoded.len, id, 1, &count, err));
+    TRY(index_point(txn, table, index_def(t, 0).id, encoded.data, encoded.len, id, 1,
+                    &count, err));
     CHECK(count <= 1);
     if (!count)
         *id = 0;
@@ -144,13 +156,15 @@ struct worker {
 };
 
 /* A few changes, some of them twice to the same row. */
-static kdk_status change_some(struct worker *worker, struct txn *txn, struct worker_state *state, struct err *err)
+static kdk_status change_some(struct worker *worker, struct txn *txn,
+                              struct worker_state *state, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct world *w = worker->w;
     const uint64_t changes = 1 + draw(&worker->random, 6);
     for (uint64_t i = 0; i < changes; i++) {
-        const uint32_t t = (uint32_t)draw(&worker->random, TABLES), k = (uint32_t)draw(&worker->random, KEYS);
+        const uint32_t t = (uint32_t)draw(&worker->random, TABLES),
+                       k = (uint32_t)draw(&worker->random, KEYS);
         struct row_state *row = &state->rows[t][k];
         const int64_t key = worker->number * 100 + k;
         rowid id;
@@ -161,7 +175,8 @@ static kdk_status change_some(struct worker *worker, struct txn *txn, struct wor
         if (!row->there) {
             row->there = true;
             row->n = (int64_t)draw(&worker->random, 5);
-            row->text = draw(&worker->random, 20) == 0 ? 2000 : (uint32_t)draw(&worker->random, 40);
+            row->text =
+                draw(&worker->random, 20) == 0 ? 2000 : (uint32_t)draw(&worker->random, 40);
             struct datum values[3] = {{.i = key}, {.i = row->n}, text_of(*row)};
             TRY(table_insert(txn, w->tables[t], values, NULL, err));
         } else if (draw(&worker->random, 4) == 0) {
@@ -272,7 +287,9 @@ static void workload(void *context)
     if (w->stopped == KDK_OK) {
         for (uint32_t i = 0; i < WORKERS; i++) {
             workers[i] = (struct worker){w, i, draw(&w->random, UINT64_MAX), NULL};
-            CHECK_EQ(os_thread_new(w->os, "worker", work, &workers[i], &workers[i].thread, &err), KDK_OK);
+            CHECK_EQ(
+                os_thread_new(w->os, "worker", work, &workers[i], &workers[i].thread, &err),
+                KDK_OK);
         }
         for (uint32_t i = 0; i < WORKERS; i++)
             os_thread_join(workers[i].thread);
@@ -297,10 +314,13 @@ static bool state_is(struct world *w, struct txn *txn, uint32_t worker, uint32_t
             bool found = false;
             CHECK_EQ(find(txn, w->tables[t], t, worker * 100 + k, &id, &w->err), KDK_OK);
             if (id)
-                CHECK_EQ(table_get(txn, w->tables[t], id, all, 3, got, &found, &arena, &w->err), KDK_OK);
+                CHECK_EQ(
+                    table_get(txn, w->tables[t], id, all, 3, got, &found, &arena, &w->err),
+                    KDK_OK);
             same &= found == want->there;
             if (found && want->there)
-                same &= got[1].i == want->n && got[2].null == text.null && (text.null || str_equal(&got[2].s, &text.s));
+                same &= got[1].i == want->n && got[2].null == text.null &&
+                        (text.null || str_equal(&got[2].s, &text.s));
         }
     arena_deinit(&arena);
     return same;
@@ -333,7 +353,8 @@ static bool look(struct world *w)
     txn_statement_begin(txn);
     for (uint32_t i = 0; i < WORKERS; i++) {
         uint32_t version = w->acked[i];
-        /* The commit under way may be there or not; if its changes came to nothing, only the counter tells. */
+        /* The commit under way may be there or not; if its changes came to nothing, only
+         * the counter tells. */
         if (w->tried[i] > version && state_is(w, txn, i, w->tried[i])) {
             unclear += state_is(w, txn, i, version);
             version = w->tried[i];
@@ -344,8 +365,10 @@ static bool look(struct world *w)
         commits += version;
     }
     CHECK_EQ(find(txn, w->tables[0], 0, COUNTER, &id, &w->err), KDK_OK);
-    CHECK_EQ(table_get(txn, w->tables[0], id, &column, 1, &value, &found, &arena, &w->err), KDK_OK);
-    good &= CHECK(found && (uint64_t)value.i <= commits && (uint64_t)value.i + unclear >= commits);
+    CHECK_EQ(table_get(txn, w->tables[0], id, &column, 1, &value, &found, &arena, &w->err),
+             KDK_OK);
+    good &= CHECK(found && (uint64_t)value.i <= commits &&
+                  (uint64_t)value.i + unclear >= commits);
     w->uncounted = commits - (uint64_t)value.i;
     txn_rollback(txn);
     arena_deinit(&arena);
@@ -390,7 +413,8 @@ static bool cut_at(uint64_t seed, uint64_t n)
             CHECK_EQ(sim_last_error(w.sim, &w.err), KDK_OK);
             sim_memory_reap();
         } else {
-            mem_track_end(); /* What follows may have real threads, of which the tracker knows nothing. */
+            /* What follows may have real threads, of which the tracker knows nothing. */
+            mem_track_end();
             CHECK_EQ(w.stopped, KDK_OK);
         }
         if (life == 0)
@@ -398,7 +422,8 @@ static bool cut_at(uint64_t seed, uint64_t n)
         w.store = NULL;
         sim_reboot(w.sim);
         if (!look(&w)) {
-            printf("seed %llu, cut at %llu, life %u\n", (unsigned long long)seed, (unsigned long long)n, life);
+            printf("seed %llu, cut at %llu, life %u\n", (unsigned long long)seed,
+                   (unsigned long long)n, life);
             ended = true;
             break;
         }
@@ -479,7 +504,8 @@ TEST(log, invariant_05_row_ids_are_never_used_twice)
         struct datum values[3] = {{.i = 500}, {.i = 1}, DATUM_NULL};
         CHECK_EQ(open_store(&w, false), KDK_OK);
         for (uint32_t i = 0; i < 150; i++) {
-            CHECK_EQ(txn_begin(store_txnman(w.store), TXN_SNAPSHOT, false, &txn, &w.err), KDK_OK);
+            CHECK_EQ(txn_begin(store_txnman(w.store), TXN_SNAPSHOT, false, &txn, &w.err),
+                     KDK_OK);
             txn_statement_begin(txn);
             CHECK_EQ(table_insert(txn, w.tables[1], values, &id, &w.err), KDK_OK);
             CHECK(id > last);
@@ -498,7 +524,8 @@ TEST(log, second_owner_is_refused)
     struct store *other = NULL;
     struct err err = {0};
     world_new(&w, 5);
-    struct store_options options = {.os = w.os, .dir = "/db", .create = true, .log_segment_bytes = SEGMENT};
+    struct store_options options = {
+        .os = w.os, .dir = "/db", .create = true, .log_segment_bytes = SEGMENT};
     CHECK_EQ(open_store(&w, false), KDK_OK);
     CHECK_EQ(store_open(&options, &other, NULL, &err), KDK_BUSY);
     char pid[48];
@@ -560,7 +587,8 @@ TEST(log, full_disk_refuses_and_heals)
     int64_t rows = 0;
     while (status == KDK_OK && rows < 1000) {
         struct datum values[3] = {{.i = 500 + rows}, {.i = 1}, {.s = str_of(letters, 300)}};
-        CHECK_EQ(txn_begin(store_txnman(w.store), TXN_SNAPSHOT, false, &txn, &w.err), KDK_OK);
+        CHECK_EQ(txn_begin(store_txnman(w.store), TXN_SNAPSHOT, false, &txn, &w.err),
+                 KDK_OK);
         txn_statement_begin(txn);
         status = table_insert(txn, w.tables[1], values, &id, &w.err);
         if (!first)
@@ -584,7 +612,8 @@ TEST(log, full_disk_refuses_and_heals)
     CHECK_EQ(close_store(&w), KDK_OK);
     sim_reboot(w.sim);
     CHECK_EQ(open_store(&w, false), KDK_OK);
-    CHECK_EQ(table_row_count(w.tables[1]) + table_row_count(w.tables[0]) >= (uint64_t)rows, true);
+    CHECK_EQ(table_row_count(w.tables[1]) + table_row_count(w.tables[0]) >= (uint64_t)rows,
+             true);
     CHECK_EQ(store_check(w.store, problem, NULL, &problems, &w.err), KDK_OK);
     CHECK_EQ(problems, 0);
     CHECK_EQ(close_store(&w), KDK_OK);

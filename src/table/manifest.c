@@ -1,8 +1,11 @@
-/* manifest.c - the file MANIFEST: two slots, written in turn, each naming a whole generation.
+/* manifest.c - the file MANIFEST: two slots, written in turn, each naming a whole
+ * generation.
  *
- * A slot is a block of MANIFEST_SLOT_BYTES: magic, version, page size, the fields of struct manifest, zeros, and in its last four bytes
- * a CRC-32C of all before. A checkpoint writes the slot that the older generation has, and syncs: a cut in between damages
- * that slot alone, and the other one still names a complete generation, whose pages, files and log are kept.
+ * A slot is a block of MANIFEST_SLOT_BYTES: magic, version, page size, the fields of struct
+ * manifest, zeros, and in its last four bytes a CRC-32C of all before. A checkpoint writes
+ * the slot that the older generation has, and syncs: a cut in between damages that slot
+ * alone, and the other one still names a complete generation, whose pages, files and log
+ * are kept.
  */
 #include "table/disk.h"
 
@@ -76,7 +79,8 @@ kdk_status manifest_read(struct os_file *file, struct manifest *newest,
     const uint32_t best = found[1].sequence > found[0].sequence;
     *newest = found[best];
     *older = found[!best];
-    /* The file has its name only when the first manifest is in it: one without any has lost it. */
+    /* The file has its name only when the first manifest is in it: one without any has lost
+     * it. */
     if (!newest->sequence)
         TRY(err_set(err, KDK_CORRUPT, "%s: neither slot is valid (offsets 0 and %u)",
                     os_file_path(file), MANIFEST_SLOT_BYTES));

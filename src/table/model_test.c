@@ -1,7 +1,8 @@
 /* model_test.c - several interleaved transactions against a model of snapshot isolation.
  *
- * The model keeps, for each row, all versions in order, each with its transaction, command and commit timestamp, and says by the
- * definition what a statement sees and what must be refused. After each step a random transaction reads in every way there is. */
+ * The model keeps, for each row, all versions in order, each with its transaction, command
+ * and commit timestamp, and says by the definition what a statement sees and what must be
+ * refused. After each step a random transaction reads in every way there is. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -183,7 +184,8 @@ static void check_point(struct model *m, struct actor *a, int64_t id)
         others += v->txn != a->number;
     }
     EXPECT(matches == m->f.matches);
-    /* A snapshot has a key once. Beside it the transaction may have placed the key itself, after others gave it up. */
+    /* A snapshot has a key once. Beside it the transaction may have placed the key itself,
+     * after others gave it up. */
     EXPECT(others <= 1 && matches <= others + 1);
 }
 

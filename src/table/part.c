@@ -1,7 +1,9 @@
-/* part.c - what a transaction did to a table: registering, stamping, rolling back, tidying up, freeing.
+/* part.c - what a transaction did to a table: registering, stamping, rolling back, tidying
+ * up, freeing.
  *
- * A part holds the undo of the rows changed, the ids inserted, the index entries that came and those that ended. From it a commit
- * stamps, a roll-back restores, and the log is written.
+ * A part holds the undo of the rows changed, the ids inserted, the index entries that came
+ * and those that ended. From it a commit stamps, a roll-back restores, and the log is
+ * written.
  */
 #include "table/load.h"
 
@@ -16,8 +18,9 @@ kdk_status conflict_set(struct txn *txn, uint64_t timestamp, uint64_t number,
                    "could not serialize access due to concurrent update");
 }
 
-/* Counts the part among the table's writers, or finds that its definition changes. Both sides announce themselves by a sequentially
- * consistent read-modify-write before they look at the other's word, so at least one of the two sees the other (T7). */
+/* Counts the part among the table's writers, or finds that its definition changes. Both
+ * sides announce themselves by a sequentially consistent read-modify-write before they look
+ * at the other's word, so at least one of the two sees the other (T7). */
 static kdk_status writer_enter(struct txn *txn, struct table *table, struct err *err)
 {
     atomic_store_explicit(&table->last_writer, txn->number, memory_order_relaxed);
@@ -217,7 +220,8 @@ static void part_tidy(struct txn_part *base)
     struct part *part = (struct part *)base;
     struct table *table = part->table;
     part_tidy_entries(part);
-    /* Deleted rows leave their slots; nobody can see a version of them. With a disk they hide what is below, until they are evicted. */
+    /* Deleted rows leave their slots; nobody can see a version of them. With a disk they
+     * hide what is below, until they are evicted. */
     for (struct undo *undo = part->undo; undo; undo = undo->txn_next)
         if (undo->kind == UNDO_DELETE && !table->store->disk)
             atomic_store_explicit(group_slot(rowmap_group(table, undo->id), undo->id), 0,
@@ -262,7 +266,8 @@ static void undo_free(struct part *part, struct undo *undo)
 static void part_free(struct txn_part *base)
 {
     struct part *part = (struct part *)base;
-    /* A record that was moved or deleted is released by one undo, while an older one may still name it: that one only frees strings. */
+    /* A record that was moved or deleted is released by one undo, while an older one may
+     * still name it: that one only frees strings. */
     while (part->undo) {
         struct undo *undo = part->undo;
         part->undo = undo->txn_next;

@@ -1,10 +1,12 @@
 /* record.c - layouts, fields, and versions of records.
  *
- * Reading a record takes no latch. The reader loads header, meta and undo, then the words, then the three again, all with acquire.
- * If a word came from a writer that was at work, that writer's lock bit is in the header, or its newer state, by the time of the
- * second load (T1), so the two loads differ, unless the header went back to the same value: then `restores` in meta differs. A writer
- * that changes its own version again leaves the header as it was, but links a new undo first. So equal loads mean that words and undo
- * belong to each other; from there on the reader works on its copy, and undo records do not change.
+ * Reading a record takes no latch. The reader loads header, meta and undo, then the words,
+ * then the three again, all with acquire. If a word came from a writer that was at work,
+ * that writer's lock bit is in the header, or its newer state, by the time of the second
+ * load (T1), so the two loads differ, unless the header went back to the same value: then
+ * `restores` in meta differs. A writer that changes its own version again leaves the header
+ * as it was, but links a new undo first. So equal loads mean that words and undo belong to
+ * each other; from there on the reader works on its copy, and undo records do not change.
  */
 #include "table/table_int.h"
 
@@ -299,7 +301,8 @@ static kdk_status image_step(struct table *table, struct image *image, bool *fou
                              struct err *err)
 {
     const struct undo *undo = image->undo;
-    *found = undo != NULL; /* Else it came into memory from a load: before that there was no such row. */
+    /* Else it came into memory from a load: before that there was no such row. */
+    *found = undo != NULL;
     if (!undo)
         return KDK_OK;
     switch ((enum undo_kind)undo->kind) {
@@ -307,7 +310,8 @@ static kdk_status image_step(struct table *table, struct image *image, bool *fou
         *found = false;
         return KDK_OK;
     case UNDO_MOVED:
-        /* The older record may live on (if the move was rolled back since): read as any record. */
+        /* The older record may live on (if the move was rolled back since): read as any
+         * record. */
         return record_copy(table, undo->moved, image, err);
     case UNDO_UPDATE:
     case UNDO_DELETE:
@@ -327,7 +331,8 @@ kdk_status image_resolve(struct txn *txn, struct table *table, struct image *ima
     *found = true;
     for (;;) {
         const uint64_t header = image->header;
-        /* The undo of a visible version may be gone: it is looked at only for versions in flight (T2). */
+        /* The undo of a visible version may be gone: it is looked at only for versions in
+         * flight (T2). */
         bool own = header & TXN_UNCOMMITTED && TXN_VALUE(header) == txn->number;
         if (txn_sees(txn, header, own ? image->undo->command : 0))
             break;

@@ -1,8 +1,10 @@
 /* recover.c - from the log to tables: what committed is applied when the table is attached.
  *
- * The log is replayed when the store is opened, but which columns a table has is known only to the catalog, whose own tables must be
- * read first. So replay sorts records by table and index, and table_attach() and table_index_attach() apply what is there for
- * theirs. Records of one table are in the order of their timestamps. Nobody else is about: memory is freed at once.
+ * The log is replayed when the store is opened, but which columns a table has is known only
+ * to the catalog, whose own tables must be read first. So replay sorts records by table and
+ * index, and table_attach() and table_index_attach() apply what is there for theirs.
+ * Records of one table are in the order of their timestamps. Nobody else is about: memory
+ * is freed at once.
  */
 #include "table/load.h"
 
@@ -30,7 +32,8 @@ struct recovery {
     struct pending *buckets[BUCKETS];
 };
 
-kdk_status recovery_new(uint64_t since, uint64_t before, struct recovery **out, struct err *err)
+kdk_status recovery_new(uint64_t since, uint64_t before, struct recovery **out,
+                        struct err *err)
 {
     *out = MEM_NEW(struct recovery);
     if (!*out)
@@ -69,22 +72,26 @@ uint64_t recovery_failed_at(const struct recovery *recovery)
     return recovery->failed;
 }
 
-/* Damage that a checksum does not show: remembered, so that the database can be opened as it was before. */
+/* Damage that a checksum does not show: remembered, so that the database can be opened as
+ * it was before. */
 static void note_failed(struct recovery *recovery, kdk_status status, uint64_t timestamp)
 {
     if (status == KDK_CORRUPT && (!recovery->failed || timestamp < recovery->failed))
         recovery->failed = timestamp;
 }
 
-static struct pending **pending_find(struct recovery *recovery, uint32_t table, uint32_t index)
+static struct pending **pending_find(struct recovery *recovery, uint32_t table,
+                                     uint32_t index)
 {
-    struct pending **at = &recovery->buckets[hash_u64((uint64_t)table << 32 | index) % BUCKETS];
+    struct pending **at =
+        &recovery->buckets[hash_u64((uint64_t)table << 32 | index) % BUCKETS];
     while (*at && ((*at)->table != table || (*at)->index != index))
         at = &(*at)->next;
     return at;
 }
 
-static kdk_status pending_get(struct recovery *recovery, uint32_t table, uint32_t index, struct pending **out, struct err *err)
+static kdk_status pending_get(struct recovery *recovery, uint32_t table, uint32_t index,
+                              struct pending **out, struct err *err)
 {
     struct pending **at = pending_find(recovery, table, index);
     if (!*at) {
@@ -104,7 +111,8 @@ kdk_status recovery_batch(void *context, const struct wal_replayed *batch, struc
     kdk_status status = KDK_OK;
     struct recovery *recovery = context;
     struct cursor in = cursor_of(batch->records, batch->bytes);
-    if (recovery->before && MAX(batch->timestamp, recovery->seen + !batch->timestamp) >= recovery->before)
+    if (recovery->before &&
+        MAX(batch->timestamp, recovery->seen + !batch->timestamp) >= recovery->before)
         return KDK_OK;
     recovery->seen = MAX(recovery->seen, batch->timestamp);
     while (cursor_left(&in) > 0) {
@@ -149,7 +157,9 @@ kdk_status recovery_batch(void *context, const struct wal_replayed *batch, struc
             recovery->object_high = MAX(recovery->object_high, MAX(view.table, view.index));
             break;
         case RECORD_SEQUENCE:
-            TRY(err_set(err, KDK_UNSUPPORTED, "the write-ahead log has a record of kind %s, which this program cannot apply",
+            TRY(err_set(err, KDK_UNSUPPORTED,
+                        "the write-ahead log has a record of kind %s, which this program "
+                        "cannot apply",
                         record_kind_name(view.kind)));
         }
     }
@@ -157,7 +167,8 @@ out:
     /* What is outside of a transaction belongs to the next one. */
     note_failed(recovery, status, batch->timestamp ? batch->timestamp : recovery->seen + 1);
     if (status != KDK_OK)
-        err_while(err, "applying the batch at position %llu of the log", (unsigned long long)batch->lsn);
+        err_while(err, "applying the batch at position %llu of the log",
+                  (unsigned long long)batch->lsn);
     return status;
 }
 
@@ -176,8 +187,9 @@ static void words_store(struct record *record, const uint64_t *words, uint32_t c
 }
 
 /* One column of `words`, whose string the record owns. On failure all is as before. */
-static kdk_status word_set(struct table *table, const struct layout *layout, uint32_t column, const struct datum *value,
-                           uint64_t *words, struct err *err)
+static kdk_status word_set(struct table *table, const struct layout *layout,
+                           uint32_t column, const struct datum *value, uint64_t *words,
+                           struct err *err)
 {
     const struct field *field = &layout->fields[column];
     char *text = NULL;
@@ -185,7 +197,8 @@ static kdk_status word_set(struct table *table, const struct layout *layout, uin
         return KDK_OK; /* Dropped since. */
     if (field->kind == FIELD_STR) {
         struct datum had = field_get(field, column, words);
-        if (!value->null && value->s.len > STR_INLINE && !(text = mem_dup(value->s.data, value->s.len)))
+        if (!value->null && value->s.len > STR_INLINE &&
+            !(text = mem_dup(value->s.data, value->s.len)))
             return err_nomem(err);
         if (!had.null && had.s.len > STR_INLINE)
             mem_free((char *)(uintptr_t)had.s.data);
@@ -203,7 +216,8 @@ static kdk_status no_row(const struct table *table, rowid id, struct err *err)
 }
 
 /* The record of a row, made with all columns NULL if there is none. */
-static kdk_status row_make(struct table *table, const struct layout *layout, rowid id, struct record **out, struct err *err)
+static kdk_status row_make(struct table *table, const struct layout *layout, rowid id,
+                           struct record **out, struct err *err)
 {
     struct group *group;
     _Atomic uintptr_t *slot;
@@ -214,21 +228,25 @@ static kdk_status row_make(struct table *table, const struct layout *layout, row
     atomic_store_explicit(&record->undo, NULL, memory_order_relaxed);
     atomic_store_explicit(&record->meta, META(layout->number, 0, 0), memory_order_relaxed);
     for (uint32_t k = 0; k < layout->words; k++)
-        atomic_store_explicit(&record->words[k], k < layout->null_words ? UINT64_MAX : 0, memory_order_relaxed);
+        atomic_store_explicit(&record->words[k], k < layout->null_words ? UINT64_MAX : 0,
+                              memory_order_relaxed);
     atomic_store_explicit(slot, (uintptr_t)record, memory_order_release);
     atomic_fetch_add_explicit(&table->live, 1, memory_order_relaxed);
     *out = record;
     return KDK_OK;
 }
 
-/* Whether the generation or a load may have the row. That it has is seen when it is read: replay reads no rows. */
+/* Whether the generation or a load may have the row. That it has is seen when it is read:
+ * replay reads no rows. */
 static bool row_may_be_below(struct table *table, rowid id)
 {
-    return id < atomic_load_explicit(&table->next_id, memory_order_relaxed) || loads_header(table, id) != 1;
+    return id < atomic_load_explicit(&table->next_id, memory_order_relaxed) ||
+           loads_header(table, id) != 1;
 }
 
 /* A record of a row below memory, of which nothing has changed yet. */
-static kdk_status row_patch(struct table *table, const struct layout *layout, rowid id, struct record **out, struct err *err)
+static kdk_status row_patch(struct table *table, const struct layout *layout, rowid id,
+                            struct record **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct group *group;
@@ -261,7 +279,8 @@ static void row_hide(struct table *table, rowid id, struct record *record,
     atomic_fetch_sub_explicit(&table->live, 1, memory_order_relaxed);
 }
 
-static kdk_status row_apply(struct table *table, uint64_t timestamp, struct record_view *view, uint64_t *words, struct err *err)
+static kdk_status row_apply(struct table *table, uint64_t timestamp,
+                            struct record_view *view, uint64_t *words, struct err *err)
 {
     kdk_status status = KDK_OK;
     const struct layout *layout = table_newest(table);
@@ -273,11 +292,11 @@ static kdk_status row_apply(struct table *table, uint64_t timestamp, struct reco
 
     if (view->row == 0)
         TRY(no_row(table, 0, err));
-    if (!record && view->kind != RECORD_ROW_FULL && table->store->disk && row_may_be_below(table, view->row))
+    if (!record && view->kind != RECORD_ROW_FULL && table->store->disk &&
+        row_may_be_below(table, view->row))
         TRY(row_patch(table, layout, view->row, &record, err));
-    if (record &&
-        META_FLAGS(atomic_load_explicit(&record->meta, memory_order_relaxed)) &
-            RECORD_DELETED)
+    if (record && META_FLAGS(atomic_load_explicit(&record->meta, memory_order_relaxed)) &
+                      RECORD_DELETED)
         TRY(no_row(table, view->row, err));
     if (view->kind == RECORD_ROW_DELETE) {
         if (!record)
@@ -291,8 +310,10 @@ static kdk_status row_apply(struct table *table, uint64_t timestamp, struct reco
     if (!record && view->kind == RECORD_ROW_PATCH)
         TRY(no_row(table, view->row, err));
     if (view->count > layout->count && view->kind == RECORD_ROW_FULL)
-        TRY(err_set(err, KDK_CORRUPT, "the write-ahead log has a row of table %u with %u columns, which has %u", table->id,
-                    view->count, layout->count));
+        TRY(err_set(
+            err, KDK_CORRUPT,
+            "the write-ahead log has a row of table %u with %u columns, which has %u",
+            table->id, view->count, layout->count));
     if (!record)
         TRY(row_make(table, layout, view->row, &record, err));
     const uint64_t meta = atomic_load_explicit(&record->meta, memory_order_relaxed);
@@ -304,8 +325,9 @@ static kdk_status row_apply(struct table *table, uint64_t timestamp, struct reco
         struct datum datum;
         record_value(view, &value);
         if (value.column >= layout->count)
-            TRY(err_set(err, KDK_CORRUPT, "the write-ahead log changes column %u of table %u, which has %u", value.column,
-                        table->id, layout->count));
+            TRY(err_set(err, KDK_CORRUPT,
+                        "the write-ahead log changes column %u of table %u, which has %u",
+                        value.column, table->id, layout->count));
         if (layout->fields[value.column].kind == FIELD_NONE)
             continue;
         TRY(record_datum(&value, layout->fields[value.column].type, &datum, err));
@@ -321,14 +343,17 @@ static kdk_status row_apply(struct table *table, uint64_t timestamp, struct reco
 out:
     /* Also after an error: the strings that were replaced are gone. */
     if (loaded)
-        words_store(record, words, meta_words(layout, atomic_load_explicit(&record->meta, memory_order_relaxed)));
+        words_store(
+            record, words,
+            meta_words(layout, atomic_load_explicit(&record->meta, memory_order_relaxed)));
     return status;
 }
 
-typedef kdk_status (*apply_fn)(void *target, uint64_t timestamp, struct record_view *view, void *room, struct err *err);
+typedef kdk_status (*apply_fn)(void *target, uint64_t timestamp, struct record_view *view,
+                               void *room, struct err *err);
 
-static kdk_status pending_apply(const struct pending *pending, apply_fn apply, void *target, void *room, uint64_t *newest,
-                                struct err *err)
+static kdk_status pending_apply(const struct pending *pending, apply_fn apply, void *target,
+                                void *room, uint64_t *newest, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct cursor in = cursor_of(pending->todo.data, pending->todo.len);
@@ -343,7 +368,8 @@ out:
     return status;
 }
 
-static kdk_status row_apply_to(void *table, uint64_t timestamp, struct record_view *view, void *words, struct err *err)
+static kdk_status row_apply_to(void *table, uint64_t timestamp, struct record_view *view,
+                               void *words, struct err *err)
 {
     return row_apply(table, timestamp, view, words, err);
 }
@@ -359,7 +385,8 @@ kdk_status recover_table(struct table *table, struct err *err)
     if (!pending)
         return KDK_OK;
     txn_enter(table->store->man);
-    TRY_MEM(words = MEM_ARRAY(uint64_t, table_newest(table)->words + table_newest(table)->null_words));
+    TRY_MEM(words = MEM_ARRAY(uint64_t, table_newest(table)->words +
+                                            table_newest(table)->null_words));
     TRY(pending_apply(pending, row_apply_to, table, words, &newest, err));
     if (pending->high + 1 > atomic_load_explicit(&table->next_id, memory_order_relaxed))
         atomic_store_explicit(&table->next_id, pending->high + 1, memory_order_relaxed);
@@ -380,7 +407,8 @@ out:
 
 /* ------------------------------------------------------------------ indexes ---- */
 
-static kdk_status entry_apply(void *target, uint64_t timestamp, struct record_view *view, void *room, struct err *err)
+static kdk_status entry_apply(void *target, uint64_t timestamp, struct record_view *view,
+                              void *room, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct index *index = target;
@@ -390,13 +418,18 @@ static kdk_status entry_apply(void *target, uint64_t timestamp, struct record_vi
         return load_recover(index->table, timestamp, view, err);
     if (view->kind == RECORD_INDEX_MINUS) {
         const struct memtree_item *item;
-        const struct memtree_probe probe = {view->key, (uint32_t)view->key_bytes, false, view->row, 0};
-        if (memtree_scan(index->tree, &probe, false, &item, 1) != 1 || item->id != view->row || item->bytes != view->key_bytes ||
+        const struct memtree_probe probe = {view->key, (uint32_t)view->key_bytes, false,
+                                            view->row, 0};
+        if (memtree_scan(index->tree, &probe, false, &item, 1) != 1 ||
+            item->id != view->row || item->bytes != view->key_bytes ||
             (item->bytes && memcmp(item->key, view->key, item->bytes) != 0)) {
             if (index->table->store->disk)
-                return KDK_OK; /* The generation's. That the row is in memory, changed, ends it. */
-            err_set(err, KDK_CORRUPT, "the write-ahead log ends an index entry that does not exist");
-            err_detail(err, "Index %u, row %llu.", index->def.id, (unsigned long long)view->row);
+                /* The generation's. That the row is in memory, changed, ends it. */
+                return KDK_OK;
+            err_set(err, KDK_CORRUPT,
+                    "the write-ahead log ends an index entry that does not exist");
+            err_detail(err, "Index %u, row %llu.", index->def.id,
+                       (unsigned long long)view->row);
             return KDK_CORRUPT;
         }
         memtree_remove(index->tree, item);
@@ -404,14 +437,17 @@ static kdk_status entry_apply(void *target, uint64_t timestamp, struct record_vi
         return KDK_OK;
     }
     if (view->key_bytes > TREE_KEY_BYTES_MAX)
-        return err_set(err, KDK_CORRUPT, "the write-ahead log has a key of %zu bytes for index %u", view->key_bytes, index->def.id);
+        return err_set(err, KDK_CORRUPT,
+                       "the write-ahead log has a key of %zu bytes for index %u",
+                       view->key_bytes, index->def.id);
     TRY_MEM(entry = mem_zalloc(offsetof(struct entry, item.key) + view->key_bytes));
     atomic_init(&entry->stamp, timestamp);
     entry->index = index;
     entry->op = ENTRY_PLUS;
     entry->has_null = view->has_null;
     entry->item.id = view->row;
-    entry->item.seq = atomic_fetch_add_explicit(&index->table->next_seq, 1, memory_order_relaxed);
+    entry->item.seq =
+        atomic_fetch_add_explicit(&index->table->next_seq, 1, memory_order_relaxed);
     entry->item.bytes = (uint32_t)view->key_bytes;
     if (view->key_bytes)
         memcpy(entry->item.key, view->key, view->key_bytes);
@@ -422,7 +458,8 @@ out:
     return status;
 }
 
-/* Records that have some of the index's columns: of rows changed before the index was made, which the log does not have with whole keys. */
+/* Records that have some of the index's columns: of rows changed before the index was made,
+ * which the log does not have with whole keys. */
 struct partial {
     const struct index *index;
     rowid *ids;
@@ -442,7 +479,10 @@ static void partial_note(void *context, rowid id, struct record *record)
     for (uint32_t k = 0; k < def->column_count; k++) {
         const uint32_t c = def->columns[k];
         absent += c < layout->count &&
-                  atomic_load_explicit(&record->words[layout->words + c / 64], memory_order_relaxed) >> (c % 64) & 1;
+                  atomic_load_explicit(&record->words[layout->words + c / 64],
+                                       memory_order_relaxed) >>
+                          (c % 64) &
+                      1;
     }
     if (absent == 0 || absent == def->column_count)
         return;
@@ -458,7 +498,8 @@ static void partial_note(void *context, rowid id, struct record *record)
     partial->ids[partial->count++] = id;
 }
 
-static kdk_status partial_fill(const struct index *index, rowid id, uint64_t *words, struct err *err)
+static kdk_status partial_fill(const struct index *index, rowid id, uint64_t *words,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     struct table *table = index->table;
@@ -473,7 +514,8 @@ static kdk_status partial_fill(const struct index *index, rowid id, uint64_t *wo
         bool found;
         if (c >= layout->count || !bit_get(words + layout->words, c))
             continue;
-        TRY(below_columns_at(table->store->disk->newest, UINT64_MAX, table, id, &c, 1, &value, &found, &arena, err));
+        TRY(below_columns_at(table->store->disk->newest, UINT64_MAX, table, id, &c, 1,
+                             &value, &found, &arena, err));
         if (!found)
             TRY(patch_without_row(table, id, err));
         TRY(word_set(table, layout, c, &value, words, err));
@@ -513,7 +555,8 @@ kdk_status recover_index(struct index *index, struct err *err)
     uint64_t newest = 0;
     if (!recovery)
         return KDK_OK;
-    struct pending **at = pending_find(recovery, index->table->id, index->def.id), *pending = *at;
+    struct pending **at = pending_find(recovery, index->table->id, index->def.id),
+                   *pending = *at;
     if (pending) {
         txn_enter(index->table->store->man);
         status = pending_apply(pending, entry_apply, index, NULL, &newest, err);

@@ -1,4 +1,5 @@
-/* resequence.c - see resequence.h. Memory: for each index the fences of the table's strips, and the keys of the rows of one strip. */
+/* resequence.c - see resequence.h. Memory: for each index the fences of the table's strips,
+ * and the keys of the rows of one strip. */
 #include "table/resequence.h"
 
 #include <stdlib.h>
@@ -7,8 +8,12 @@
 
 /* A strip that is in a sequence, or may come to be. */
 struct member {
-    struct strip_entry *entry; /* Of a new strip, with a reference, once it is written; of a rewritten one; else NULL. */
-    uint8_t *first, *last;     /* (key, row id); NULL: not in order. Of one that stays, `last` is read when it is asked for. */
+    /* Of a new strip, with a reference, once it is written; of a rewritten one; else
+     * NULL. */
+    struct strip_entry *entry;
+    /* (key, row id); NULL: not in order. Of one that stays, `last` is read when it is asked
+     * for. */
+    uint8_t *first, *last;
     uint32_t first_bytes, last_bytes;
     rowid first_id;
     bool fresh, taken;
@@ -19,7 +24,7 @@ struct candidate_key {
 struct resequence_index {
     struct index *index; /* NULL: dropped, and nobody's any more. */
     const struct gindex *old;
-    struct buf text;     /* Keys with row ids, of rows that no strip has yet. */
+    struct buf text; /* Keys with row ids, of rows that no strip has yet. */
     struct candidate_key *keys;
     struct member *members; /* New ones, by row id. */
     uint32_t count, cap, written;
@@ -36,7 +41,8 @@ struct resequence {
 };
 #define STAGED_MAX (STRIP_ROWS + BATCH_ROWS)
 
-kdk_status resequence_new(struct pouring *pouring, struct table *table, struct gtable *old, struct resequence **out, struct err *err)
+kdk_status resequence_new(struct pouring *pouring, struct table *table, struct gtable *old,
+                          struct resequence **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct resequence *r;
@@ -45,7 +51,8 @@ kdk_status resequence_new(struct pouring *pouring, struct table *table, struct g
     r->table = table;
     arena_init(&r->arena);
     *out = r;
-    TRY_MEM(r->indexes = ARENA_ARRAY(&r->arena, struct resequence_index, MAX(old->index_count, 1)));
+    TRY_MEM(r->indexes =
+                ARENA_ARRAY(&r->arena, struct resequence_index, MAX(old->index_count, 1)));
     r->index_count = old->index_count;
     txn_enter(pouring->txn->man);
     for (uint32_t i = 0; i < old->index_count; i++) {
@@ -54,7 +61,8 @@ kdk_status resequence_new(struct pouring *pouring, struct table *table, struct g
     }
     txn_leave(pouring->txn->man);
     for (uint32_t i = 0; i < old->index_count; i++)
-        TRY_MEM(r->indexes[i].keys = ARENA_ARRAY(&r->arena, struct candidate_key, STAGED_MAX));
+        TRY_MEM(r->indexes[i].keys =
+                    ARENA_ARRAY(&r->arena, struct candidate_key, STAGED_MAX));
 out:
     return status;
 }
@@ -76,7 +84,8 @@ void resequence_free(struct resequence *r)
     mem_free(r);
 }
 
-kdk_status resequence_row(struct resequence *r, const struct image *image, rowid id, struct err *err)
+kdk_status resequence_row(struct resequence *r, const struct image *image, rowid id,
+                          struct err *err)
 {
     kdk_status status = KDK_OK;
     struct buf key = {0};
@@ -89,7 +98,8 @@ kdk_status resequence_row(struct resequence *r, const struct image *image, rowid
         if (!one->index)
             continue;
         TRY(index_key(one->index, image, &key, &has_null, err));
-        one->keys[r->staged] = (struct candidate_key){(uint32_t)one->text.len, (uint32_t)key.len + 8};
+        one->keys[r->staged] =
+            (struct candidate_key){(uint32_t)one->text.len, (uint32_t)key.len + 8};
         buf_add(&one->text, key.data, key.len);
         buf_add(&one->text, number, sizeof number);
         TRY(buf_status(&one->text, err));
@@ -100,7 +110,8 @@ out:
     return status;
 }
 
-static kdk_status member_add(struct resequence_index *one, struct member **out, struct err *err)
+static kdk_status member_add(struct resequence_index *one, struct member **out,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     if (one->count == one->cap) {
@@ -122,20 +133,24 @@ static const uint8_t *staged_key(const struct resequence_index *one, uint32_t k)
 }
 
 /* A new strip, without keys if its rows are not in order. */
-static kdk_status strip_judge(struct resequence *r, struct resequence_index *one, uint32_t rows, struct err *err)
+static kdk_status strip_judge(struct resequence *r, struct resequence_index *one,
+                              uint32_t rows, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct member *member;
     const uint32_t left = r->staged - rows;
     bool ordered = true;
     for (uint32_t k = 1; k < rows && ordered; k++)
-        ordered = btree_compare(staged_key(one, k - 1), one->keys[k - 1].bytes, staged_key(one, k), one->keys[k].bytes) < 0;
+        ordered = btree_compare(staged_key(one, k - 1), one->keys[k - 1].bytes,
+                                staged_key(one, k), one->keys[k].bytes) < 0;
     TRY(member_add(one, &member, err));
     if (ordered) {
         member->first_bytes = one->keys[0].bytes;
         member->last_bytes = one->keys[rows - 1].bytes;
-        TRY_MEM(member->first = arena_dup(&r->arena, staged_key(one, 0), member->first_bytes));
-        TRY_MEM(member->last = arena_dup(&r->arena, staged_key(one, rows - 1), member->last_bytes));
+        TRY_MEM(member->first =
+                    arena_dup(&r->arena, staged_key(one, 0), member->first_bytes));
+        TRY_MEM(member->last =
+                    arena_dup(&r->arena, staged_key(one, rows - 1), member->last_bytes));
     }
     const uint32_t cut = left ? one->keys[rows].at : (uint32_t)one->text.len;
     memmove(one->text.data, one->text.data + cut, one->text.len - cut);
@@ -160,7 +175,8 @@ out:
     return status;
 }
 
-kdk_status resequence_written(struct resequence *r, struct strip_entry *const *entries, uint32_t count, struct err *err)
+kdk_status resequence_written(struct resequence *r, struct strip_entry *const *entries,
+                              uint32_t count, struct err *err)
 {
     kdk_status status = KDK_OK;
     for (uint32_t i = 0; i < r->index_count; i++) {
@@ -176,12 +192,14 @@ out:
     return status;
 }
 
-kdk_status resequence_replaced(struct resequence *r, struct strip_entry *entry, struct err *err)
+kdk_status resequence_replaced(struct resequence *r, struct strip_entry *entry,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     if (r->replaced_count == r->replaced_cap) {
         const uint32_t cap = MAX(r->replaced_cap * 2, 16u);
-        struct strip_entry **replaced = mem_realloc(r->replaced, size_mul(cap, sizeof *replaced));
+        struct strip_entry **replaced =
+            mem_realloc(r->replaced, size_mul(cap, sizeof *replaced));
         TRY_MEM(replaced);
         r->replaced = replaced;
         r->replaced_cap = cap;
@@ -215,7 +233,8 @@ static const struct member *member_with(const struct resequence_index *one, rowi
         else
             hi = mid;
     }
-    return lo < one->count && one->members[lo].entry->first <= id ? &one->members[lo] : NULL;
+    return lo < one->count && one->members[lo].entry->first <= id ? &one->members[lo]
+                                                                  : NULL;
 }
 
 /* ------------------------------------------------------------------ one index ---- */
@@ -236,21 +255,24 @@ struct remaking {
     struct index_source source; /* The sequence as it was. */
     struct member **all;        /* Strips that stay and new ones, by fence. */
     uint32_t all_count;
-    struct member_rows fresh;   /* New strips of the sequence. */
-    struct member_rows stale;   /* Strips of the old sequence that are rewritten. */
-    struct member_rows *last;   /* Which of the two gave the last change. */
+    struct member_rows fresh; /* New strips of the sequence. */
+    struct member_rows stale; /* Strips of the old sequence that are rewritten. */
+    struct member_rows *last; /* Which of the two gave the last change. */
     struct btree_cursor gone;
-    struct member **fence, **fence_end, **gap, **gap_end; /* Of `fresh` and `stale`: still to be fed as fences. */
+    /* Of `fresh` and `stale`: still to be fed as fences. */
+    struct member **fence, **fence_end, **gap, **gap_end;
     bool started;
 };
 
 static int member_compare(const void *a, const void *b)
 {
-    const struct member *one = *(struct member *const *)a, *two = *(struct member *const *)b;
+    const struct member *one = *(struct member *const *)a,
+                        *two = *(struct member *const *)b;
     return btree_compare(one->first, one->first_bytes, two->first, two->first_bytes);
 }
 
-/* Strips of the old sequence, those that stay and those that do not, and new ones that are in order. */
+/* Strips of the old sequence, those that stay and those that do not, and new ones that are
+ * in order. */
 static kdk_status members_collect(struct remaking *m, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -270,7 +292,8 @@ static kdk_status members_collect(struct remaking *m, struct err *err)
         struct member *member;
         TRY_MEM(member = ARENA_NEW(&r->arena, struct member));
         member->first_bytes = fences.key_bytes;
-        member->first_id = fences.key_bytes >= 8 ? get_be64(fences.key + fences.key_bytes - 8) : 0;
+        member->first_id =
+            fences.key_bytes >= 8 ? get_be64(fences.key + fences.key_bytes - 8) : 0;
         TRY_MEM(member->first = arena_dup(&r->arena, fences.key, MAX(fences.key_bytes, 1)));
         member->entry = replaced_with(r, member->first_id);
         if (member->entry)
@@ -297,7 +320,9 @@ static kdk_status kept_last(struct remaking *m, struct member *kept, struct err 
     cursor.raw = true;
     TRY(entries_seek(&cursor, kept->first, kept->first_bytes, err));
     if (!cursor.valid || cursor.position || cursor.strip.entry->first != kept->first_id)
-        TRY(err_set(err, KDK_CORRUPT, "index %u has a fence that is not the first key of its strip", m->source.index->def.id));
+        TRY(err_set(err, KDK_CORRUPT,
+                    "index %u has a fence that is not the first key of its strip",
+                    m->source.index->def.id));
     TRY(strip_keys_at(&cursor.strip, cursor.strip.entry->rows - 1, &key, &has_null, err));
     kept->last_bytes = (uint32_t)key.len;
     TRY_MEM(kept->last = arena_dup(&m->r->arena, key.data, key.len));
@@ -307,7 +332,8 @@ out:
     return status;
 }
 
-/* By fence, each new strip is taken that begins behind the last one taken, and ends before the next one that stays. */
+/* By fence, each new strip is taken that begins behind the last one taken, and ends before
+ * the next one that stays. */
 static kdk_status members_take(struct remaking *m, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -318,12 +344,14 @@ static kdk_status members_take(struct remaking *m, struct err *err)
         if (member->fresh) {
             if (last && !last->last)
                 TRY(kept_last(m, last, err));
-            if (last && btree_compare(last->last, last->last_bytes, member->first, member->first_bytes) >= 0)
+            if (last && btree_compare(last->last, last->last_bytes, member->first,
+                                      member->first_bytes) >= 0)
                 continue;
             for (next = MAX(next, i); next < m->all_count && m->all[next]->fresh;)
                 next++;
             if (next < m->all_count &&
-                btree_compare(member->last, member->last_bytes, m->all[next]->first, m->all[next]->first_bytes) >= 0)
+                btree_compare(member->last, member->last_bytes, m->all[next]->first,
+                              m->all[next]->first_bytes) >= 0)
                 continue;
             member->taken = true;
             m->fresh.list[m->fresh.count++] = member;
@@ -335,15 +363,20 @@ out:
 }
 
 /* Fences: those of rewritten strips go, those of new ones come. */
-static kdk_status fence_next(void *context, struct btree_change *out, bool *more, struct err *err)
+static kdk_status fence_next(void *context, struct btree_change *out, bool *more,
+                             struct err *err)
 {
     struct remaking *m = context;
     (void)err;
-    const struct member *in = m->fence < m->fence_end ? *m->fence : NULL, *from = m->gap < m->gap_end ? *m->gap : NULL;
+    const struct member *in = m->fence < m->fence_end ? *m->fence : NULL,
+                        *from = m->gap < m->gap_end ? *m->gap : NULL;
     *more = in || from;
     if (!*more)
         return KDK_OK;
-    const int order = !in ? 1 : !from ? -1 : btree_compare(in->first, in->first_bytes, from->first, from->first_bytes);
+    const int order =
+        !in     ? 1
+        : !from ? -1
+                : btree_compare(in->first, in->first_bytes, from->first, from->first_bytes);
     m->fence += order <= 0;
     m->gap += order >= 0;
     const struct member *one = order <= 0 ? in : from;
@@ -352,13 +385,16 @@ static kdk_status fence_next(void *context, struct btree_change *out, bool *more
 }
 
 /* Gone: what is so of rewritten strips is so no longer. */
-static kdk_status gone_next(void *context, struct btree_change *out, bool *more, struct err *err)
+static kdk_status gone_next(void *context, struct btree_change *out, bool *more,
+                            struct err *err)
 {
     kdk_status status = KDK_OK;
     struct remaking *m = context;
     TRY(m->started ? btree_cursor_next(&m->gone, err) : btree_cursor_first(&m->gone, err));
     m->started = true;
-    while (m->gone.valid && !(m->gone.key_bytes >= 8 && replaced_with(m->r, get_be64(m->gone.key + m->gone.key_bytes - 8))))
+    while (m->gone.valid &&
+           !(m->gone.key_bytes >= 8 &&
+             replaced_with(m->r, get_be64(m->gone.key + m->gone.key_bytes - 8))))
         TRY(btree_cursor_next(&m->gone, err));
     *more = m->gone.valid;
     if (*more)
@@ -367,7 +403,8 @@ out:
     return status;
 }
 
-static kdk_status member_rows_next(struct remaking *m, struct member_rows *rows, struct err *err)
+static kdk_status member_rows_next(struct remaking *m, struct member_rows *rows,
+                                   struct err *err)
 {
     kdk_status status = KDK_OK;
     bool has_null;
@@ -377,7 +414,8 @@ static kdk_status member_rows_next(struct remaking *m, struct member_rows *rows,
         strip_keys_close(&rows->keys);
         if (rows->at == rows->count)
             goto out;
-        TRY(strip_keys_open(&rows->keys, m->source.generation, m->one->index, rows->list[rows->at++]->entry, STRIP_SCAN, err));
+        TRY(strip_keys_open(&rows->keys, m->source.generation, m->one->index,
+                            rows->list[rows->at++]->entry, STRIP_SCAN, err));
         rows->position = 0;
     }
     TRY(strip_keys_at(&rows->keys, rows->position, &rows->key, &has_null, err));
@@ -386,7 +424,8 @@ out:
     return status;
 }
 
-/* The next row of a rewritten strip that holds still, and that no strip of the new sequence has. */
+/* The next row of a rewritten strip that holds still, and that no strip of the new sequence
+ * has. */
 static kdk_status stale_next(struct remaking *m, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -395,17 +434,21 @@ static kdk_status stale_next(struct remaking *m, struct err *err)
         TRY(member_rows_next(m, &m->stale, err));
         if (!m->stale.valid)
             goto out;
-        const struct member *member = member_with(m->one, get_be64((const uint8_t *)m->stale.key.data + m->stale.key.len - 8));
+        const struct member *member = member_with(
+            m->one, get_be64((const uint8_t *)m->stale.key.data + m->stale.key.len - 8));
         passed = member && member->taken;
         if (!passed)
-            TRY(btree_get(m->source.file, &m->one->old->gone, m->stale.key.data, m->stale.key.len, NULL, &passed, err));
+            TRY(btree_get(m->source.file, &m->one->old->gone, m->stale.key.data,
+                          m->stale.key.len, NULL, &passed, err));
     }
 out:
     return status;
 }
 
-/* Entries: rows of new strips of the sequence leave the tree, and those that are in none any more come to it. */
-static kdk_status entry_next(void *context, struct btree_change *out, bool *more, struct err *err)
+/* Entries: rows of new strips of the sequence leave the tree, and those that are in none
+ * any more come to it. */
+static kdk_status entry_next(void *context, struct btree_change *out, bool *more,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     struct remaking *m = context;
@@ -419,14 +462,17 @@ static kdk_status entry_next(void *context, struct btree_change *out, bool *more
     const int order = !m->fresh.valid ? 1
                       : !m->stale.valid
                           ? -1
-                          : btree_compare(m->fresh.key.data, m->fresh.key.len, m->stale.key.data, m->stale.key.len);
+                          : btree_compare(m->fresh.key.data, m->fresh.key.len,
+                                          m->stale.key.data, m->stale.key.len);
     m->last = order < 0 ? &m->fresh : &m->stale;
-    *out = (struct btree_change){m->last->key.data, (uint32_t)m->last->key.len, order < 0, "", 0};
+    *out = (struct btree_change){m->last->key.data, (uint32_t)m->last->key.len, order < 0,
+                                 "", 0};
 out:
     return status;
 }
 
-static kdk_status index_remake(struct resequence *r, struct resequence_index *one, struct gindex *out, struct err *err)
+static kdk_status index_remake(struct resequence *r, struct resequence_index *one,
+                               struct gindex *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct page_sink *sink = r->pouring->sink;
@@ -448,9 +494,12 @@ static kdk_status index_remake(struct resequence *r, struct resequence_index *on
     m.fence_end = m.fence + m.fresh.count;
     m.gap = m.stale.list;
     m.gap_end = m.gap + m.stale.count;
-    TRY(btree_apply(sink, &one->old->fences, &(struct btree_feed){fence_next, &m}, &out->fences, err));
-    TRY(btree_apply(sink, &one->old->gone, &(struct btree_feed){gone_next, &m}, &out->gone, err));
-    TRY(btree_apply(sink, &one->old->root, &(struct btree_feed){entry_next, &m}, &out->root, err));
+    TRY(btree_apply(sink, &one->old->fences, &(struct btree_feed){fence_next, &m},
+                    &out->fences, err));
+    TRY(btree_apply(sink, &one->old->gone, &(struct btree_feed){gone_next, &m}, &out->gone,
+                    err));
+    TRY(btree_apply(sink, &one->old->root, &(struct btree_feed){entry_next, &m}, &out->root,
+                    err));
 out:
     btree_cursor_deinit(&m.gone);
     strip_keys_close(&m.fresh.keys);
@@ -460,7 +509,8 @@ out:
     return status;
 }
 
-kdk_status resequence_apply(struct resequence *r, struct gindex *out, uint32_t *count, struct err *err)
+kdk_status resequence_apply(struct resequence *r, struct gindex *out, uint32_t *count,
+                            struct err *err)
 {
     kdk_status status = KDK_OK;
     *count = 0;

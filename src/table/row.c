@@ -1,8 +1,10 @@
 /* row.c - inserting, changing, deleting and reading single rows.
  *
- * A change is prepared completely (values, keys, undo, entries, all memory) from a copy of the newest version, then the record is locked by a
- * compare-and-swap from the header of that copy, published, and the new index entries are placed. Only the last step can still fail,
- * for want of memory. After any error the transaction is marked as failed: the statement may have changed other rows.
+ * A change is prepared completely (values, keys, undo, entries, all memory) from a copy of
+ * the newest version, then the record is locked by a compare-and-swap from the header of
+ * that copy, published, and the new index entries are placed. Only the last step can still
+ * fail, for want of memory. After any error the transaction is marked as failed: the
+ * statement may have changed other rows.
  */
 #include "table/disk.h"
 #include "table/load.h"
@@ -49,8 +51,7 @@ kdk_status not_null_error(struct table *table, uint32_t column, struct err *err)
         name_of_column(table, column, column_room), name_of_table(table, table_room));
 }
 
-kdk_status image_room(struct image *image, const struct layout *layout,
-                             struct err *err)
+kdk_status image_room(struct image *image, const struct layout *layout, struct err *err)
 {
     const uint32_t words = layout->words + layout->null_words; /* A patch has so many. */
     image->layout = layout;
@@ -77,7 +78,8 @@ static bool string_dup(const struct datum *value, char **out)
     return *out != NULL;
 }
 
-/* Entries are placed where readers meet them; from here on failing means that the transaction has. */
+/* Entries are placed where readers meet them; from here on failing means that the
+ * transaction has. */
 static kdk_status entries_place(struct part *part, struct change *change, struct err *err)
 {
     while (change->minus) {
@@ -98,7 +100,8 @@ static kdk_status entries_place(struct part *part, struct change *change, struct
     return KDK_OK;
 }
 
-/* Adds the entries for the key of `image` (or, for a minus, notes that they end) of one index. */
+/* Adds the entries for the key of `image` (or, for a minus, notes that they end) of one
+ * index. */
 static kdk_status change_entry(struct txn *txn, struct change *change, struct index *index,
                                enum entry_op op, rowid id, const struct buf *key,
                                bool has_null, struct err *err)
@@ -146,7 +149,8 @@ static kdk_status part_marker(struct txn *txn, struct part *part, struct undo **
                               struct err *err)
 {
     if (!part->marker || part->marker->command != txn->command) {
-        struct undo *marker = part->marker ? ARENA_NEW(&part->markers, struct undo) : &part->first_marker;
+        struct undo *marker =
+            part->marker ? ARENA_NEW(&part->markers, struct undo) : &part->first_marker;
         if (!marker)
             return err_nomem(err);
         marker->kind = UNDO_INSERT;
@@ -157,7 +161,8 @@ static kdk_status part_marker(struct txn *txn, struct part *part, struct undo **
     return KDK_OK;
 }
 
-/* So many bytes of strings make no row that the row tree could not hold: beside them a column takes at most a tag and 16 bytes or a length. */
+/* So many bytes of strings make no row that the row tree could not hold: beside them a
+ * column takes at most a tag and 16 bytes or a length. */
 kdk_status row_fits(const struct layout *layout, uint64_t bytes, struct err *err)
 {
     if (bytes + 16 + (uint64_t)layout->count * 22 <= VALUE_BYTES_MAX)
@@ -310,7 +315,8 @@ out:
 
 /* ----------------------------------------------------------- update, delete ---- */
 
-/* May the statement change this version? *skip: there is nothing that it sees, or it did so already. */
+/* May the statement change this version? *skip: there is nothing that it sees, or it did so
+ * already. */
 static kdk_status judge(struct txn *txn, const struct image *image, bool *skip,
                         struct err *err)
 {
@@ -390,7 +396,8 @@ out:
     return status;
 }
 
-/* The row as it is to be, in the newest layout, in `next`; strings made for it in change->swaps. */
+/* The row as it is to be, in the newest layout, in `next`; strings made for it in
+ * change->swaps. */
 static kdk_status change_values(struct table *table, struct change *change,
                                 const struct image *old, struct image *next,
                                 const struct layout *layout, const uint32_t *columns,
@@ -408,7 +415,8 @@ static kdk_status change_values(struct table *table, struct change *change,
         for (uint32_t c = 0; c < layout->count; c++) {
             /* What is absent comes with `columns`. */
             const bool had = c < old->layout->count;
-            struct datum value = image_absent(old, c) ? DATUM_NULL : image_get(table, old, c);
+            struct datum value =
+                image_absent(old, c) ? DATUM_NULL : image_get(table, old, c);
             const bool is_string = layout->fields[c].kind == FIELD_STR && !value.null &&
                                    value.s.len > STR_INLINE;
             const char *text = is_string ? value.s.data : NULL;
@@ -420,7 +428,8 @@ static kdk_status change_values(struct table *table, struct change *change,
                         (char *)(uintptr_t)value.s.data;
                 value.null = true;
             } else if (is_string && !had) {
-                /* A missing value belongs to the layout: the record needs one of its own. */
+                /* A missing value belongs to the layout: the record needs one of its
+                 * own. */
                 char *copy;
                 if (!string_dup(&value, &copy))
                     TRY(err_nomem(err));
@@ -514,7 +523,8 @@ static kdk_status change_undo(struct txn *txn, struct change *change, rowid id,
         }
     if (!moves)
         goto out;
-    /* The older record gets undo of its own, which changes nothing: whoever still holds it sees a row in flight. */
+    /* The older record gets undo of its own, which changes nothing: whoever still holds it
+     * sees a row in flight. */
     TRY_MEM(change->lock_undo = undo_new(0, 0, 0));
     *change->lock_undo = *undo;
     change->lock_undo->kind = UNDO_UPDATE;
@@ -572,7 +582,8 @@ static bool words_within(const struct undo *a, const struct undo *b)
     return true;
 }
 
-/* The undo was taken out of its chain; if it was its part's last and nothing else of the part waits, the part goes. */
+/* The undo was taken out of its chain; if it was its part's last and nothing else of the
+ * part waits, the part goes. */
 static void undo_unlinked(struct txnman *man, struct undo *undo)
 {
     struct part *part = undo->part;
@@ -582,12 +593,16 @@ static void undo_unlinked(struct txnman *man, struct undo *undo)
         txn_part_drop(man, &part->part);
 }
 
-/* Takes versions that no snapshot sees out of the chain below `above`, which is not linked yet; the record is locked.
+/* Takes versions that no snapshot sees out of the chain below `above`, which is not linked
+ * yet; the record is locked.
  *
- * `one` leads from the version of above->before to that of one->before, which is seen by snapshots in [one->before, above->before). If there is none
- * now there will be none: above->before is not newer than the own snapshot. And if the next undo restores all words that `one` does, it
- * leads from the newer version to the older one by itself, so `one` can be passed by. Readers that are at `one` go on from there. What is below a
- * version at or under the horizon may be gone, and is not looked at; what is above stays while the guard lives. */
+ * `one` leads from the version of above->before to that of one->before, which is seen by
+ * snapshots in [one->before, above->before). If there is none now there will be none:
+ * above->before is not newer than the own snapshot. And if the next undo restores all words
+ * that `one` does, it leads from the newer version to the older one by itself, so `one` can
+ * be passed by. Readers that are at `one` go on from there. What is below a version at or
+ * under the horizon may be gone, and is not looked at; what is above stays while the guard
+ * lives. */
 static void prune(struct txn *txn, struct undo *above)
 {
     enum { SNAPSHOTS = 64, STEPS = 8 };
@@ -664,7 +679,8 @@ static void publish(struct txn *txn, struct part *part, struct change *change,
     change->swap_count = 0;
 }
 
-/* What a change of a patched row needs of the row below: columns that are absent and in a key that the change touches. With a new layout: all. */
+/* What a change of a patched row needs of the row below: columns that are absent and in a
+ * key that the change touches. With a new layout: all. */
 struct base {
     uint64_t want[(TABLE_COLUMNS_MAX + 63) / 64];
     uint32_t count;
@@ -682,9 +698,10 @@ static bool base_lacks(const struct base *base)
     return wanted > base->count;
 }
 
-/* `columns` NULL: the row goes. Of an index either all key columns are changed or none, so that T8 holds. */
-static void base_want(struct base *base, struct table *table, const struct image *old, const struct layout *layout,
-                      const uint32_t *columns, uint32_t count)
+/* `columns` NULL: the row goes. Of an index either all key columns are changed or none, so
+ * that T8 holds. */
+static void base_want(struct base *base, struct table *table, const struct image *old,
+                      const struct layout *layout, const uint32_t *columns, uint32_t count)
 {
     uint64_t touched[COUNT_OF(base->want)] = {0};
     struct index_set *set = atomic_load_explicit(&table->indexes, memory_order_acquire);
@@ -716,7 +733,8 @@ static void base_want(struct base *base, struct table *table, const struct image
             bit_set(base->want, c);
 }
 
-static kdk_status base_read(struct txn *txn, struct table *table, rowid id, struct base *base, struct err *err)
+static kdk_status base_read(struct txn *txn, struct table *table, rowid id,
+                            struct base *base, struct err *err)
 {
     kdk_status status = KDK_OK;
     bool found;
@@ -727,7 +745,8 @@ static kdk_status base_read(struct txn *txn, struct table *table, rowid id, stru
         if (bit_get(base->want, c))
             base->columns[base->count++] = c;
     TRY_MEM(base->values = ARENA_ARRAY(&base->arena, struct datum, base->count));
-    TRY(below_columns(txn, table, id, base->columns, base->count, base->values, &found, &base->arena, err));
+    TRY(below_columns(txn, table, id, base->columns, base->count, base->values, &found,
+                      &base->arena, err));
     if (!found)
         TRY(patch_without_row(table, id, err));
 out:
@@ -735,7 +754,8 @@ out:
 }
 
 /* `old` with what was read of the row below. */
-static kdk_status base_onto(const struct base *base, const struct image *old, struct image *full, struct err *err)
+static kdk_status base_onto(const struct base *base, const struct image *old,
+                            struct image *full, struct err *err)
 {
     kdk_status status = KDK_OK;
     TRY(image_room(full, old->layout, err));
@@ -748,11 +768,12 @@ out:
     return status;
 }
 
-/* One try; *again: the row changed under our hands, or more must be known of the row below. `values` NULL: delete. */
+/* One try; *again: the row changed under our hands, or more must be known of the row below.
+ * `values` NULL: delete. */
 static kdk_status change_row(struct txn *txn, struct part *part, rowid id,
                              const uint32_t *columns, const struct datum *values,
-                             uint32_t count, struct base *base, bool *changed, bool *again, bool *missing,
-                             struct err *err)
+                             uint32_t count, struct base *base, bool *changed, bool *again,
+                             bool *missing, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct table *table = part->table;

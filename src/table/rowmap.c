@@ -1,10 +1,12 @@
 /* rowmap.c - from a row id to its record: a radix tree of groups, sub-pages and slots.
  *
- * Everything is installed by compare-and-swap from empty, so readers just load pointers. A higher
- * root has the older one as its first child, which serves those who still hold it. Records come SLAB_ROWS to an allocation, in order of
- * their ids, so that a scan runs through memory in order; a record that does not fit its slab (another layout) is allocated alone.
- * A slab is freed when all its places are dead: each place dies once, when its record goes or when it turns out not to be used. A
- * sub-page goes when all its ids have died, since ids do not come again.
+ * Everything is installed by compare-and-swap from empty, so readers just load pointers. A
+ * higher root has the older one as its first child, which serves those who still hold it.
+ * Records come SLAB_ROWS to an allocation, in order of their ids, so that a scan runs
+ * through memory in order; a record that does not fit its slab (another layout) is
+ * allocated alone. A slab is freed when all its places are dead: each place dies once, when
+ * its record goes or when it turns out not to be used. A sub-page goes when all its ids
+ * have died, since ids do not come again.
  */
 #include "table/disk.h"
 
@@ -232,8 +234,9 @@ void rowmap_release(struct table *table, rowid id, struct record *record, bool l
     else
         mem_free(record);
     /* With a disk, ids come back into memory: sub-pages go when records are evicted. */
-    if (last && !table->store->disk && atomic_fetch_add_explicit(&sub->dead, 1, memory_order_acq_rel) + 1 ==
-                    SUBPAGE_ROWS) {
+    if (last && !table->store->disk &&
+        atomic_fetch_add_explicit(&sub->dead, 1, memory_order_acq_rel) + 1 ==
+            SUBPAGE_ROWS) {
         atomic_store_explicit(&group->sub[i / SUBPAGE_ROWS], NULL, memory_order_release);
         sub->garbage.free = subpage_free;
         txn_retire(table->store->man, &sub->garbage);

@@ -1,11 +1,14 @@
 /* scan.c - scans: groups handed out to readers, copied into vectors.
  *
- * A group without a writer, all of whose versions the snapshot sees, is copied column by column without a test per row, and the copy
- * counts if the group's state word is the same afterwards (T3). Otherwise each record is copied and taken back to its version.
+ * A group without a writer, all of whose versions the snapshot sees, is copied column by
+ * column without a test per row, and the copy counts if the group's state word is the same
+ * afterwards (T3). Otherwise each record is copied and taken back to its version.
  *
- * Below memory, a unit is a strip with the ids from its first row to its last, or a range of ids of one group that no strip has. First come the
- * rows of the range that memory or the row tree has, merged by id, memory's word counting (D1); they hide the strip's rows of the same id. Then
- * the strip's other rows, in batches that point into the cache, all of which the snapshot sees.
+ * Below memory, a unit is a strip with the ids from its first row to its last, or a range
+ * of ids of one group that no strip has. First come the rows of the range that memory or
+ * the row tree has, merged by id, memory's word counting (D1); they hide the strip's rows
+ * of the same id. Then the strip's other rows, in batches that point into the cache, all of
+ * which the snapshot sees.
  */
 #include "table/load.h"
 
@@ -18,7 +21,7 @@ struct table_scan {
     uint32_t count;
     uint64_t groups; /* That existed when it was opened; or how many units. */
     _Atomic uint64_t next;
-    struct disk *disk;         /* NULL: nothing is below memory. */
+    struct disk *disk; /* NULL: nothing is below memory. */
     struct gtable *gtable;
     struct scan_unit *units;
 };
@@ -39,9 +42,9 @@ struct scan_reader {
     uint32_t from;                /* Rows of the strip before were given out. */
     struct btree_cursor cursor;
     bool positioned;
-    struct buf text;              /* Records of the row tree. */
-    size_t *texts;                /* Where they begin, */
-    rowid *tree_ids;              /* and whose they are. GROUP_ROWS. */
+    struct buf text; /* Records of the row tree. */
+    size_t *texts;   /* Where they begin, */
+    rowid *tree_ids; /* and whose they are. GROUP_ROWS. */
     uint64_t hidden[(STRIP_ROWS + 63) / 64];
     bool any_hidden;
     const struct strip_data **data; /* By column of the scan; of the unit. */
@@ -51,8 +54,8 @@ struct scan_reader {
         rowid id;
         uint32_t row, text; /* In the batch; its record of the row tree, or UINT32_MAX. */
         const struct layout *layout;
-        size_t absent;      /* Its bitmap, from here on in `absent`. */
-    } *patches;             /* GROUP_ROWS */
+        size_t absent; /* Its bitmap, from here on in `absent`. */
+    } * patches;       /* GROUP_ROWS */
     uint32_t patch_count;
     struct buf absent;
     struct image base;
@@ -61,10 +64,13 @@ struct scan_reader {
 static bool prune_keeps(struct table *table, const struct strip_entry *entry,
                         const struct scan_prune *prune)
 {
-    static const enum zone_op ops[] = {
-        [SCAN_EQ] = ZONE_EQ, [SCAN_LT] = ZONE_LT,           [SCAN_LE] = ZONE_LE,
-        [SCAN_GT] = ZONE_GT, [SCAN_GE] = ZONE_GE,           [SCAN_IS_NULL] = ZONE_IS_NULL,
-        [SCAN_NOT_NULL] = ZONE_NOT_NULL};
+    static const enum zone_op ops[] = {[SCAN_EQ] = ZONE_EQ,
+                                       [SCAN_LT] = ZONE_LT,
+                                       [SCAN_LE] = ZONE_LE,
+                                       [SCAN_GT] = ZONE_GT,
+                                       [SCAN_GE] = ZONE_GE,
+                                       [SCAN_IS_NULL] = ZONE_IS_NULL,
+                                       [SCAN_NOT_NULL] = ZONE_NOT_NULL};
     const struct layout *layout = table_newest(table);
     return prune->column >= layout->count ||
            zone_may_match(entry, prune->column, layout->fields[prune->column].type,
@@ -86,8 +92,7 @@ static uint64_t units_cut(struct scan_unit *units, uint64_t n, rowid from, rowid
 
 static uint64_t units_make(const struct table_scan *scan, struct scan_unit *units,
                            const struct directory *directory,
-                           const struct scan_prune *prunes, uint32_t prune_count,
-                           rowid end)
+                           const struct scan_prune *prunes, uint32_t prune_count, rowid end)
 {
     uint64_t n = 0;
     rowid at = 0;
@@ -284,7 +289,8 @@ static void fill(struct vec *v, const struct datum *value, uint32_t n)
             vec_put(v, i, value, n);
 }
 
-/* Copies a settled group; *ok false: it is not settled, or did not stay so, or has several layouts. */
+/* Copies a settled group; *ok false: it is not settled, or did not stay so, or has several
+ * layouts. */
 static bool copy_settled(struct scan_reader *reader, struct group *group,
                          struct batch *batch)
 {
@@ -351,7 +357,8 @@ static void row_put(struct scan_reader *reader, rowid id, struct batch *batch, u
 {
     const struct table_scan *scan = reader->scan;
     for (uint32_t k = 0; k < scan->count; k++) {
-        if (scan->columns[k] != SCAN_ROWID && image_absent(&reader->image, scan->columns[k])) {
+        if (scan->columns[k] != SCAN_ROWID &&
+            image_absent(&reader->image, scan->columns[k])) {
             reader->lacking = true; /* patch_put() */
             continue;
         }
@@ -437,8 +444,10 @@ static void hide(struct scan_reader *reader, rowid id)
     reader->any_hidden = true;
 }
 
-/* A column of the scan in the unit's strip; reader->data[k] stays NULL if the strip does not have it. */
-static kdk_status strip_data_of(struct scan_reader *reader, uint32_t k, struct ltype type, struct err *err)
+/* A column of the scan in the unit's strip; reader->data[k] stays NULL if the strip does
+ * not have it. */
+static kdk_status strip_data_of(struct scan_reader *reader, uint32_t k, struct ltype type,
+                                struct err *err)
 {
     kdk_status status = KDK_OK;
     struct table_scan *scan = reader->scan;
@@ -448,34 +457,41 @@ static kdk_status strip_data_of(struct scan_reader *reader, uint32_t k, struct l
     if (reader->data[k] || !strip_entry_column(entry, c))
         return KDK_OK;
     TRY(strip_dict(scan->table, txn_generation(scan->txn), entry, c, type, &dict, err));
-    TRY(strip_column(scan->disk->strips, entry, c, type, dict, STRIP_SCAN, &reader->data[k], err));
+    TRY(strip_column(scan->disk->strips, entry, c, type, dict, STRIP_SCAN, &reader->data[k],
+                     err));
 out:
     return status;
 }
 
 /* Inside a guard, so what is below is looked up later. */
-static kdk_status patch_note(struct scan_reader *reader, rowid id, uint32_t row, uint32_t text, struct err *err)
+static kdk_status patch_note(struct scan_reader *reader, rowid id, uint32_t row,
+                             uint32_t text, struct err *err)
 {
     const struct layout *layout = reader->image.layout;
-    reader->patches[reader->patch_count++] = (struct patched){id, row, text, layout, reader->absent.len / 8};
+    reader->patches[reader->patch_count++] =
+        (struct patched){id, row, text, layout, reader->absent.len / 8};
     buf_add(&reader->absent, reader->image.words + layout->words, layout->null_words * 8u);
     return buf_status(&reader->absent, err);
 }
 
 /* The columns that memory lacks, from the row tree or the unit's strip. */
-static kdk_status patch_put(struct scan_reader *reader, const struct patched *patch, struct batch *batch, struct err *err)
+static kdk_status patch_put(struct scan_reader *reader, const struct patched *patch,
+                            struct batch *batch, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct table_scan *scan = reader->scan;
-    const uint64_t *absent = (const uint64_t *)(const void *)reader->absent.data + patch->absent;
+    const uint64_t *absent =
+        (const uint64_t *)(const void *)reader->absent.data + patch->absent;
     const struct layout *newest = table_newest(scan->table);
     struct strip_entry *entry = reader->unit->strip;
     uint32_t position = 0;
     bool live = true;
     const bool in_tree = patch->text != UINT32_MAX;
     if (in_tree)
-        TRY(rowcode_read(scan->table, (const uint8_t *)reader->text.data + reader->texts[patch->text],
-                         reader->texts[patch->text + 1] - reader->texts[patch->text], &reader->base, &live, err));
+        TRY(rowcode_read(scan->table,
+                         (const uint8_t *)reader->text.data + reader->texts[patch->text],
+                         reader->texts[patch->text + 1] - reader->texts[patch->text],
+                         &reader->base, &live, err));
     const bool in_strip = entry && strip_entry_position(entry, patch->id, &position);
     if (!live || (!in_tree && !in_strip))
         TRY(patch_without_row(scan->table, patch->id, err));
@@ -491,7 +507,9 @@ static kdk_status patch_put(struct scan_reader *reader, const struct patched *pa
             if (!in_strip)
                 TRY(patch_without_row(scan->table, patch->id, err));
             TRY(strip_data_of(reader, k, v->type, err));
-            value = reader->data[k] ? strip_value(reader->data[k], position) : c < newest->count ? newest->fields[c].missing : DATUM_NULL;
+            value = reader->data[k]     ? strip_value(reader->data[k], position)
+                    : c < newest->count ? newest->fields[c].missing
+                                        : DATUM_NULL;
         }
         if (value.null)
             vec_set_null(v, patch->row, GROUP_ROWS);
@@ -529,13 +547,11 @@ static kdk_status range_rows(struct scan_reader *reader, rowid first, rowid end,
         if (record) {
             status = record_copy(scan->table, record, &reader->image, err);
             if (status == KDK_OK)
-                status =
-                    image_resolve(scan->txn, scan->table, &reader->image, &live, err);
+                status = image_resolve(scan->txn, scan->table, &reader->image, &live, err);
         } else {
-            status = rowcode_read(scan->table,
-                                  (const uint8_t *)reader->text.data + reader->texts[t],
-                                  reader->texts[t + 1] - reader->texts[t], &reader->image,
-                                  &live, err);
+            status = rowcode_read(
+                scan->table, (const uint8_t *)reader->text.data + reader->texts[t],
+                reader->texts[t + 1] - reader->texts[t], &reader->image, &live, err);
         }
         if (status != KDK_OK)
             break;
@@ -595,7 +611,10 @@ static kdk_status strip_rows(struct scan_reader *reader, struct batch *batch,
         if (reader->data[k])
             strip_vec(reader->data[k], from, n, batch->sel.rows ? &batch->sel : NULL, v);
         else
-            fill(v, c < layout->count ? &layout->fields[c].missing : &(struct datum){.null = true}, n);
+            fill(v,
+                 c < layout->count ? &layout->fields[c].missing
+                                   : &(struct datum){.null = true},
+                 n);
     }
 out:
     return status;
@@ -621,8 +640,7 @@ static kdk_status below_next(struct scan_reader *reader, struct batch *batch, bo
         const struct scan_unit *unit = reader->unit;
         batch_all(batch, 0);
         if (reader->at < unit->end) {
-            const rowid end =
-                MIN(unit->end, (reader->at / GROUP_ROWS + 1) * GROUP_ROWS);
+            const rowid end = MIN(unit->end, (reader->at / GROUP_ROWS + 1) * GROUP_ROWS);
             TRY(range_rows(reader, reader->at, end, batch, err));
             reader->at = end;
         } else if (unit->strip && !unit->pruned && reader->from < unit->strip->rows) {

@@ -1,8 +1,10 @@
 /* stats.c - how many different values a column has, for planning. */
 #include "table/load.h"
 
-/* Of the strips that the newest generation has, from their sketches; 0: none. Kept with the generation, which never changes. */
-static kdk_status strips_distinct(struct table *table, uint32_t column, uint64_t *out, struct err *err)
+/* Of the strips that the newest generation has, from their sketches; 0: none. Kept with the
+ * generation, which never changes. */
+static kdk_status strips_distinct(struct table *table, uint32_t column, uint64_t *out,
+                                  struct err *err)
 {
     kdk_status status = KDK_OK;
     struct disk *disk = table->store->disk;
@@ -22,7 +24,8 @@ static kdk_status strips_distinct(struct table *table, uint32_t column, uint64_t
     if (!*out) {
         TRY(gtable_directory(disk, generation, gtable, &directory, err));
         for (uint32_t i = 0; directory && i < directory->count; i++) {
-            const struct strip_column *one = strip_entry_column(directory->entries[i], column);
+            const struct strip_column *one =
+                strip_entry_column(directory->entries[i], column);
             if (one)
                 sketch_merge(&all, &one->sketch);
         }
@@ -46,7 +49,8 @@ uint64_t table_column_distinct(struct table *table, uint32_t column)
     struct index_set *set = atomic_load_explicit(&table->indexes, memory_order_acquire);
     for (uint32_t i = 0; i < set->count; i++) {
         struct index *index = set_index(set, i);
-        key |= index && index->def.unique && index->def.column_count == 1 && index->def.columns[0] == column;
+        key |= index && index->def.unique && index->def.column_count == 1 &&
+               index->def.columns[0] == column;
     }
     txn_leave(table->store->man);
     if (key)

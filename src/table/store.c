@@ -28,10 +28,13 @@ out:
     return status;
 }
 
-/* What a database has in its directory before its MANIFEST is there; and what file systems put into theirs. */
+/* What a database has in its directory before its MANIFEST is there; and what file systems
+ * put into theirs. */
 static kdk_status is_ours(void *context, const char *name, struct err *err)
 {
-    static const char *const ours[] = {"LOCK", "MANIFEST", "MANIFEST.new", "wal", "blocks", "trees", "runs", "tmp", "lost+found", ".", ".."};
+    static const char *const ours[] = {
+        "LOCK", "MANIFEST", "MANIFEST.new", "wal", "blocks", "trees",
+        "runs", "tmp",      "lost+found",   ".",   ".."};
     char **foreign = context;
     (void)err;
     for (size_t i = 0; i < COUNT_OF(ours); i++)
@@ -56,9 +59,11 @@ static kdk_status refuse_foreign(const struct store_options *options, struct err
         goto out;
     TRY(os_list(options->os, options->dir, is_ours, &foreign, err));
     if (foreign) {
-        status = err_set(err, KDK_WRONG_OBJECT_TYPE, "\"%s\" is not a database", options->dir);
+        status =
+            err_set(err, KDK_WRONG_OBJECT_TYPE, "\"%s\" is not a database", options->dir);
         err_detail(err, "It has no MANIFEST, and other files: \"%s\".", foreign);
-        err_hint(err, "A new database is made in a folder that is empty, or not there yet.");
+        err_hint(err,
+                 "A new database is made in a folder that is empty, or not there yet.");
     }
 out:
     mem_free(foreign);
@@ -72,10 +77,12 @@ static kdk_status directory_make(const struct store_options *options, struct err
     enum os_kind kind;
     TRY(os_kind(options->os, options->dir, &kind, err));
     if (kind == OS_FILE || kind == OS_OTHER)
-        TRY(err_set(err, KDK_WRONG_OBJECT_TYPE, "\"%s\" is not a database: it is no directory", options->dir));
+        TRY(err_set(err, KDK_WRONG_OBJECT_TYPE,
+                    "\"%s\" is not a database: it is no directory", options->dir));
     if (kind == OS_MISSING) {
         if (!options->create)
-            TRY(err_set(err, KDK_UNDEFINED_FILE, "database \"%s\" does not exist", options->dir));
+            TRY(err_set(err, KDK_UNDEFINED_FILE, "database \"%s\" does not exist",
+                        options->dir));
         TRY(os_mkdir(options->os, options->dir, err));
     } else {
         TRY(refuse_foreign(options, err));
@@ -87,7 +94,8 @@ out:
 }
 
 /* Takes the lock, and leaves the process id in it for whoever comes too late. */
-static kdk_status directory_lock(struct store *store, const struct store_options *options, struct err *err)
+static kdk_status directory_lock(struct store *store, const struct store_options *options,
+                                 struct err *err)
 {
     kdk_status status = KDK_OK;
     struct buf path = {0};
@@ -97,9 +105,11 @@ static kdk_status directory_lock(struct store *store, const struct store_options
 
     buf_printf(&path, "%s/LOCK", options->dir);
     TRY(buf_status(&path, err));
-    status = os_open(options->os, path.data, options->read_only ? OS_WRITE : OS_WRITE | OS_CREATE, &file, err);
+    status = os_open(options->os, path.data,
+                     options->read_only ? OS_WRITE : OS_WRITE | OS_CREATE, &file, err);
     if (status == KDK_PRIVILEGE && options->read_only) {
-        /* Somebody else's, or on a medium that is not written: a lock that readers share keeps writers out. */
+        /* Somebody else's, or on a medium that is not written: a lock that readers share
+         * keeps writers out. */
         err_clear(err);
         status = os_open(options->os, path.data, OS_READ, &file, err);
     }
@@ -116,7 +126,8 @@ static kdk_status directory_lock(struct store *store, const struct store_options
             got = 0;
         text[got] = '\0';
         text[strcspn(text, "\n")] = '\0';
-        err_set(err, KDK_BUSY, "database \"%s\" is in use by process %s", options->dir, text[0] ? text : "(unknown)");
+        err_set(err, KDK_BUSY, "database \"%s\" is in use by process %s", options->dir,
+                text[0] ? text : "(unknown)");
         err_hint(err, "One process at a time can own a database.");
         goto out;
     }
@@ -140,12 +151,13 @@ static kdk_status log_open(struct store *store, const struct store_options *opti
                            uint64_t *published, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct wal_options wal_options = {.os = options->os,
-                                      .dir = options->dir,
-                                      .from_lsn = manifest->log_lsn,
-                                      .keep_lsn = MIN(store->disk->older_lsn, manifest->log_lsn),
-                                      .read_only = options->read_only || options->replay_before,
-                                      .accept_damage = true};
+    struct wal_options wal_options = {
+        .os = options->os,
+        .dir = options->dir,
+        .from_lsn = manifest->log_lsn,
+        .keep_lsn = MIN(store->disk->older_lsn, manifest->log_lsn),
+        .read_only = options->read_only || options->replay_before,
+        .accept_damage = true};
     struct wal_report found;
     struct err damage = {0};
 

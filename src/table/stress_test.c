@@ -1,7 +1,9 @@
-/* stress_test.c - many threads on one table: under the thread sanitizer with real threads, and by seed in the simulator.
+/* stress_test.c - many threads on one table: under the thread sanitizer with real threads,
+ * and by seed in the simulator.
  *
- * Accounts exchange amounts, so each snapshot has the same sum; each row's text repeats its amount, so that a torn row shows; keys move
- * and extra rows come and go under keys that collide. Readers compare the scan with the index, both ways, at one snapshot. */
+ * Accounts exchange amounts, so each snapshot has the same sum; each row's text repeats its
+ * amount, so that a torn row shows; keys move and extra rows come and go under keys that
+ * collide. Readers compare the scan with the index, both ways, at one snapshot. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -347,11 +349,10 @@ static void stress_main(void *context)
     for (uint32_t i = 0; i < count; i++) {
         workers[i] = (struct worker){s, seed * 1000 + i};
         CHECK_EQ(os_thread_new(os_here(), "stress",
-                               i < s->writers                ? writer
-                               : i < s->writers + s->readers ? reader
-                               : s->ddl && i == s->writers + s->readers
-                                   ? definer
-                                   : pourer,
+                               i < s->writers                           ? writer
+                               : i < s->writers + s->readers            ? reader
+                               : s->ddl && i == s->writers + s->readers ? definer
+                                                                        : pourer,
                                &workers[i], &threads[i], &s->f.err),
                  KDK_OK);
     }
@@ -365,7 +366,8 @@ static void stress_main(void *context)
     fixture_close(&s->f);
 }
 
-/* One wide row whose columns are always equal, changed and rolled back as fast as can be: a reader that took words of two states shows it. */
+/* One wide row whose columns are always equal, changed and rolled back as fast as can be: a
+ * reader that took words of two states shows it. */
 enum { WIDE = 200 }; /* More words than are copied to the stack. */
 struct wide {
     struct stress *s;
@@ -523,7 +525,8 @@ static void remove_database(const char *dir)
     }
 }
 
-/* The same with checkpoints and freezes all the time: what leaves memory is found below, by everybody. */
+/* The same with checkpoints and freezes all the time: what leaves memory is found below, by
+ * everybody. */
 TEST(stress, checkpoints_meanwhile)
 {
     static struct stress s;

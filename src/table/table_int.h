@@ -1,21 +1,29 @@
-/* table_int.h - what the files of table share: layouts, records, undo, the row map, indexes, what a transaction did to a table.
+/* table_int.h - what the files of table share: layouts, records, undo, the row map,
+ * indexes, what a transaction did to a table.
  *
  * Invariants (numbers are used in the files; README has the arguments)
- *   T1  A record's words change only while its header has the lock bit, set by compare-and-swap from the header the writer had
- *       judged. Then: undo linked, words stored, header stored, all with release. A roll-back also raises `restores` in meta, so that a
- *       header that returns to an old value is told from one that never changed.
- *   T2  A record's undo is followed only by who may not see its header's version. So undo of a committed transaction may go when
- *       no snapshot is older than its timestamp; that of one rolled back when no guard is left that was there.
- *   T3  A writer is counted in its group before it touches a header or slot, and until its header words are final; the group's
- *       youngest timestamp is raised before headers are stamped. So a reader that finds no writer, a youngest <= its snapshot, and
- *       later the same state word, has read final versions only.
- *   T4  For each key that a row has in a version that some snapshot may see there is an index entry visible to that snapshot.
- *   T5  A row whose key changed while it was in memory has RECORD_KEYED, set before the entry of the new key exists.
+ *   T1  A record's words change only while its header has the lock bit, set by
+ *       compare-and-swap from the header the writer had judged. Then: undo linked, words
+ *       stored, header stored, all with release. A roll-back also raises `restores` in
+ *       meta, so that a header that returns to an old value is told from one that never
+ *       changed.
+ *   T2  A record's undo is followed only by who may not see its header's version. So undo
+ *       of a committed transaction may go when no snapshot is older than its timestamp;
+ *       that of one rolled back when no guard is left that was there.
+ *   T3  A writer is counted in its group before it touches a header or slot, and until its
+ *       header words are final; the group's youngest timestamp is raised before headers are
+ *       stamped. So a reader that finds no writer, a youngest <= its snapshot, and later
+ *       the same state word, has read final versions only.
+ *   T4  For each key that a row has in a version that some snapshot may see there is an
+ *       index entry visible to that snapshot.
+ *   T5  A row whose key changed while it was in memory has RECORD_KEYED, set before the
+ *       entry of the new key exists.
  *   T6  Column bounds hold for every version from before it becomes visible.
- *   T7  A table has either writers in flight or one transaction that changes its definition; a writer's snapshot is never older than
- *       the newest definition.
- *   T8  A version of a record that patches a row below memory has, of each index, all key columns or none. A column that it has not was not
- *       changed by any version in memory that is not newer: each reader finds the value in its own generation, or load.
+ *   T7  A table has either writers in flight or one transaction that changes its
+ *       definition; a writer's snapshot is never older than the newest definition.
+ *   T8  A version of a record that patches a row below memory has, of each index, all key
+ *       columns or none. A column that it has not was not changed by any version in memory
+ *       that is not newer: each reader finds the value in its own generation, or load.
  */
 #ifndef KDK_TABLE_TABLE_INT_H
 #define KDK_TABLE_TABLE_INT_H
@@ -27,12 +35,12 @@
 #include "txn/txn.h"
 
 #define INDEX_KEY_BYTES_MAX (TREE_KEY_BYTES_MAX - 8u) /* The row id follows on disk. */
-#define GROUP_ROWS   BATCH_ROWS /* Ids of a group: the unit of scans. */
-#define SUBPAGE_ROWS 64u        /* Ids of a sub-page: an array of slots. */
-#define SLAB_ROWS    16u        /* Records of an allocation. */
-#define MAP_FANOUT   64u
-#define PRUNE_DEPTH  KDK_PICK(4u, 0u) /* Chains below are left alone. */
-#define SMALL_WORDS  128u             /* Records up to here are copied to the stack. */
+#define GROUP_ROWS          BATCH_ROWS /* Ids of a group: the unit of scans. */
+#define SUBPAGE_ROWS        64u        /* Ids of a sub-page: an array of slots. */
+#define SLAB_ROWS           16u        /* Records of an allocation. */
+#define MAP_FANOUT          64u
+#define PRUNE_DEPTH         KDK_PICK(4u, 0u) /* Chains below are left alone. */
+#define SMALL_WORDS         128u /* Records up to here are copied to the stack. */
 
 /* ------------------------------------------------------------------ layouts ---- */
 
@@ -149,7 +157,8 @@ struct image {
 };
 void image_init(struct image *image);
 void image_deinit(struct image *image);
-/* A consistent copy of what is in the record now. KDK_NOMEM for a wide one. Inside a guard. */
+/* A consistent copy of what is in the record now. KDK_NOMEM for a wide one. Inside a
+ * guard. */
 kdk_status record_copy(struct table *table, const struct record *record,
                        struct image *image, struct err *err);
 /* Goes back in the copy to what the statement sees; *found false: nothing. */
@@ -182,7 +191,8 @@ struct slab {
     _Atomic uint32_t dead; /* Of SLAB_ROWS places; all dead: freed. */
     _Alignas(16) uint8_t data[];
 };
-/* A slot is a record's address; with the lowest bit it is one of a roll-back, to be freed soon: as if it were empty. */
+/* A slot is a record's address; with the lowest bit it is one of a roll-back, to be freed
+ * soon: as if it were empty. */
 struct subpage {
     _Atomic uintptr_t slots[SUBPAGE_ROWS];
     _Atomic(struct slab *) slabs[SUBPAGE_ROWS / SLAB_ROWS];
@@ -231,7 +241,8 @@ static inline struct record *rowmap_get(struct table *table, rowid id)
 kdk_status rowmap_place(struct table *table, rowid id, const struct layout *layout,
                         struct group **group, _Atomic uintptr_t **slot,
                         struct record **record, struct err *err);
-/* The record is in no slot and no guard sees it: its strings stay. `last`: the row is gone, too. */
+/* The record is in no slot and no guard sees it: its strings stay. `last`: the row is gone,
+ * too. */
 void rowmap_release(struct table *table, rowid id, struct record *record, bool last);
 /* Frees everything; nobody uses the table. */
 void rowmap_free(struct table *table);
@@ -276,15 +287,15 @@ struct table {
     _Atomic(struct layout *) layout; /* The newest. */
     _Atomic(struct layout_list *) layouts;
     _Atomic(struct column_dict *) dicts; /* Read from disk so far. */
-    uint32_t layout_count; /* By who changes the definition. */
-    struct bounds *bounds; /* All that fields point to. */
+    uint32_t layout_count;               /* By who changes the definition. */
+    struct bounds *bounds;               /* All that fields point to. */
     _Atomic(struct index_set *) indexes;
     _Atomic(struct load_set *) loads; /* load.h; NULL: none so far. */
     _Atomic(struct map_node *) root;
     _Atomic uint64_t next_id;
     _Atomic uint64_t ids_reserved; /* In the log: row ids up to here are taken. */
-    _Atomic uint64_t next_seq; /* Of index items. */
-    _Atomic int64_t live;      /* Committed rows. */
+    _Atomic uint64_t next_seq;     /* Of index items. */
+    _Atomic int64_t live;          /* Committed rows. */
     _Atomic uint64_t epoch;
     _Atomic uint64_t youngest;    /* Of all committed changes. */
     _Atomic uint32_t writers;     /* Parts in flight. */
@@ -323,10 +334,10 @@ struct store {
     struct table_names names_room;
     struct latch latch; /* Guards the list of tables. */
     struct table *tables;
-    struct wal *wal;           /* NULL: :memory:. */
-    struct os_file *lock;      /* Owns the directory as long as it is open. */
-    bool upkeep;               /* As the options say. */
-    struct broker *broker;     /* Or NULL. */
+    struct wal *wal;       /* NULL: :memory:. */
+    struct os_file *lock;  /* Owns the directory as long as it is open. */
+    bool upkeep;           /* As the options say. */
+    struct broker *broker; /* Or NULL. */
     _Atomic uint64_t limits[STORE_LIMIT_COUNT]; /* Relaxed: each stands for itself. */
     struct recovery *recovery; /* What the log says of tables that are not attached yet. */
 };
@@ -336,19 +347,25 @@ void store_set_log(struct store *store);
 kdk_status rowids_reserve(struct table *table, rowid last, struct err *err);
 static inline kdk_status rowids_cover(struct table *table, rowid last, struct err *err)
 {
-    if (KDK_LIKELY(!table->store->wal || last <= atomic_load_explicit(&table->ids_reserved, memory_order_relaxed)))
+    if (KDK_LIKELY(!table->store->wal ||
+                   last <=
+                       atomic_load_explicit(&table->ids_reserved, memory_order_relaxed)))
         return KDK_OK;
     return rowids_reserve(table, last, err);
 }
 
-/* Recovery: replay hands batches to recovery_batch(), what is attached takes what is its own. */
+/* Recovery: replay hands batches to recovery_batch(), what is attached takes what is its
+ * own. */
 struct wal_replayed;
 /* Commits up to `since` are in the generation already. */
-kdk_status recovery_new(uint64_t since, uint64_t before, struct recovery **out, struct err *err);
+kdk_status recovery_new(uint64_t since, uint64_t before, struct recovery **out,
+                        struct err *err);
 void recovery_free(struct recovery *recovery);
-kdk_status recovery_batch(void *recovery, const struct wal_replayed *batch, struct err *err);
+kdk_status recovery_batch(void *recovery, const struct wal_replayed *batch,
+                          struct err *err);
 uint64_t recovery_object_high(const struct recovery *recovery);
-uint64_t recovery_failed_at(const struct recovery *recovery); /* See store_replay_failed(). */
+/* See store_replay_failed(). */
+uint64_t recovery_failed_at(const struct recovery *recovery);
 kdk_status recover_table(struct table *table, struct err *err);
 kdk_status recover_index(struct index *index, struct err *err);
 
@@ -390,8 +407,10 @@ struct part {
     _Atomic uint32_t linked;  /* Of those, not pruned. */
     struct undo first_marker; /* UNDO_INSERT of the first command that inserts; */
     struct undo *marker;      /* of the newest. */
-    struct arena markers;     /* All but the first: a million single inserts are not a million pieces for a later commit to free. */
-    struct id_range *ranges;  /* Inserted ids. */
+    /* All but the first: a million single inserts are not a million pieces for a later
+     * commit to free. */
+    struct arena markers;
+    struct id_range *ranges; /* Inserted ids. */
     uint32_t range_count, range_cap;
     struct id_range first_ranges[2];
     struct entry *plus, *minus; /* Newest first. */
@@ -406,13 +425,15 @@ struct part {
     struct part_index *indexes;
 };
 extern const struct txn_part_ops table_part_ops;
-/* The transaction's part for writing; makes it, or KDK_SERIALIZATION, KDK_READ_ONLY, KDK_NOMEM. */
+/* The transaction's part for writing; makes it, or KDK_SERIALIZATION, KDK_READ_ONLY,
+ * KDK_NOMEM. */
 kdk_status part_get(struct txn *txn, struct table *table, struct part **out,
                     struct err *err);
 kdk_status conflict_set(struct txn *txn, uint64_t timestamp, uint64_t number,
                         struct err *err);
 kdk_status not_null_error(struct table *table, uint32_t column, struct err *err);
-/* Whether a row with so many bytes of strings is one that the row tree can hold: KDK_LIMIT. */
+/* Whether a row with so many bytes of strings is one that the row tree can hold:
+ * KDK_LIMIT. */
 kdk_status row_fits(const struct layout *layout, uint64_t bytes, struct err *err);
 /* T7: waits for nothing. */
 kdk_status ddl_begin(struct txn *txn, struct table *table, struct part **out,
@@ -429,7 +450,8 @@ kdk_status index_key_fits(struct index *index, size_t bytes, struct err *err);
 kdk_status index_key(struct index *index, const struct image *image, struct buf *key,
                      bool *has_null, struct err *err);
 /* The key of these values of its columns, which the layout has. */
-kdk_status index_values_key(struct index *index, const struct layout *layout, const struct datum *values, struct buf *key,
+kdk_status index_values_key(struct index *index, const struct layout *layout,
+                            const struct datum *values, struct buf *key,
                             struct err *err) KDK_MUST_CHECK;
 struct index *index_find(struct table *table, uint32_t id); /* or NULL */
 kdk_status entry_new(struct index *index, enum entry_op op, rowid id, const struct buf *key,
@@ -441,7 +463,8 @@ void index_free(struct index *index);
 kdk_status part_check_unique(struct part *part, struct txn *txn, struct err *err);
 /* All keys of a new unique index. */
 kdk_status index_check_built(struct txn *txn, struct index *index, struct err *err);
-/* Entries that a minus ends, now that no snapshot can need them: unlinked and put on part->dead. */
+/* Entries that a minus ends, now that no snapshot can need them: unlinked and put on
+ * part->dead. */
 void part_tidy_entries(struct part *part);
 void index_retire_block(void *context, struct memtree_block *block);
 

@@ -1,4 +1,5 @@
-/* table_test.c - rows, versions, indexes, scans and definitions, one behaviour at a time. */
+/* table_test.c - rows, versions, indexes, scans and definitions, one behaviour at a
+ * time. */
 #include "table/table_int.h"
 
 #include <stdio.h>
@@ -197,7 +198,8 @@ TEST(table, invariant_08_a_statement_does_not_see_itself)
     fixture_close(&f);
 }
 
-/* Rows and entries as before, by a deep look at records, headers, flags, and index items. */
+/* Rows and entries as before, by a deep look at records, headers, flags, and index
+ * items. */
 TEST(table, invariant_19_rollback_leaves_no_trace)
 {
     struct fixture f;
@@ -417,7 +419,8 @@ TEST(table, deleted_rows_give_their_memory_back)
     fixture_close(&f);
 }
 
-/* Chain length <= live snapshots + 1, apart from the few that are left alone; memory does not grow under a snapshot held for ever. */
+/* Chain length <= live snapshots + 1, apart from the few that are left alone; memory does
+ * not grow under a snapshot held for ever. */
 TEST(table, invariant_22_chains_are_pruned_to_what_snapshots_need)
 {
     struct fixture f;
@@ -737,7 +740,8 @@ TEST(table, read_only_transactions_write_nothing)
     fixture_close(&f);
 }
 
-/* Batches in, scans by several readers of one scan out; the statement's own rows are not met (insert into t select from t). */
+/* Batches in, scans by several readers of one scan out; the statement's own rows are not
+ * met (insert into t select from t). */
 TEST(table, batches_and_shared_scans)
 {
     struct fixture f;
@@ -765,7 +769,8 @@ TEST(table, batches_and_shared_scans)
         done += n;
     }
     CHECK_EQ(table_statement_end(t, &f.err), KDK_OK);
-    /* Unsettled for the second round, settled for the third; in the second the rows copy themselves. */
+    /* Unsettled for the second round, settled for the third; in the second the rows copy
+     * themselves. */
     for (int round = 0; round < 3; round++) {
         struct table_scan *scan;
         struct scan_reader *readers[3];
@@ -1010,7 +1015,8 @@ TEST(table, readers_run_out_of_memory_cleanly)
     fixture_close(&f);
 }
 
-/* A column that is being dropped still has its default for everybody else, and for older snapshots. */
+/* A column that is being dropped still has its default for everybody else, and for older
+ * snapshots. */
 TEST(table, a_drop_in_flight_keeps_what_rows_lack)
 {
     struct fixture f;
@@ -1048,7 +1054,8 @@ TEST(table, a_drop_in_flight_keeps_what_rows_lack)
     fixture_close(&f);
 }
 
-/* What no record of the row tree could hold is refused at once, not by every checkpoint that follows. */
+/* What no record of the row tree could hold is refused at once, not by every checkpoint
+ * that follows. */
 TEST(table, rows_that_are_too_wide_are_refused)
 {
     struct fixture f;
@@ -1058,9 +1065,9 @@ TEST(table, rows_that_are_too_wide_are_refused)
     const rowid id = insert(&f, t, 1, 10, "one");
     commit(&f, t);
     t = begin(&f);
-    CHECK_EQ(table_insert(t, f.table, (struct datum[]){{.i = 2}, {.i = 3}, wide}, NULL,
-                          &f.err),
-             KDK_LIMIT);
+    CHECK_EQ(
+        table_insert(t, f.table, (struct datum[]){{.i = 2}, {.i = 3}, wide}, NULL, &f.err),
+        KDK_LIMIT);
     txn_rollback(t);
     t = begin(&f);
     CHECK_EQ(table_update(t, f.table, id, (uint32_t[]){2}, &wide, 1, &f.changed, &f.err),

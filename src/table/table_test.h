@@ -1,4 +1,5 @@
-/* table_test.h - what the tests of tables share: a store with one table (id bigint not null unique, n bigint, s text). */
+/* table_test.h - what the tests of tables share: a store with one table (id bigint not null
+ * unique, n bigint, s text). */
 #ifndef KDK_TABLE_TABLE_TEST_H
 #define KDK_TABLE_TABLE_TEST_H
 

@@ -1,12 +1,17 @@
-/* upkeep.c - checkpoints that nobody asked for: the log has grown by `checkpoint_log_bytes` since the last one began.
+/* upkeep.c - checkpoints that nobody asked for: the log has grown by `checkpoint_log_bytes`
+ * since the last one began.
  *
- * Whose commit sees that asks a thread of the store's, and goes on: a checkpoint takes seconds, a commit microseconds. The log must not grow without end
- * when the disk cannot keep up, so a commit that finds it twice as long as it should be waits for the checkpoint; it has been committed by then, and holds
- * nothing. It does not wait for who else has the disk (a load, a CHECKPOINT, a check): that may be a statement of the same thread of the host. A statement
- * that is about to load rows waits for a checkpoint that runs, too: else they would all go through memory.
+ * Whose commit sees that asks a thread of the store's, and goes on: a checkpoint takes
+ * seconds, a commit microseconds. The log must not grow without end when the disk cannot
+ * keep up, so a commit that finds it twice as long as it should be waits for the
+ * checkpoint; it has been committed by then, and holds nothing. It does not wait for who
+ * else has the disk (a load, a CHECKPOINT, a check): that may be a statement of the same
+ * thread of the host. A statement that is about to load rows waits for a checkpoint that
+ * runs, too: else they would all go through memory.
  *
- * Whatever comes of a checkpoint, the commits stand: the log keeps what could not be poured. What went wrong is kept for who asks (SHOW, a warning), and the
- * next one is due when the log has grown by as much again.
+ * Whatever comes of a checkpoint, the commits stand: the log keeps what could not be
+ * poured. What went wrong is kept for who asks (SHOW, a warning), and the next one is due
+ * when the log has grown by as much again.
  */
 #include "base/mem.h"
 #include "table/checkpoint.h"
@@ -15,8 +20,10 @@
 /* The log is `times` as long as it should be. */
 static bool is_due(struct disk *disk, int64_t times)
 {
-    const uint64_t longer = wal_position(disk->store->wal) - atomic_load_explicit(&disk->since_lsn, memory_order_relaxed);
-    return (int64_t)longer >= (int64_t)store_limit(disk->store, STORE_CHECKPOINT_LOG_BYTES) * times ||
+    const uint64_t longer = wal_position(disk->store->wal) -
+                            atomic_load_explicit(&disk->since_lsn, memory_order_relaxed);
+    return (int64_t)longer >=
+               (int64_t)store_limit(disk->store, STORE_CHECKPOINT_LOG_BYTES) * times ||
            (times == 1 && atomic_load_explicit(&disk->due_now, memory_order_relaxed));
 }
 
@@ -32,7 +39,9 @@ static void run_if_due(struct disk *disk)
         if (upkeep->chore) {
             const uint64_t bytes = store_limit(disk->store, STORE_CHECKPOINT_LOG_BYTES);
             atomic_store_explicit(&disk->due_now, false, memory_order_relaxed);
-            atomic_store_explicit(&disk->since_lsn, wal_position(disk->store->wal) - (bytes - bytes / 16), memory_order_relaxed);
+            atomic_store_explicit(&disk->since_lsn,
+                                  wal_position(disk->store->wal) - (bytes - bytes / 16),
+                                  memory_order_relaxed);
         }
         return;
     }
@@ -95,7 +104,8 @@ void checkpoint_if_due(void *context)
 
 kdk_status upkeep_start(struct disk *disk, struct err *err)
 {
-    return chore_new(disk->os, "kdk-checkpoint", upkeep_run, disk, &disk->upkeep.chore, err);
+    return chore_new(disk->os, "kdk-checkpoint", upkeep_run, disk, &disk->upkeep.chore,
+                     err);
 }
 
 void upkeep_stop(struct disk *disk)
@@ -106,7 +116,9 @@ void upkeep_stop(struct disk *disk)
 
 uint64_t store_checkpoint_failures(const struct store *store)
 {
-    return store->disk ? atomic_load_explicit(&store->disk->upkeep.failures, memory_order_acquire) : 0;
+    return store->disk
+               ? atomic_load_explicit(&store->disk->upkeep.failures, memory_order_acquire)
+               : 0;
 }
 
 kdk_status store_checkpoint_failure(struct store *store, struct err *err)

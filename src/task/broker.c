@@ -1,5 +1,6 @@
-/* broker.c - see broker.h. The sum of grants is one atomic number that a compare-exchange keeps at or
- * below the limit, so asking for memory takes no latch unless it has to be found. */
+/* broker.c - see broker.h. The sum of grants is one atomic number that a compare-exchange
+ * keeps at or below the limit, so asking for memory takes no latch unless it has to be
+ * found. */
 #include "task/broker.h"
 
 const char *broker_use_name(enum broker_use use)
@@ -71,7 +72,8 @@ static uint64_t take(struct broker *broker, uint64_t min, uint64_t wanted)
     return got;
 }
 
-/* How much is missing for `need` more bytes; what is used above the limit is missing too. */
+/* How much is missing for `need` more bytes; what is used above the limit is missing
+ * too. */
 static uint64_t missing(const struct broker *broker, uint64_t need)
 {
     uint64_t used = load(&broker->used), limit = load(&broker->limit);
@@ -99,8 +101,9 @@ static void give_back(struct broker_grant *grant, uint64_t bytes)
 }
 
 /* ---- Finding memory ---- */
-/* Asks shrinkers of uses up to `last` until `need` bytes are free. A shrinker is called without the
- * latch; `busy` keeps it in the list meanwhile, and so keeps its `next` good. */
+/* Asks shrinkers of uses up to `last` until `need` bytes are free. A shrinker is called
+ * without the latch; `busy` keeps it in the list meanwhile, and so keeps its `next`
+ * good. */
 static void reclaim(struct broker *broker, uint64_t need, enum broker_use last)
 {
     latch_acquire(&broker->latch);

@@ -1,4 +1,5 @@
-/* chore.c - see chore.h. One word says whether the thread was asked (ASKED) and whether it is to end (STOP); it sleeps on it. */
+/* chore.c - see chore.h. One word says whether the thread was asked (ASKED) and whether it
+ * is to end (STOP); it sleeps on it. */
 #include "task/chore.h"
 
 #include "base/mem.h"
@@ -10,7 +11,8 @@ struct chore {
     chore_fn run;
     void *context;
     struct os_thread *thread;
-    _Atomic uint32_t word; /* Read-modify-write only: what was done before asking is seen by the run. */
+    /* Read-modify-write only: what was done before asking is seen by the run. */
+    _Atomic uint32_t word;
 };
 
 static void chore_main(void *context)
@@ -18,7 +20,8 @@ static void chore_main(void *context)
     struct chore *chore = context;
     uint64_t due = OS_FOREVER;
     for (;;) {
-        const uint32_t word = atomic_fetch_and_explicit(&chore->word, ~(uint32_t)ASKED, memory_order_acq_rel);
+        const uint32_t word =
+            atomic_fetch_and_explicit(&chore->word, ~(uint32_t)ASKED, memory_order_acq_rel);
         if (word & STOP)
             return;
         const uint64_t now = os_now_ns(chore->os);
@@ -31,7 +34,8 @@ static void chore_main(void *context)
     }
 }
 
-kdk_status chore_new(struct os *os, const char *name, chore_fn run, void *context, struct chore **out, struct err *err)
+kdk_status chore_new(struct os *os, const char *name, chore_fn run, void *context,
+                     struct chore **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct chore *chore = MEM_NEW(struct chore);

@@ -1,12 +1,12 @@
 /* task.c - see task.h.
  *
- * One latch guards all queues. A run lasts about a millisecond and takes the latch twice, so even
- * with dozens of workers it is held for a small part of the time; queues per worker with stealing
- * would give up the strict turns for nothing.
+ * One latch guards all queues. A run lasts about a millisecond and takes the latch twice,
+ * so even with dozens of workers it is held for a small part of the time; queues per worker
+ * with stealing would give up the strict turns for nothing.
  *
- * A group stands in the queue of its priority exactly while a worker may take a task from it: it
- * has a ready task, is allowed more than its waiter, and fewer than `threads_max` of its tasks run.
- * settle() restores that after each change.
+ * A group stands in the queue of its priority exactly while a worker may take a task from
+ * it: it has a ready task, is allowed more than its waiter, and fewer than `threads_max` of
+ * its tasks run. settle() restores that after each change.
  */
 #include "task/task.h"
 
@@ -146,8 +146,8 @@ static void tell(struct task_group *group)
 }
 
 /* ---- Running ---- */
-/* Runs one ready task of the group. The latch is held at both ends, not meanwhile; at the end the
- * group may be touched by its waiter only. */
+/* Runs one ready task of the group. The latch is held at both ends, not meanwhile; at the
+ * end the group may be touched by its waiter only. */
 static void run_one(struct task_group *group, uint32_t index)
 {
     struct sched *sched = group->sched;
@@ -212,8 +212,8 @@ static bool anything_queued(const struct sched *sched)
     return false;
 }
 
-/* While statements run, the next pipeline is often microseconds away, a wake from sleep tens of
- * them. True when there is something to do. */
+/* While statements run, the next pipeline is often microseconds away, a wake from sleep
+ * tens of them. True when there is something to do. */
 static bool spin_for_work(const struct sched *sched)
 {
     uint64_t until = os_now_ns(sched->os) + SPIN_NS;

@@ -1,5 +1,5 @@
-/* task_test.c - the scheduler and the broker, with real threads (also in the tsan build) and under
- * the simulator over many seeds. */
+/* task_test.c - the scheduler and the broker, with real threads (also in the tsan build)
+ * and under the simulator over many seeds. */
 #include "check.h"
 
 #include "base/hash.h"
@@ -113,7 +113,8 @@ static void everything_runs(struct os *os, uint32_t workers)
         for (int i = 0; i < 3; i++)
             check_all_ran(&jobs[i]);
         CHECK(atomic_load(&jobs[1].at_once_max) <= 2);
-        /* Again in the same group; with one thread allowed only the waiter's index occurs. */
+        /* Again in the same group; with one thread allowed only the waiter's index
+         * occurs. */
         job_init(&jobs[0], sched, TASK_NORMAL, 1);
         job_submit(&jobs[0]);
         CHECK_EQ(task_group_wait(&jobs[0].group, &err), KDK_OK);
@@ -128,8 +129,8 @@ static void everything_runs(struct os *os, uint32_t workers)
     sched_free(sched);
 }
 
-/* Pairs: the even task blocks after each step, and its odd neighbour unblocks it after each of its
- * own, possibly before it has returned. */
+/* Pairs: the even task blocks after each step, and its odd neighbour unblocks it after each
+ * of its own, possibly before it has returned. */
 static enum task_result block_often(struct task *task, uint32_t worker)
 {
     struct step *step = task->context;
@@ -340,8 +341,8 @@ static enum task_result wait_for_flag(struct task *task, uint32_t worker)
     return TASK_DONE;
 }
 
-/* One worker is kept busy until all is queued; then its order is seen. Nobody else takes part: the
- * caller waits after the letters are written. */
+/* One worker is kept busy until all is queued; then its order is seen. Nobody else takes
+ * part: the caller waits after the letters are written. */
 static void log_order(void *context)
 {
     struct shared_log *log = context;
@@ -653,7 +654,8 @@ static void want(void *context)
     }
 }
 
-/* Whatever was wanted before the last ask is done in the end, in fewer runs than asks; none begins after chore_free(). */
+/* Whatever was wanted before the last ask is done in the end, in fewer runs than asks; none
+ * begins after chore_free(). */
 static void errands(void *context)
 {
     struct os *os = os_here();
@@ -699,7 +701,8 @@ static void periods(void *context)
     struct err err = {0};
     struct errand errand = {.period_ns = 1000000};
     (void)context;
-    CHECK_EQ(chore_new(os_here(), "again", run_again, &errand, &errand.chore, &err), KDK_OK);
+    CHECK_EQ(chore_new(os_here(), "again", run_again, &errand, &errand.chore, &err),
+             KDK_OK);
     os_sleep_ns(5000000);
     chore_ask(errand.chore); /* It has not run before: nobody asked. */
     os_sleep_ns(30000000);

@@ -13,7 +13,8 @@ void btree_root_encode(const struct btree_root *root, uint8_t into[BTREE_ROOT_BY
 
 void btree_root_decode(struct btree_root *root, const uint8_t from[BTREE_ROOT_BYTES])
 {
-    *root = (struct btree_root){{get_u64(from), get_u32(from + 8)}, get_u32(from + 12), get_u64(from + 16)};
+    *root = (struct btree_root){
+        {get_u64(from), get_u32(from + 8)}, get_u32(from + 12), get_u64(from + 16)};
 }
 
 int btree_compare(const void *a, size_t a_bytes, const void *b, size_t b_bytes)
@@ -23,14 +24,18 @@ int btree_compare(const void *a, size_t a_bytes, const void *b, size_t b_bytes)
     return c != 0 ? c : a_bytes < b_bytes ? -1 : a_bytes > b_bytes;
 }
 
-kdk_status btree_expect(struct page_file *file, const uint8_t *page, enum page_kind kind, uint32_t level, struct err *err)
+kdk_status btree_expect(struct page_file *file, const uint8_t *page, enum page_kind kind,
+                        uint32_t level, struct err *err)
 {
     if (page_kind(page) != kind || page_level(page) != level)
-        return page_corrupt(file, page_page(page), "it is not of the kind and level that its reference needs", err);
+        return page_corrupt(file, page_page(page),
+                            "it is not of the kind and level that its reference needs",
+                            err);
     return KDK_OK;
 }
 
-kdk_status btree_root_valid(struct page_file *file, const struct btree_root *root, struct err *err)
+kdk_status btree_root_valid(struct page_file *file, const struct btree_root *root,
+                            struct err *err)
 {
     if (root->height > BTREE_HEIGHT_MAX || (root->height > 0 && root->top.page == 0))
         return page_corrupt(file, root->top.page, "a damaged root", err);
@@ -39,7 +44,8 @@ kdk_status btree_root_valid(struct page_file *file, const struct btree_root *roo
 
 uint32_t btree_child_of(const uint8_t *page, const void *key, size_t key_bytes)
 {
-    uint32_t low = 1, high = page_count(page); /* All before `low` are <= key, all from `high` on are >. */
+    /* All before `low` are <= key, all from `high` on are >. */
+    uint32_t low = 1, high = page_count(page);
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         struct inner_cell cell = inner_cell_at(page, middle);
@@ -69,14 +75,15 @@ uint32_t btree_slot_of(const uint8_t *page, const void *key, size_t key_bytes)
 
 struct overflow_walk {
     struct page_file *file;
-    struct buf *value;   /* Where the bytes go; or NULL. */
-    btree_page_fn each;  /* Or NULL, with `data`. */
+    struct buf *value;  /* Where the bytes go; or NULL. */
+    btree_page_fn each; /* Or NULL, with `data`. */
     void *context;
-    bool data;           /* Read the pages of bytes. */
-    uint64_t left;       /* Bytes that are still to come. */
+    bool data;     /* Read the pages of bytes. */
+    uint64_t left; /* Bytes that are still to come. */
 };
 
-static kdk_status overflow_walk(struct overflow_walk *walk, struct page_ref ref, uint32_t level, struct err *err)
+static kdk_status overflow_walk(struct overflow_walk *walk, struct page_ref ref,
+                                uint32_t level, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint8_t *page = NULL;
@@ -87,8 +94,10 @@ static kdk_status overflow_walk(struct overflow_walk *walk, struct page_ref ref,
         goto out;
     }
     TRY_MEM(page = mem_alloc(TREE_PAGE_BYTES));
-    TRY(page_copy(walk->file, ref, page, err)); /* Past the cache: long values are many pages, read once. */
-    TRY(btree_expect(walk->file, page, level == 0 ? PAGE_OVERFLOW : PAGE_OVERFLOW_INNER, level, err));
+    /* Past the cache: long values are many pages, read once. */
+    TRY(page_copy(walk->file, ref, page, err));
+    TRY(btree_expect(walk->file, page, level == 0 ? PAGE_OVERFLOW : PAGE_OVERFLOW_INNER,
+                     level, err));
     if (walk->each) /* Only now: who counts pages believes no number that was not read. */
         TRY(walk->each(walk->context, ref.page, err));
     uint32_t count = page_count(page);
@@ -104,27 +113,32 @@ static kdk_status overflow_walk(struct overflow_walk *walk, struct page_ref ref,
         const uint8_t *at = page + PAGE_HEADER_BYTES + 12u * i;
         if (walk->left == 0)
             TRY(page_corrupt(walk->file, ref.page, "a long value of another length", err));
-        TRY(overflow_walk(walk, (struct page_ref){get_u64(at), get_u32(at + 8)}, level - 1, err));
+        TRY(overflow_walk(walk, (struct page_ref){get_u64(at), get_u32(at + 8)}, level - 1,
+                          err));
     }
 out:
     mem_free(page);
     return status;
 }
 
-static kdk_status overflow_run(struct overflow_walk *walk, const struct leaf_cell *cell, struct err *err)
+static kdk_status overflow_run(struct overflow_walk *walk, const struct leaf_cell *cell,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     if (cell->overflow_levels > OVERFLOW_LEVELS_MAX || cell->value_bytes == 0)
-        TRY(page_corrupt(walk->file, cell->overflow.page, "a damaged reference to a long value", err));
+        TRY(page_corrupt(walk->file, cell->overflow.page,
+                         "a damaged reference to a long value", err));
     walk->left = cell->value_bytes;
     TRY(overflow_walk(walk, cell->overflow, cell->overflow_levels, err));
     if (walk->left != 0)
-        TRY(page_corrupt(walk->file, cell->overflow.page, "a long value of another length", err));
+        TRY(page_corrupt(walk->file, cell->overflow.page, "a long value of another length",
+                         err));
 out:
     return status;
 }
 
-kdk_status btree_overflow_read(struct page_file *file, const struct leaf_cell *cell, struct buf *value, struct err *err)
+kdk_status btree_overflow_read(struct page_file *file, const struct leaf_cell *cell,
+                               struct buf *value, struct err *err)
 {
     struct overflow_walk walk = {.file = file, .value = value, .data = true};
     /* A damaged length must not take a gigabyte: memory beyond this comes as pages do. */
@@ -133,17 +147,19 @@ kdk_status btree_overflow_read(struct page_file *file, const struct leaf_cell *c
     return overflow_run(&walk, cell, err);
 }
 
-kdk_status btree_overflow_walk(struct page_file *file, const struct leaf_cell *cell, bool data, btree_page_fn each, void *context,
+kdk_status btree_overflow_walk(struct page_file *file, const struct leaf_cell *cell,
+                               bool data, btree_page_fn each, void *context,
                                struct err *err)
 {
-    struct overflow_walk walk = {.file = file, .data = data, .each = each, .context = context};
+    struct overflow_walk walk = {
+        .file = file, .data = data, .each = each, .context = context};
     return overflow_run(&walk, cell, err);
 }
 
 /* ---- Looking up ---- */
 
-kdk_status btree_get(struct page_file *file, const struct btree_root *root, const void *key, size_t key_bytes, struct buf *value,
-                     bool *found, struct err *err)
+kdk_status btree_get(struct page_file *file, const struct btree_root *root, const void *key,
+                     size_t key_bytes, struct buf *value, bool *found, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct page_frame *frame = NULL;
@@ -182,7 +198,8 @@ out:
 
 /* ---- Cursors ---- */
 
-void btree_cursor_init(struct btree_cursor *cursor, struct page_file *file, const struct btree_root *root)
+void btree_cursor_init(struct btree_cursor *cursor, struct page_file *file,
+                       const struct btree_root *root)
 {
     *cursor = (struct btree_cursor){.file = file, .root = *root};
 }
@@ -221,19 +238,22 @@ static void settle(struct btree_cursor *cursor)
     cursor->value_bytes = cell.value_bytes;
 }
 
-static kdk_status pin_level(struct btree_cursor *cursor, uint32_t level, struct page_ref ref, struct err *err)
+static kdk_status pin_level(struct btree_cursor *cursor, uint32_t level,
+                            struct page_ref ref, struct err *err)
 {
     kdk_status status = page_pin(cursor->file, ref, &cursor->path[level], err);
     if (status != KDK_OK)
         return status;
-    return btree_expect(cursor->file, page_bytes(cursor->path[level]), btree_kind(level), level, err);
+    return btree_expect(cursor->file, page_bytes(cursor->path[level]), btree_kind(level),
+                        level, err);
 }
 
 enum where { FIRST, LAST, AT_KEY };
 
-/* From the page that is pinned on `level` (the root, if that is the height) down to a leaf. */
-static kdk_status descend(struct btree_cursor *cursor, uint32_t level, enum where where, const void *key, size_t key_bytes,
-                          struct err *err)
+/* From the page that is pinned on `level` (the root, if that is the height) down to a
+ * leaf. */
+static kdk_status descend(struct btree_cursor *cursor, uint32_t level, enum where where,
+                          const void *key, size_t key_bytes, struct err *err)
 {
     kdk_status status = KDK_OK;
     if (level == cursor->root.height)
@@ -241,42 +261,54 @@ static kdk_status descend(struct btree_cursor *cursor, uint32_t level, enum wher
     for (;; level--) {
         const uint8_t *page = page_bytes(cursor->path[level]);
         switch (where) {
-        case FIRST: cursor->index[level] = 0; break;
-        case LAST: cursor->index[level] = page_count(page) - 1; break;
+        case FIRST:
+            cursor->index[level] = 0;
+            break;
+        case LAST:
+            cursor->index[level] = page_count(page) - 1;
+            break;
         case AT_KEY:
-            cursor->index[level] = level > 0 ? btree_child_of(page, key, key_bytes) : btree_slot_of(page, key, key_bytes);
+            cursor->index[level] = level > 0 ? btree_child_of(page, key, key_bytes)
+                                             : btree_slot_of(page, key, key_bytes);
             break;
         }
         if (level == 0)
             break;
-        TRY(pin_level(cursor, level - 1, inner_cell_at(page, cursor->index[level]).child, err));
+        TRY(pin_level(cursor, level - 1, inner_cell_at(page, cursor->index[level]).child,
+                      err));
     }
 out:
     return status;
 }
 
 /* To the next leaf in either direction; *more is false if there is none. */
-static kdk_status next_leaf(struct btree_cursor *cursor, bool forwards, bool *more, struct err *err)
+static kdk_status next_leaf(struct btree_cursor *cursor, bool forwards, bool *more,
+                            struct err *err)
 {
     kdk_status status = KDK_OK;
     uint32_t level = 1;
 
     *more = false;
     for (; level < cursor->root.height; level++)
-        if (forwards ? cursor->index[level] + 1 < page_count(page_bytes(cursor->path[level])) : cursor->index[level] > 0)
+        if (forwards
+                ? cursor->index[level] + 1 < page_count(page_bytes(cursor->path[level]))
+                : cursor->index[level] > 0)
             break;
     if (level >= cursor->root.height)
         goto out;
     unpin_below(cursor, level);
     cursor->index[level] += forwards ? 1 : UINT32_MAX;
-    TRY(pin_level(cursor, level - 1, inner_cell_at(page_bytes(cursor->path[level]), cursor->index[level]).child, err));
+    TRY(pin_level(
+        cursor, level - 1,
+        inner_cell_at(page_bytes(cursor->path[level]), cursor->index[level]).child, err));
     TRY(descend(cursor, level - 1, forwards ? FIRST : LAST, NULL, 0, err));
     *more = true;
 out:
     return status;
 }
 
-static kdk_status start(struct btree_cursor *cursor, enum where where, const void *key, size_t key_bytes, struct err *err)
+static kdk_status start(struct btree_cursor *cursor, enum where where, const void *key,
+                        size_t key_bytes, struct err *err)
 {
     kdk_status status = KDK_OK;
     bool more = true;
@@ -300,7 +332,8 @@ out:
     return status;
 }
 
-kdk_status btree_cursor_seek(struct btree_cursor *cursor, const void *key, size_t key_bytes, struct err *err)
+kdk_status btree_cursor_seek(struct btree_cursor *cursor, const void *key, size_t key_bytes,
+                             struct err *err)
 {
     return start(cursor, AT_KEY, key, key_bytes, err);
 }
@@ -321,8 +354,11 @@ static kdk_status move(struct btree_cursor *cursor, bool forwards, struct err *e
     bool more = true;
 
     if (!cursor->valid)
-        return cursor->after == forwards ? KDK_OK : start(cursor, forwards ? FIRST : LAST, NULL, 0, err);
-    if (forwards ? cursor->index[0] + 1 < page_count(page_bytes(cursor->path[0])) : cursor->index[0] > 0)
+        return cursor->after == forwards
+                   ? KDK_OK
+                   : start(cursor, forwards ? FIRST : LAST, NULL, 0, err);
+    if (forwards ? cursor->index[0] + 1 < page_count(page_bytes(cursor->path[0]))
+                 : cursor->index[0] > 0)
         cursor->index[0] += forwards ? 1 : UINT32_MAX;
     else
         TRY(next_leaf(cursor, forwards, &more, err));
@@ -346,7 +382,8 @@ kdk_status btree_cursor_prev(struct btree_cursor *cursor, struct err *err)
     return move(cursor, false, err);
 }
 
-kdk_status btree_cursor_value(struct btree_cursor *cursor, const uint8_t **value, struct err *err)
+kdk_status btree_cursor_value(struct btree_cursor *cursor, const uint8_t **value,
+                              struct err *err)
 {
     kdk_status status = KDK_OK;
 

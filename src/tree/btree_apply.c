@@ -1,28 +1,36 @@
-/* btree_apply.c - batches of changes: the old tree flows through builders, one a level, into new pages.
+/* btree_apply.c - batches of changes: the old tree flows through builders, one a level,
+ * into new pages.
  *
- * A builder holds the cells that come next on its level, in order, up to one page and a third. When more come,
- * it cuts a page of nine tenths off its front; when it must come to an end, it writes all it has as one page or
- * as two of about equal size. A cell takes at most a third of a page, so no cut leaves less than a third. A
- * page that is written is a cell for the builder above.
+ * A builder holds the cells that come next on its level, in order, up to one page and a
+ * third. When more come, it cuts a page of nine tenths off its front; when it must come to
+ * an end, it writes all it has as one page or as two of about equal size. A cell takes at
+ * most a third of a page, so no cut leaves less than a third. A page that is written is a
+ * cell for the builder above.
  *
- * An old subtree without changes goes into the builder above its level as one cell (pass). For that the
- * builders below must be empty: what they hold is finished first, and if one holds less than a third of a page,
- * the subtree is opened, and its children are passed instead, down to the level in need. When the batch is at
- * its end, a builder that holds too little takes back the page before it (the last cell of the builder above,
- * which may have to take back a page of its own, and so on). */
+ * An old subtree without changes goes into the builder above its level as one cell (pass).
+ * For that the builders below must be empty: what they hold is finished first, and if one
+ * holds less than a third of a page, the subtree is opened, and its children are passed
+ * instead, down to the level in need. When the batch is at its end, a builder that holds
+ * too little takes back the page before it (the last cell of the builder above, which may
+ * have to take back a page of its own, and so on). */
 #include "base/mem.h"
 #include "tree/btree_int.h"
 
-#define FILL_BYTES (PAGE_ROOM / 10u * 9u)       /* Of a page that is cut off; the rest is for what comes later. */
+/* Of a page that is cut off; the rest is for what comes later. */
+#define FILL_BYTES (PAGE_ROOM / 10u * 9u)
 #define HOLD_BYTES (PAGE_ROOM + PAGE_ROOM / 3u) /* Of a builder. */
 
-static_assert(LEAF_CELL_HEAD + TREE_KEY_BYTES_MAX + OVERFLOW_REF_BYTES + 4 <= PAGE_THIRD, "a leaf cell is at most a third of a page");
-static_assert(INNER_CELL_HEAD + TREE_KEY_BYTES_MAX + 4 <= PAGE_THIRD, "an inner cell is at most a third of a page");
-static_assert(TREE_KEY_BYTES_MAX <= UINT16_MAX, "a cell has 16 bits for the length of a key");
+static_assert(LEAF_CELL_HEAD + TREE_KEY_BYTES_MAX + OVERFLOW_REF_BYTES + 4 <= PAGE_THIRD,
+              "a leaf cell is at most a third of a page");
+static_assert(INNER_CELL_HEAD + TREE_KEY_BYTES_MAX + 4 <= PAGE_THIRD,
+              "an inner cell is at most a third of a page");
+static_assert(TREE_KEY_BYTES_MAX <= UINT16_MAX,
+              "a cell has 16 bits for the length of a key");
 
 struct builder {
-    uint8_t *bytes; /* Cells as on a page, but the first one's key is always there. 2 * TREE_PAGE_BYTES. */
-    uint32_t *at;   /* Where cell i begins; at[count] is the end. */
+    /* Cells as on a page, but the first one's key is always there. 2 * TREE_PAGE_BYTES. */
+    uint8_t *bytes;
+    uint32_t *at; /* Where cell i begins; at[count] is the end. */
     uint32_t count;
 };
 #define BUILDER_CELLS (2u * TREE_PAGE_BYTES / (LEAF_CELL_HEAD + 4u))
@@ -32,7 +40,7 @@ struct apply {
     const struct btree_feed *feed;
     struct btree_change change; /* The next one, if `more`. */
     bool more;
-    uint64_t count;             /* Entries of the new tree. */
+    uint64_t count; /* Entries of the new tree. */
     struct builder level[BTREE_HEIGHT_MAX + 1];
     struct builder aside;
     uint8_t *page[BTREE_HEIGHT_MAX]; /* The old page of each level that is being read. */
@@ -101,7 +109,8 @@ static uint32_t separator_bytes(struct span before, struct span key)
     return MIN(i + 1, key.bytes);
 }
 
-static kdk_status add_child(struct apply *apply, uint32_t level, struct span key, struct page_ref child, struct err *err);
+static kdk_status add_child(struct apply *apply, uint32_t level, struct span key,
+                            struct page_ref child, struct err *err);
 
 /* Writes the first `n` cells as a page. */
 static kdk_status cut(struct apply *apply, uint32_t level, uint32_t n, struct err *err)
@@ -131,7 +140,8 @@ static kdk_status cut(struct apply *apply, uint32_t level, uint32_t n, struct er
     page_put_heap(image, heap);
     TRY(apply->sink->write(apply->sink, image, &ref, err));
 
-    struct span key = level > 0 ? builder_key(builder, level, 0) : (struct span){apply->bound, apply->bound_bytes};
+    struct span key = level > 0 ? builder_key(builder, level, 0)
+                                : (struct span){apply->bound, apply->bound_bytes};
     TRY(add_child(apply, level + 1, key, ref, err));
 
     if (level == 0) { /* The key that the next leaf is told from this one by. */
@@ -168,7 +178,8 @@ static kdk_status finish(struct apply *apply, uint32_t level, struct err *err)
         uint32_t half = 1;
         while (builder_size(builder, 0, half) < all / 2)
             half++;
-        if (half > 1 && builder_size(builder, 0, half) - all / 2 > all / 2 - builder_size(builder, 0, half - 1))
+        if (half > 1 && builder_size(builder, 0, half) - all / 2 >
+                            all / 2 - builder_size(builder, 0, half - 1))
             half--;
         TRY(cut(apply, level, half, err));
     }
@@ -177,16 +188,18 @@ out:
     return status;
 }
 
-/* Room for a cell with this key behind the others, to be filled in by the caller. `bound`: a separator that is
- * right if the leaf builder is empty and something was passed. */
-static kdk_status add_cell(struct apply *apply, uint32_t level, struct span key, struct span bound, uint32_t bytes, uint8_t **out,
+/* Room for a cell with this key behind the others, to be filled in by the caller. `bound`:
+ * a separator that is right if the leaf builder is empty and something was passed. */
+static kdk_status add_cell(struct apply *apply, uint32_t level, struct span key,
+                           struct span bound, uint32_t bytes, uint8_t **out,
                            struct err *err)
 {
     kdk_status status = KDK_OK;
     struct builder *builder = &apply->level[level];
 
     TRY(builder_init(builder, err));
-    if (builder->count > 0 && builder_size(builder, 0, builder->count) + bytes + 4 > HOLD_BYTES) {
+    if (builder->count > 0 &&
+        builder_size(builder, 0, builder->count) + bytes + 4 > HOLD_BYTES) {
         uint32_t n = 1;
         while (n + 1 < builder->count && builder_size(builder, 0, n + 1) <= FILL_BYTES)
             n++;
@@ -194,12 +207,15 @@ static kdk_status add_cell(struct apply *apply, uint32_t level, struct span key,
     }
     if (level == 0 && builder->count == 0) {
         if (apply->last_known)
-            bound = (struct span){key.key, separator_bytes((struct span){apply->last, apply->last_bytes}, key)};
+            bound = (struct span){
+                key.key,
+                separator_bytes((struct span){apply->last, apply->last_bytes}, key)};
         if (bound.bytes > 0)
             memcpy(apply->bound, bound.key, bound.bytes);
         apply->bound_bytes = bound.bytes;
     }
-    TRY_ASSERT(builder->count < BUILDER_CELLS && builder->at[builder->count] + bytes <= 2 * TREE_PAGE_BYTES);
+    TRY_ASSERT(builder->count < BUILDER_CELLS &&
+               builder->at[builder->count] + bytes <= 2 * TREE_PAGE_BYTES);
     *out = builder->bytes + builder->at[builder->count];
     builder->at[builder->count + 1] = builder->at[builder->count] + bytes;
     builder->count++;
@@ -207,7 +223,8 @@ out:
     return status;
 }
 
-static kdk_status add_child(struct apply *apply, uint32_t level, struct span key, struct page_ref child, struct err *err)
+static kdk_status add_child(struct apply *apply, uint32_t level, struct span key,
+                            struct page_ref child, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint8_t *cell;
@@ -225,12 +242,14 @@ out:
 }
 
 /* Adds a leaf cell as it lies on an old page or in a builder. */
-static kdk_status add_raw(struct apply *apply, const uint8_t *from, struct span bound, struct err *err)
+static kdk_status add_raw(struct apply *apply, const uint8_t *from, struct span bound,
+                          struct err *err)
 {
     kdk_status status = KDK_OK;
     struct span key = {from + LEAF_CELL_HEAD, get_u16(from)};
     uint32_t value = get_u32(from + 2);
-    uint32_t bytes = LEAF_CELL_HEAD + key.bytes + (value & PAGE_VALUE_OVERFLOW ? OVERFLOW_REF_BYTES : value);
+    uint32_t bytes = LEAF_CELL_HEAD + key.bytes +
+                     (value & PAGE_VALUE_OVERFLOW ? OVERFLOW_REF_BYTES : value);
     uint8_t *cell;
 
     TRY(add_cell(apply, 0, key, bound, bytes, &cell, err));
@@ -241,9 +260,10 @@ out:
 
 /* ---- Values ---- */
 
-/* Writes the pages of a long value, then the pages of references to them, until one is left. */
-static kdk_status write_overflow(struct apply *apply, const uint8_t *value, uint32_t bytes, struct page_ref *top, uint8_t *levels,
-                                 struct err *err)
+/* Writes the pages of a long value, then the pages of references to them, until one is
+ * left. */
+static kdk_status write_overflow(struct apply *apply, const uint8_t *value, uint32_t bytes,
+                                 struct page_ref *top, uint8_t *levels, struct err *err)
 {
     kdk_status status = KDK_OK;
     size_t count = ((size_t)bytes + PAGE_ROOM - 1) / PAGE_ROOM;
@@ -262,7 +282,8 @@ static kdk_status write_overflow(struct apply *apply, const uint8_t *value, uint
         size_t pages = (count + OVERFLOW_FANOUT - 1) / OVERFLOW_FANOUT;
         ++*levels;
         for (size_t i = 0; i < pages; i++) {
-            uint32_t n = (uint32_t)MIN(count - i * OVERFLOW_FANOUT, (size_t)OVERFLOW_FANOUT);
+            uint32_t n =
+                (uint32_t)MIN(count - i * OVERFLOW_FANOUT, (size_t)OVERFLOW_FANOUT);
             page_image_init(apply->image, PAGE_OVERFLOW_INNER, *levels);
             page_put_count(apply->image, n);
             for (uint32_t k = 0; k < n; k++) {
@@ -270,7 +291,8 @@ static kdk_status write_overflow(struct apply *apply, const uint8_t *value, uint
                 put_u64(apply->image + PAGE_HEADER_BYTES + 12u * k, ref->page);
                 put_u32(apply->image + PAGE_HEADER_BYTES + 12u * k + 8, ref->crc);
             }
-            TRY(apply->sink->write(apply->sink, apply->image, &refs[i], err)); /* i <= i * OVERFLOW_FANOUT: was read. */
+            /* i <= i * OVERFLOW_FANOUT: was read. */
+            TRY(apply->sink->write(apply->sink, apply->image, &refs[i], err));
         }
         count = pages;
     }
@@ -287,11 +309,15 @@ static kdk_status add_change(struct apply *apply, struct span bound, struct err 
     struct span key = {change->key, change->key_bytes};
     struct page_ref top = {0};
     uint8_t levels = 0, *cell;
-    bool inlined = change->value_bytes <= TREE_PAGE_BYTES / 4 && LEAF_CELL_HEAD + key.bytes + change->value_bytes + 4 <= PAGE_THIRD;
+    bool inlined = change->value_bytes <= TREE_PAGE_BYTES / 4 &&
+                   LEAF_CELL_HEAD + key.bytes + change->value_bytes + 4 <= PAGE_THIRD;
 
     if (!inlined)
         TRY(write_overflow(apply, change->value, change->value_bytes, &top, &levels, err));
-    TRY(add_cell(apply, 0, key, bound, LEAF_CELL_HEAD + key.bytes + (inlined ? change->value_bytes : OVERFLOW_REF_BYTES), &cell, err));
+    TRY(add_cell(apply, 0, key, bound,
+                 LEAF_CELL_HEAD + key.bytes +
+                     (inlined ? change->value_bytes : OVERFLOW_REF_BYTES),
+                 &cell, err));
     put_u16(cell, (uint16_t)key.bytes);
     put_u32(cell + 2, change->value_bytes | (inlined ? 0 : PAGE_VALUE_OVERFLOW));
     cell += LEAF_CELL_HEAD;
@@ -328,12 +354,15 @@ static kdk_status fetch(struct apply *apply, struct err *err)
         goto out;
     if (change->key_bytes > TREE_KEY_BYTES_MAX || change->value_bytes > VALUE_BYTES_MAX) {
         bool key = change->key_bytes > TREE_KEY_BYTES_MAX;
-        status = err_set(err, KDK_LIMIT, key ? "an index key is too long" : "a value is too long");
-        err_detail(err, "It has %u bytes; the limit is %u.", key ? change->key_bytes : change->value_bytes,
+        status = err_set(err, KDK_LIMIT,
+                         key ? "an index key is too long" : "a value is too long");
+        err_detail(err, "It has %u bytes; the limit is %u.",
+                   key ? change->key_bytes : change->value_bytes,
                    key ? (unsigned)TREE_KEY_BYTES_MAX : (unsigned)VALUE_BYTES_MAX);
         goto out;
     }
-    TRY_ASSERT(!apply->fed_any || btree_compare(apply->fed, apply->fed_bytes, change->key, change->key_bytes) < 0);
+    TRY_ASSERT(!apply->fed_any || btree_compare(apply->fed, apply->fed_bytes, change->key,
+                                                change->key_bytes) < 0);
     if (change->key_bytes > 0)
         memcpy(apply->fed, change->key, change->key_bytes);
     apply->fed_bytes = change->key_bytes;
@@ -345,13 +374,16 @@ out:
 /* Is the next change before `upper` (NULL: there is no upper bound)? */
 static bool change_below(const struct apply *apply, const struct span *upper)
 {
-    return apply->more && (!upper || btree_compare(apply->change.key, apply->change.key_bytes, upper->key, upper->bytes) < 0);
+    return apply->more &&
+           (!upper || btree_compare(apply->change.key, apply->change.key_bytes, upper->key,
+                                    upper->bytes) < 0);
 }
 
 /* ---- The old tree ---- */
 
 /* Copies an old page to apply->page[level] and discards it. */
-static kdk_status take_page(struct apply *apply, uint32_t level, struct page_ref ref, struct err *err)
+static kdk_status take_page(struct apply *apply, uint32_t level, struct page_ref ref,
+                            struct err *err)
 {
     kdk_status status = KDK_OK;
 
@@ -370,7 +402,8 @@ static const uint8_t *raw_cell(const uint8_t *page, uint32_t i)
 }
 
 /* An old subtree, the root of which is on `level`, into the new tree as it is. */
-static kdk_status pass(struct apply *apply, uint32_t level, struct page_ref ref, struct span bound, struct err *err)
+static kdk_status pass(struct apply *apply, uint32_t level, struct page_ref ref,
+                       struct span bound, struct err *err)
 {
     kdk_status status = KDK_OK;
     bool open = false;
@@ -395,7 +428,8 @@ static kdk_status pass(struct apply *apply, uint32_t level, struct page_ref ref,
             TRY(add_raw(apply, raw_cell(page, i), bound, err));
         } else {
             struct inner_cell cell = inner_cell_at(page, i);
-            TRY(pass(apply, level - 1, cell.child, i == 0 ? bound : (struct span){cell.key, cell.key_bytes}, err));
+            TRY(pass(apply, level - 1, cell.child,
+                     i == 0 ? bound : (struct span){cell.key, cell.key_bytes}, err));
         }
     }
 out:
@@ -403,7 +437,8 @@ out:
 }
 
 /* Merges the changes below `upper` with the entries of an old leaf (NULL: none). */
-static kdk_status merge_leaf(struct apply *apply, const uint8_t *page, struct span bound, const struct span *upper, struct err *err)
+static kdk_status merge_leaf(struct apply *apply, const uint8_t *page, struct span bound,
+                             const struct span *upper, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint32_t i = 0, count = page ? page_count(page) : 0;
@@ -415,7 +450,8 @@ static kdk_status merge_leaf(struct apply *apply, const uint8_t *page, struct sp
         int order = i == count ? 1 : -1; /* Of the old entry against the change. */
         if (i < count && change) {
             struct leaf_cell cell = leaf_cell_at(page, i);
-            order = btree_compare(cell.key, cell.key_bytes, apply->change.key, apply->change.key_bytes);
+            order = btree_compare(cell.key, cell.key_bytes, apply->change.key,
+                                  apply->change.key_bytes);
         }
         if (order < 0) {
             TRY(add_raw(apply, raw_cell(page, i++), bound, err));
@@ -424,7 +460,8 @@ static kdk_status merge_leaf(struct apply *apply, const uint8_t *page, struct sp
         if (order == 0) {
             struct leaf_cell cell = leaf_cell_at(page, i++);
             if (!cell.value)
-                TRY(btree_overflow_walk(apply->sink->file, &cell, false, discard_page, apply->sink, err));
+                TRY(btree_overflow_walk(apply->sink->file, &cell, false, discard_page,
+                                        apply->sink, err));
             apply->count--;
         }
         if (!apply->change.erase) {
@@ -438,8 +475,8 @@ out:
 }
 
 /* An old subtree with at least one change before `upper`. */
-static kdk_status rewrite(struct apply *apply, uint32_t level, struct page_ref ref, struct span bound, const struct span *upper,
-                          struct err *err)
+static kdk_status rewrite(struct apply *apply, uint32_t level, struct page_ref ref,
+                          struct span bound, const struct span *upper, struct err *err)
 {
     kdk_status status = KDK_OK;
 
@@ -451,7 +488,8 @@ static kdk_status rewrite(struct apply *apply, uint32_t level, struct page_ref r
     }
     for (uint32_t i = 0, count = page_count(page); i < count; i++) {
         struct inner_cell cell = inner_cell_at(page, i);
-        struct span from = i == 0 ? bound : (struct span){cell.key, cell.key_bytes}, next = {0};
+        struct span from = i == 0 ? bound : (struct span){cell.key, cell.key_bytes},
+                    next = {0};
         const struct span *to = upper;
         if (i + 1 < count) {
             struct inner_cell follower = inner_cell_at(page, i + 1);
@@ -469,9 +507,10 @@ out:
 
 /* ---- The end ---- */
 
-/* Takes the last page before those that the builder of `level` holds out of the builder above. The key is
- * borrowed from there until that gets a cell. */
-static kdk_status take_left(struct apply *apply, uint32_t level, struct span *key, struct page_ref *ref, struct err *err)
+/* Takes the last page before those that the builder of `level` holds out of the builder
+ * above. The key is borrowed from there until that gets a cell. */
+static kdk_status take_left(struct apply *apply, uint32_t level, struct span *key,
+                            struct page_ref *ref, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint32_t up = level + 1;
@@ -485,7 +524,9 @@ static kdk_status take_left(struct apply *apply, uint32_t level, struct span *ke
         TRY(take_page(apply, up, node, err));
         for (uint32_t i = 0; i < page_count(apply->page[up]); i++) {
             struct inner_cell cell = inner_cell_at(apply->page[up], i);
-            TRY(add_child(apply, up, i == 0 ? bound : (struct span){cell.key, cell.key_bytes}, cell.child, err));
+            TRY(add_child(apply, up,
+                          i == 0 ? bound : (struct span){cell.key, cell.key_bytes},
+                          cell.child, err));
         }
         above = &apply->level[up];
     }
@@ -518,7 +559,9 @@ static kdk_status join_left(struct apply *apply, uint32_t level, struct err *err
             TRY(add_raw(apply, raw_cell(apply->page[level], i), bound, err));
         } else {
             struct inner_cell cell = inner_cell_at(apply->page[level], i);
-            TRY(add_child(apply, level, i == 0 ? bound : (struct span){cell.key, cell.key_bytes}, cell.child, err));
+            TRY(add_child(apply, level,
+                          i == 0 ? bound : (struct span){cell.key, cell.key_bytes},
+                          cell.child, err));
         }
     }
     for (uint32_t i = 0; i < held.count; i++) {
@@ -526,7 +569,8 @@ static kdk_status join_left(struct apply *apply, uint32_t level, struct err *err
         if (level == 0)
             TRY(add_raw(apply, cell, bound, err));
         else
-            TRY(add_child(apply, level, builder_key(&held, level, i), (struct page_ref){get_u64(cell + 2), get_u32(cell + 10)}, err));
+            TRY(add_child(apply, level, builder_key(&held, level, i),
+                          (struct page_ref){get_u64(cell + 2), get_u32(cell + 10)}, err));
     }
 out:
     return status;
@@ -545,7 +589,8 @@ static kdk_status end(struct apply *apply, struct btree_root *root, struct err *
         if (builder->count == 0 && !above)
             goto out; /* Nothing is left. */
         if (builder->count == 1 && !above && level > 0) {
-            root->top = (struct page_ref){get_u64(builder->bytes + 2), get_u32(builder->bytes + 10)};
+            root->top = (struct page_ref){get_u64(builder->bytes + 2),
+                                          get_u32(builder->bytes + 10)};
             root->height = level;
             goto out;
         }
@@ -558,7 +603,8 @@ out:
     return status;
 }
 
-kdk_status btree_apply(struct page_sink *sink, const struct btree_root *old, const struct btree_feed *feed, struct btree_root *out,
+kdk_status btree_apply(struct page_sink *sink, const struct btree_root *old,
+                       const struct btree_feed *feed, struct btree_root *out,
                        struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -598,13 +644,15 @@ out:
     return status;
 }
 
-kdk_status btree_build(struct page_sink *sink, const struct btree_feed *feed, struct btree_root *out, struct err *err)
+kdk_status btree_build(struct page_sink *sink, const struct btree_feed *feed,
+                       struct btree_root *out, struct err *err)
 {
     struct btree_root none = {0};
     return btree_apply(sink, &none, feed, out, err);
 }
 
-static kdk_status drop_page(struct page_sink *sink, struct page_ref ref, uint32_t level, struct err *err)
+static kdk_status drop_page(struct page_sink *sink, struct page_ref ref, uint32_t level,
+                            struct err *err)
 {
     kdk_status status = KDK_OK;
     uint8_t *page = mem_alloc(TREE_PAGE_BYTES);
@@ -627,7 +675,8 @@ out:
     return status;
 }
 
-kdk_status btree_drop(struct page_sink *sink, const struct btree_root *root, struct err *err)
+kdk_status btree_drop(struct page_sink *sink, const struct btree_root *root,
+                      struct err *err)
 {
     kdk_status status = btree_root_valid(sink->file, root, err);
     if (status == KDK_OK && root->height > 0)

@@ -19,7 +19,8 @@ static kdk_status check_overflow_page(void *context, uint64_t page, struct err *
     return check->pages ? page_set_add(check->pages, check->file, page, err) : KDK_OK;
 }
 
-static kdk_status check_page(struct check *check, struct page_ref ref, uint32_t level, bool root, struct bound low, struct bound high,
+static kdk_status check_page(struct check *check, struct page_ref ref, uint32_t level,
+                             bool root, struct bound low, struct bound high,
                              struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -54,7 +55,8 @@ static kdk_status check_page(struct check *check, struct page_ref ref, uint32_t 
         if ((level == 0 || i > 0) &&
             ((low.key && btree_compare(key.key, key.bytes, low.key, low.bytes) < 0) ||
              (high.key && btree_compare(key.key, key.bytes, high.key, high.bytes) >= 0)))
-            TRY(page_corrupt(file, ref.page, "a key is outside the range that its parent gives", err));
+            TRY(page_corrupt(file, ref.page,
+                             "a key is outside the range that its parent gives", err));
         previous = key;
     }
     if (level == 0) {
@@ -63,7 +65,8 @@ static kdk_status check_page(struct check *check, struct page_ref ref, uint32_t 
         for (uint32_t i = 0; i < count; i++) {
             struct leaf_cell cell = leaf_cell_at(page, i);
             if (!cell.value)
-                TRY(btree_overflow_walk(file, &cell, true, check_overflow_page, check, err));
+                TRY(btree_overflow_walk(file, &cell, true, check_overflow_page, check,
+                                        err));
         }
         goto out;
     }
@@ -72,7 +75,8 @@ static kdk_status check_page(struct check *check, struct page_ref ref, uint32_t 
         TRY(page_corrupt(file, ref.page, "an inner page of one child", err));
     for (uint32_t i = 0; i < count; i++) {
         struct inner_cell cell = inner_cell_at(page, i);
-        struct bound from = i == 0 ? low : (struct bound){cell.key, cell.key_bytes}, to = high;
+        struct bound from = i == 0 ? low : (struct bound){cell.key, cell.key_bytes},
+                     to = high;
         if (i + 1 < count) {
             struct inner_cell next = inner_cell_at(page, i + 1);
             to = (struct bound){next.key, next.key_bytes};
@@ -84,19 +88,23 @@ out:
     return status;
 }
 
-kdk_status btree_check(struct page_file *file, const struct btree_root *root, struct page_set *pages, struct btree_stats *stats,
-                       struct err *err)
+kdk_status btree_check(struct page_file *file, const struct btree_root *root,
+                       struct page_set *pages, struct btree_stats *stats, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct check check = {.file = file, .pages = pages};
 
     TRY(btree_root_valid(file, root, err));
     if (root->height > 0)
-        TRY(check_page(&check, root->top, root->height - 1, true, (struct bound){0}, (struct bound){0}, err));
+        TRY(check_page(&check, root->top, root->height - 1, true, (struct bound){0},
+                       (struct bound){0}, err));
     if (check.stats.entries != root->count) {
-        status = page_corrupt(file, root->top.page, "the tree's count of entries is wrong", err);
-        err_detail(err, "The tree below page %llu has %llu entries, its root says %llu.", (unsigned long long)root->top.page,
-                   (unsigned long long)check.stats.entries, (unsigned long long)root->count);
+        status =
+            page_corrupt(file, root->top.page, "the tree's count of entries is wrong", err);
+        err_detail(err, "The tree below page %llu has %llu entries, its root says %llu.",
+                   (unsigned long long)root->top.page,
+                   (unsigned long long)check.stats.entries,
+                   (unsigned long long)root->count);
         goto out;
     }
     if (stats) {

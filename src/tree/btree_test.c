@@ -1,4 +1,5 @@
-/* btree_test.c - trees against a model: random batches, loads in both orders, deletes of everything, limits. */
+/* btree_test.c - trees against a model: random batches, loads in both orders, deletes of
+ * everything, limits. */
 #include "tree/tree_test.h"
 
 #include <stdio.h>
@@ -6,19 +7,28 @@
 
 #include "check.h"
 
-static void run_model(uint64_t seed, uint32_t keys, bool dense, uint32_t value_bytes_max, uint32_t rounds)
+static void run_model(uint64_t seed, uint32_t keys, bool dense, uint32_t value_bytes_max,
+                      uint32_t rounds)
 {
     struct err err = {0};
     struct keyspace space;
     keyspace_init(&space, keys, seed, dense, value_bytes_max);
-    uint32_t *model = calloc(space.count, sizeof *model), *change = calloc(space.count, sizeof *change);
+    uint32_t *model = calloc(space.count, sizeof *model),
+             *change = calloc(space.count, sizeof *change);
     struct sim *sim = fixture_sim(seed);
     struct store store;
     uint64_t random = seed;
     CHECK_OK(store_open(&store, sim_os(sim), "/t", KDK_PICK(64, 4), false, &err));
     for (uint32_t round = 1; round <= rounds; round++) {
         uint64_t r = fixture_random(&random) % 64;
-        fixture_batch(&random, change, model, space.count, round, r < 20 ? 0 : r < 35 ? 1 : r < 45 ? 2 : r < 60 ? 3 : r < 62 ? 4 : r < 63 ? 5 : 6);
+        fixture_batch(&random, change, model, space.count, round,
+                      r < 20   ? 0
+                      : r < 35 ? 1
+                      : r < 45 ? 2
+                      : r < 60 ? 3
+                      : r < 62 ? 4
+                      : r < 63 ? 5
+                               : 6);
         struct batch_feed state = {.space = &space, .change = change};
         struct btree_feed feed = fixture_feed(&state);
         CHECK_OK(store_pour(&store, &feed, &err));
@@ -45,7 +55,8 @@ static void run_model(uint64_t seed, uint32_t keys, bool dense, uint32_t value_b
 TEST(btree, invariant_29_random_batches_equal_a_model)
 {
     for (uint64_t seed = 1; seed <= KDK_PICK(6, 40); seed++)
-        run_model(seed, KDK_PICK(3000, 400), seed % 3 == 0, seed % 2 ? 100 : 4 * TREE_PAGE_BYTES, 60);
+        run_model(seed, KDK_PICK(3000, 400), seed % 3 == 0,
+                  seed % 2 ? 100 : 4 * TREE_PAGE_BYTES, 60);
 }
 
 TEST(btree, small_trees_equal_a_model)
@@ -64,7 +75,8 @@ TEST(btree, loads_in_either_order)
             uint32_t count = batches[b] == 1 ? 300 : 5000;
             struct keyspace space;
             keyspace_init(&space, count, 1, true, 30);
-            uint32_t *model = calloc(count, sizeof *model), *change = calloc(count, sizeof *change);
+            uint32_t *model = calloc(count, sizeof *model),
+                     *change = calloc(count, sizeof *change);
             struct sim *sim = fixture_sim(b);
             struct store store;
             CHECK_OK(store_open(&store, sim_os(sim), "/t", 0, false, &err));
@@ -80,9 +92,11 @@ TEST(btree, loads_in_either_order)
             }
             CHECK_OK(store_check(&store, &space, model, &err));
             struct btree_stats stats = {0};
-            CHECK_OK(btree_check(pagestore_file(store.pages), &store.root, NULL, &stats, &err));
+            CHECK_OK(
+                btree_check(pagestore_file(store.pages), &store.root, NULL, &stats, &err));
             CHECK_EQ(stats.entries, count);
-            uint64_t fill = stats.bytes_used * 100 / ((stats.leaves + stats.inner_pages) * PAGE_ROOM);
+            uint64_t fill =
+                stats.bytes_used * 100 / ((stats.leaves + stats.inner_pages) * PAGE_ROOM);
             CHECK(fill >= (batches[b] == 5000 ? 80 : 45));
             store_close(&store);
             sim_free(sim);
@@ -115,7 +129,8 @@ TEST(btree, untouched_subtrees_are_not_rewritten)
     feed = fixture_feed(&state);
     CHECK_OK(store_pour(&store, &feed, &err));
     pagestore_stats(store.pages, &after);
-    CHECK(after.written - before.written <= store.root.height + 2); /* The path, and perhaps a split. */
+    /* The path, and perhaps a split. */
+    CHECK(after.written - before.written <= store.root.height + 2);
     /* What is erased and not there changes nothing, but costs a path at the most. */
     change[count / 2] = 0;
     feed = fixture_feed(&state);
@@ -137,7 +152,8 @@ TEST(btree, everything_deleted_gives_the_file_back)
     struct err err = {0};
     struct keyspace space;
     keyspace_init(&space, 1000, 5, false, 3 * TREE_PAGE_BYTES);
-    uint32_t *model = calloc(space.count, sizeof *model), *change = calloc(space.count, sizeof *change);
+    uint32_t *model = calloc(space.count, sizeof *model),
+             *change = calloc(space.count, sizeof *change);
     struct sim *sim = fixture_sim(1);
     struct store store;
     struct pagestore_stats stats;
@@ -221,7 +237,8 @@ struct one_feed {
     struct btree_change change[2];
     uint32_t at, count;
 };
-static kdk_status one_next(void *context, struct btree_change *out, bool *more, struct err *err)
+static kdk_status one_next(void *context, struct btree_change *out, bool *more,
+                           struct err *err)
 {
     struct one_feed *one = context;
     (void)err;
@@ -240,15 +257,19 @@ TEST(btree, limits_are_statuses)
     uint32_t bytes = 200u << 10;
     uint8_t *value = calloc(1, bytes);
     CHECK_OK(store_open(&store, sim_os(sim), "/t", 0, false, &err));
-    struct one_feed one = {.change = {{key, TREE_KEY_BYTES_MAX + 1, false, NULL, 0}}, .count = 1};
+    struct one_feed one = {.change = {{key, TREE_KEY_BYTES_MAX + 1, false, NULL, 0}},
+                           .count = 1};
     struct btree_feed feed = {one_next, &one};
     CHECK_EQ(store_pour(&store, &feed, &err), KDK_LIMIT);
     CHECK_STR(status_sqlstate(KDK_LIMIT), "54000");
-    one = (struct one_feed){.change = {{key, 4, false, value, VALUE_BYTES_MAX + 1u}}, .count = 1};
+    one = (struct one_feed){.change = {{key, 4, false, value, VALUE_BYTES_MAX + 1u}},
+                            .count = 1};
     CHECK_EQ(store_pour(&store, &feed, &err), KDK_LIMIT);
-    one = (struct one_feed){.change = {{"b", 1, false, NULL, 0}, {"a", 1, false, NULL, 0}}, .count = 2};
+    one = (struct one_feed){.change = {{"b", 1, false, NULL, 0}, {"a", 1, false, NULL, 0}},
+                            .count = 2};
     CHECK_EQ(store_pour(&store, &feed, &err), KDK_INTERNAL);
-    one = (struct one_feed){.change = {{"b", 1, false, NULL, 0}, {"b", 1, false, NULL, 0}}, .count = 2};
+    one = (struct one_feed){.change = {{"b", 1, false, NULL, 0}, {"b", 1, false, NULL, 0}},
+                            .count = 2};
     CHECK_EQ(store_pour(&store, &feed, &err), KDK_INTERNAL);
     struct pagestore_stats stats;
     pagestore_stats(store.pages, &stats);
@@ -256,12 +277,14 @@ TEST(btree, limits_are_statuses)
     /* The longest key, a long value of several levels, twice. */
     for (uint32_t round = 0; round < 2; round++) {
         memset(value, (int)round + 1, bytes);
-        one = (struct one_feed){.change = {{key, TREE_KEY_BYTES_MAX, false, value, bytes}}, .count = 1};
+        one = (struct one_feed){.change = {{key, TREE_KEY_BYTES_MAX, false, value, bytes}},
+                                .count = 1};
         CHECK_OK(store_pour(&store, &feed, &err));
     }
     struct buf got = {0};
     bool found = false;
-    CHECK_OK(btree_get(pagestore_file(store.pages), &store.root, key, TREE_KEY_BYTES_MAX, &got, &found, &err));
+    CHECK_OK(btree_get(pagestore_file(store.pages), &store.root, key, TREE_KEY_BYTES_MAX,
+                       &got, &found, &err));
     CHECK(found);
     CHECK_EQ(got.len, bytes);
     CHECK_MEM(got.data, value, bytes);

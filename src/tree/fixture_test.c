@@ -23,7 +23,8 @@ static int sort_compare(const void *a, const void *b)
     return btree_compare(x->key, x->bytes, y->key, y->bytes);
 }
 
-void keyspace_init(struct keyspace *space, uint32_t count, uint64_t seed, bool dense, uint32_t value_bytes_max)
+void keyspace_init(struct keyspace *space, uint32_t count, uint64_t seed, bool dense,
+                   uint32_t value_bytes_max)
 {
     struct sort_key *keys = calloc(count, sizeof *keys);
     for (uint32_t i = 0; keys && i < count; i++) {
@@ -37,8 +38,10 @@ void keyspace_init(struct keyspace *space, uint32_t count, uint64_t seed, bool d
         }
         if (i == 0)
             continue; /* The empty key. */
-        /* Some prefixes, of lengths up to the limit, shared by many keys; sometimes cut short. */
-        uint32_t prefix = h % 4 == 0 ? (uint32_t)(h >> 8) % (TREE_KEY_BYTES_MAX - 7) : (uint32_t)(h >> 8) % 12;
+        /* Some prefixes, of lengths up to the limit, shared by many keys; sometimes cut
+         * short. */
+        uint32_t prefix = h % 4 == 0 ? (uint32_t)(h >> 8) % (TREE_KEY_BYTES_MAX - 7)
+                                     : (uint32_t)(h >> 8) % 12;
         memset(k->key, (int)('a' + (h >> 40) % 3), prefix);
         if ((h >> 50) % 5 == 0)
             memset(k->key, 0xff, prefix);
@@ -69,7 +72,8 @@ void keyspace_deinit(struct keyspace *space)
     free(space->value);
 }
 
-uint32_t fixture_value(const struct keyspace *space, uint32_t rank, uint32_t version, uint8_t *into)
+uint32_t fixture_value(const struct keyspace *space, uint32_t rank, uint32_t version,
+                       uint8_t *into)
 {
     uint64_t h = hash_combine(rank, version);
     uint32_t bytes = (uint32_t)(h >> 8) % 40;
@@ -87,7 +91,8 @@ uint32_t fixture_value(const struct keyspace *space, uint32_t rank, uint32_t ver
     return bytes;
 }
 
-static kdk_status feed_next(void *context, struct btree_change *out, bool *more, struct err *err)
+static kdk_status feed_next(void *context, struct btree_change *out, bool *more,
+                            struct err *err)
 {
     struct batch_feed *feed = context;
     const struct keyspace *space = feed->space;
@@ -98,7 +103,8 @@ static kdk_status feed_next(void *context, struct btree_change *out, bool *more,
     if (!*more)
         return KDK_OK;
     uint32_t rank = feed->rank++, version = feed->change[rank];
-    *out = (struct btree_change){.key = space->key[rank], .key_bytes = space->bytes[rank], .erase = version == 0};
+    *out = (struct btree_change){
+        .key = space->key[rank], .key_bytes = space->bytes[rank], .erase = version == 0};
     if (version != 0) {
         out->value_bytes = fixture_value(space, rank, version, space->value);
         out->value = space->value;
@@ -114,21 +120,24 @@ struct btree_feed fixture_feed(struct batch_feed *state)
 
 /* ---- Comparing ---- */
 
-#define SAME(COND)                                                                                       \
-    do {                                                                                                 \
-        if (!(COND)) {                                                                                   \
-            status = err_set(err, KDK_INTERNAL, "tree and model differ: %s, line %d", #COND, __LINE__);  \
-            goto out;                                                                                    \
-        }                                                                                                \
+#define SAME(COND)                                                                         \
+    do {                                                                                   \
+        if (!(COND)) {                                                                     \
+            status = err_set(err, KDK_INTERNAL, "tree and model differ: %s, line %d",      \
+                             #COND, __LINE__);                                             \
+            goto out;                                                                      \
+        }                                                                                  \
     } while (0)
 
-kdk_status fixture_compare(struct page_file *file, const struct btree_root *root, const struct keyspace *space, const uint32_t *model,
+kdk_status fixture_compare(struct page_file *file, const struct btree_root *root,
+                           const struct keyspace *space, const uint32_t *model,
                            struct err *err)
 {
     kdk_status status = KDK_OK;
     struct btree_cursor cursor;
     struct buf got = {0};
-    uint8_t *value = malloc(space->value_bytes_max + 1); /* Several threads compare at once. */
+    /* Several threads compare at once. */
+    uint8_t *value = malloc(space->value_bytes_max + 1);
     const uint8_t *bytes = NULL;
     uint64_t count = 0;
 
@@ -139,7 +148,8 @@ kdk_status fixture_compare(struct page_file *file, const struct btree_root *root
             continue;
         count++;
         SAME(cursor.valid);
-        SAME(btree_compare(cursor.key, cursor.key_bytes, space->key[rank], space->bytes[rank]) == 0);
+        SAME(btree_compare(cursor.key, cursor.key_bytes, space->key[rank],
+                           space->bytes[rank]) == 0);
         uint32_t value_bytes = fixture_value(space, rank, model[rank], value);
         SAME(cursor.value_bytes == value_bytes);
         TRY(btree_cursor_value(&cursor, &bytes, err));
@@ -155,7 +165,8 @@ kdk_status fixture_compare(struct page_file *file, const struct btree_root *root
             continue;
         TRY(btree_cursor_prev(&cursor, err));
         SAME(cursor.valid);
-        SAME(btree_compare(cursor.key, cursor.key_bytes, space->key[rank], space->bytes[rank]) == 0);
+        SAME(btree_compare(cursor.key, cursor.key_bytes, space->key[rank],
+                           space->bytes[rank]) == 0);
     }
     TRY(btree_cursor_prev(&cursor, err));
     SAME(!cursor.valid && !cursor.after);
@@ -172,13 +183,15 @@ kdk_status fixture_compare(struct page_file *file, const struct btree_root *root
         SAME(found == (model[rank] != 0));
         if (found) {
             uint32_t value_bytes = fixture_value(space, rank, model[rank], value);
-            SAME(got.len == value_bytes && (value_bytes == 0 || memcmp(got.data, value, value_bytes) == 0));
+            SAME(got.len == value_bytes &&
+                 (value_bytes == 0 || memcmp(got.data, value, value_bytes) == 0));
         }
         TRY(btree_cursor_seek(&cursor, space->key[rank], space->bytes[rank], err));
         SAME(cursor.valid == (next < space->count));
         SAME(cursor.valid || cursor.after);
         if (cursor.valid)
-            SAME(btree_compare(cursor.key, cursor.key_bytes, space->key[next], space->bytes[next]) == 0);
+            SAME(btree_compare(cursor.key, cursor.key_bytes, space->key[next],
+                               space->bytes[next]) == 0);
         if (rank % 16 == 0) {
             uint32_t before = rank;
             while (before > 0 && model[before - 1] == 0)
@@ -186,7 +199,8 @@ kdk_status fixture_compare(struct page_file *file, const struct btree_root *root
             TRY(btree_cursor_prev(&cursor, err));
             SAME(cursor.valid == (before > 0));
             if (cursor.valid)
-                SAME(btree_compare(cursor.key, cursor.key_bytes, space->key[before - 1], space->bytes[before - 1]) == 0);
+                SAME(btree_compare(cursor.key, cursor.key_bytes, space->key[before - 1],
+                                   space->bytes[before - 1]) == 0);
         }
     }
 out:
@@ -200,7 +214,8 @@ out:
 
 #define SLOT_BYTES (8 + PAGESTORE_MAP_BYTES + BTREE_ROOT_BYTES + 4)
 
-static kdk_status read_slot(struct store *store, uint32_t slot, uint64_t *generation, struct pagestore_map *map, struct btree_root *root,
+static kdk_status read_slot(struct store *store, uint32_t slot, uint64_t *generation,
+                            struct pagestore_map *map, struct btree_root *root,
                             struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -209,7 +224,8 @@ static kdk_status read_slot(struct store *store, uint32_t slot, uint64_t *genera
 
     *generation = 0;
     TRY(os_read(store->manifest, slot * 4096, bytes, sizeof bytes, &got, err));
-    if (got < sizeof bytes || get_u32(bytes + SLOT_BYTES - 4) != crc32c(0, bytes, SLOT_BYTES - 4))
+    if (got < sizeof bytes ||
+        get_u32(bytes + SLOT_BYTES - 4) != crc32c(0, bytes, SLOT_BYTES - 4))
         goto out;
     *generation = get_u64(bytes);
     pagestore_map_decode(map, bytes + 8);
@@ -218,7 +234,8 @@ out:
     return status;
 }
 
-kdk_status store_open(struct store *store, struct os *os, const char *dir, uint32_t cache_pages, bool older, struct err *err)
+kdk_status store_open(struct store *store, struct os *os, const char *dir,
+                      uint32_t cache_pages, bool older, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint64_t generation[2];
@@ -232,9 +249,9 @@ kdk_status store_open(struct store *store, struct os *os, const char *dir, uint3
     TRY(os_open(os, path, OS_READ | OS_WRITE | OS_CREATE, &store->manifest, err));
     TRY(read_slot(store, 0, &generation[0], &map[0], &root[0], err));
     TRY(read_slot(store, 1, &generation[1], &map[1], &root[1], err));
-    /* The slots have their place on the disk from the start: a full disk never fails a manifest. And what we
-     * read may have been written just before the program died, or before a sync that failed: it is not durable
-     * until it is written again. */
+    /* The slots have their place on the disk from the start: a full disk never fails a
+     * manifest. And what we read may have been written just before the program died, or
+     * before a sync that failed: it is not durable until it is written again. */
     uint8_t bytes[8192] = {0};
     size_t got;
     TRY(os_read(store->manifest, 0, bytes, sizeof bytes, &got, err));
@@ -309,7 +326,8 @@ out:
     return status;
 }
 
-kdk_status store_check(struct store *store, const struct keyspace *space, const uint32_t *model, struct err *err)
+kdk_status store_check(struct store *store, const struct keyspace *space,
+                       const uint32_t *model, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct page_set set = {0};
@@ -328,7 +346,8 @@ out:
 void fixture_show(kdk_status status, const struct err *err)
 {
     if (status != KDK_OK)
-        fprintf(stderr, "%s: %s (%s) %s\n", status_name(status), err->message, err->detail, err->chain);
+        fprintf(stderr, "%s: %s (%s) %s\n", status_name(status), err->message, err->detail,
+                err->chain);
 }
 struct sim *fixture_sim(uint64_t seed)
 {
@@ -340,9 +359,11 @@ struct sim *fixture_sim(uint64_t seed)
     return sim;
 }
 
-void fixture_batch(uint64_t *random, uint32_t *change, const uint32_t *model, uint32_t count, uint32_t version, uint32_t kind)
+void fixture_batch(uint64_t *random, uint32_t *change, const uint32_t *model,
+                   uint32_t count, uint32_t version, uint32_t kind)
 {
-    uint32_t from = (uint32_t)(fixture_random(random) % count), length = 1 + (uint32_t)(fixture_random(random) % (count / 4 + 1));
+    uint32_t from = (uint32_t)(fixture_random(random) % count),
+             length = 1 + (uint32_t)(fixture_random(random) % (count / 4 + 1));
     for (uint32_t i = 0; i < count; i++) {
         change[i] = CHANGE_NONE;
         bool in = i >= from && i < from + length;
@@ -383,4 +404,3 @@ void fixture_apply(uint32_t *model, const uint32_t *change, uint32_t count)
         if (change[i] != CHANGE_NONE)
             model[i] = change[i];
 }
-

@@ -1,15 +1,18 @@
 /* memtree.c - see memtree.h.
  *
  * Why the optimistic reads are right
- *   A writer takes the lock bit of a node by compare-and-swap (acquire), stores words with release and unlocks with a release
- *   store of a new version. A reader loads the version (acquire; not locked), words (acquire) and the version again. If any word
- *   it read was stored by a writer, that store's release makes the writer's lock bit visible, so the second load of the
- *   version differs from the first and the reader starts over. So after a successful validation all words are of one state.
- *   Before validation a word may be of another state, but pointers are always to what was in the node while this reader's
- *   guard lived (or is unlinked before it is retired, M3), so following them is safe; counts are checked against the array.
- *   Going down: the child's version is loaded, then the parent validated once more: the child was the parent's child with that
- *   version. A split or unlinking of the child changes its version, so locking it by compare-and-swap from that version proves that
- *   it still covers the key.
+ *   A writer takes the lock bit of a node by compare-and-swap (acquire), stores words with
+ *   release and unlocks with a release store of a new version. A reader loads the version
+ *   (acquire; not locked), words (acquire) and the version again. If any word it read was
+ *   stored by a writer, that store's release makes the writer's lock bit visible, so the
+ *   second load of the version differs from the first and the reader starts over. So after
+ *   a successful validation all words are of one state. Before validation a word may be of
+ *   another state, but pointers are always to what was in the node while this reader's
+ *   guard lived (or is unlinked before it is retired, M3), so following them is safe;
+ *   counts are checked against the array. Going down: the child's version is loaded, then
+ *   the parent validated once more: the child was the parent's child with that version. A
+ *   split or unlinking of the child changes its version, so locking it by compare-and-swap
+ *   from that version proves that it still covers the key.
  */
 #include "tree/memtree.h"
 
@@ -52,8 +55,9 @@ struct memtree {
 
 /* -------------------------------------------------------------- comparison ---- */
 
-/* The prefix orders as the key does, but may be equal for different keys. Nearly all keys begin with the byte that announces a value
- * (vec/key.c), which would waste an eighth of it: keys that begin with another byte get the least or the greatest prefix. */
+/* The prefix orders as the key does, but may be equal for different keys. Nearly all keys
+ * begin with the byte that announces a value (vec/key.c), which would waste an eighth of
+ * it: keys that begin with another byte get the least or the greatest prefix. */
 #define LEAD 1u
 
 static uint64_t key_prefix(const uint8_t *key, uint32_t bytes, uint8_t fill)
@@ -259,7 +263,8 @@ struct spare {
     struct separator *sep;
 };
 
-/* Splits the full `node` (locked, as its parent, child `place` of it, or the root when NULL) at `at`. */
+/* Splits the full `node` (locked, as its parent, child `place` of it, or the root when
+ * NULL) at `at`. */
 static void node_split(struct memtree *tree, struct node *parent, uint32_t place,
                        struct node *node, uint32_t at, struct spare *spare)
 {
@@ -313,7 +318,8 @@ static kdk_status split_full(struct memtree *tree, struct node *parent,
             node_unlock(parent);
         goto out;
     }
-    /* The root is replaced only under its own lock, and its version was read when it was the root. */
+    /* The root is replaced only under its own lock, and its version was read when it was
+     * the root. */
     node_split(tree, parent, place, node, at, &spare);
     node_unlock(node);
     if (parent)
@@ -339,7 +345,8 @@ struct path {
     const struct memtree_item *low, *high; /* Separators around the leaf; NULL: open. */
 };
 
-/* Goes down to the leaf for `probe`; with `stop_full` it ends at the first full node. False: start over. */
+/* Goes down to the leaf for `probe`; with `stop_full` it ends at the first full node.
+ * False: start over. */
 static bool descend(struct memtree *tree, const struct memtree_probe *probe,
                     uint64_t prefix, bool below, bool stop_full, struct path *path)
 {
@@ -361,7 +368,8 @@ static bool descend(struct memtree *tree, const struct memtree_probe *probe,
             return true;
         if (count == 0)
             return false;
-        /* An item equal to a separator is right of it; what is below a probe that equals one is left of it. */
+        /* An item equal to a separator is right of it; what is below a probe that equals
+         * one is left of it. */
         uint32_t i = node_search(node, count - 1, probe, prefix, !below);
         struct node *child = child_at(node, i);
         if (i > 0)
@@ -430,8 +438,8 @@ kdk_status memtree_insert(struct memtree *tree, const struct memtree_item *item,
 
 /* ------------------------------------------------------------------- remove ---- */
 
-/* Takes child `i` out of `parent` (locked, with at least two children); the separator that goes with it is retired. Its
- * neighbour's range grows over it (M1). */
+/* Takes child `i` out of `parent` (locked, with at least two children); the separator that
+ * goes with it is retired. Its neighbour's range grows over it (M1). */
 static const struct memtree_item *inner_remove(struct node *parent, uint32_t i)
 {
     uint32_t count = node_count(parent);
@@ -445,9 +453,10 @@ static const struct memtree_item *inner_remove(struct node *parent, uint32_t i)
     return sep;
 }
 
-/* The leaf is about to be empty: locks the nearest node above that has another child, and the inner nodes between, which
- * have none. *top is its place in the path, counted from the root; false: something changed, start over. When no node above
- * has another child, nothing is locked and *top is -1. */
+/* The leaf is about to be empty: locks the nearest node above that has another child, and
+ * the inner nodes between, which have none. *top is its place in the path, counted from the
+ * root; false: something changed, start over. When no node above has another child, nothing
+ * is locked and *top is -1. */
 static bool lock_chain(const struct path *path, int *top)
 {
     const int last = (int)path->depth; /* The parent's place. */

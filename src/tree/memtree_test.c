@@ -1,4 +1,5 @@
-/* memtree_test.c - the in-memory index tree against a sorted array, out of memory, and from many threads. */
+/* memtree_test.c - the in-memory index tree against a sorted array, out of memory, and from
+ * many threads. */
 #include "tree/memtree.h"
 
 #include <stdlib.h>
@@ -50,7 +51,8 @@ static struct item *item_new(const void *key, uint32_t bytes, uint64_t id, uint6
     return item;
 }
 
-/* Keys of 0 to 11 bytes over a small alphabet: many share prefixes, are prefixes of one another, or are equal. */
+/* Keys of 0 to 11 bytes over a small alphabet: many share prefixes, are prefixes of one
+ * another, or are equal. */
 static struct item *item_random(uint64_t *state, uint64_t seq)
 {
     uint8_t key[12];
@@ -205,8 +207,8 @@ TEST(memtree, out_of_memory_leaves_no_trace)
         mem_free(all[i]);
 }
 
-/* Writers put in and take out their own items while readers walk: every item that was in the tree during the whole walk is
- * seen, in order; none twice. */
+/* Writers put in and take out their own items while readers walk: every item that was in
+ * the tree during the whole walk is seen, in order; none twice. */
 enum { FIXED = KDK_PICK(2000, 200), WRITERS = 3, READERS = 2 };
 struct stress {
     struct memtree *tree;

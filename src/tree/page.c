@@ -44,7 +44,8 @@ struct leaf_cell leaf_cell_at(const uint8_t *page, uint32_t i)
 struct inner_cell inner_cell_at(const uint8_t *page, uint32_t i)
 {
     const uint8_t *at = page + get_u32(page + PAGE_HEADER_BYTES + 4u * i);
-    return (struct inner_cell){at + INNER_CELL_HEAD, get_u16(at), {get_u64(at + 2), get_u32(at + 10)}};
+    return (struct inner_cell){
+        at + INNER_CELL_HEAD, get_u16(at), {get_u64(at + 2), get_u32(at + 10)}};
 }
 
 static const char *validate_cells(const uint8_t *page, bool leaf)
@@ -52,7 +53,8 @@ static const char *validate_cells(const uint8_t *page, bool leaf)
     uint32_t count = page_count(page), heap = page_heap(page);
     if (count == 0)
         return "a page of no entries";
-    if (heap > TREE_PAGE_BYTES || heap < PAGE_HEADER_BYTES || count > (heap - PAGE_HEADER_BYTES) / 4)
+    if (heap > TREE_PAGE_BYTES || heap < PAGE_HEADER_BYTES ||
+        count > (heap - PAGE_HEADER_BYTES) / 4)
         return "a page whose cells do not fit";
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at = get_u32(page + PAGE_HEADER_BYTES + 4u * i);
@@ -70,7 +72,9 @@ static const char *validate_cells(const uint8_t *page, bool leaf)
             if (!(value & PAGE_VALUE_OVERFLOW)) {
                 if (value > left)
                     return "a value that does not fit";
-            } else if (left < OVERFLOW_REF_BYTES || (value & ~PAGE_VALUE_OVERFLOW) > VALUE_BYTES_MAX || get_u64(ref) == 0) {
+            } else if (left < OVERFLOW_REF_BYTES ||
+                       (value & ~PAGE_VALUE_OVERFLOW) > VALUE_BYTES_MAX ||
+                       get_u64(ref) == 0) {
                 return "a damaged reference to a long value";
             }
         } else if (get_u64(page + at + 2) == 0) {
@@ -91,7 +95,8 @@ const char *page_validate(const uint8_t *page)
     case PAGE_LEAF:
         return level != 0 ? "a leaf above the lowest level" : validate_cells(page, true);
     case PAGE_INNER:
-        return level == 0 ? "an inner page on the lowest level" : validate_cells(page, false);
+        return level == 0 ? "an inner page on the lowest level"
+                          : validate_cells(page, false);
     case PAGE_INNER_BUFFERED:
         return "a page with message buffers";
     case PAGE_OVERFLOW:
@@ -116,13 +121,16 @@ const char *page_validate(const uint8_t *page)
 enum frame_state { FRAME_LOADING, FRAME_READY, FRAME_FAILED };
 
 struct page_frame {
-    struct page_file *file; /* This to `state`: under the shard's latch; constant while pinned, but for `state`. */
+    /* This to `state`: under the shard's latch; constant while pinned, but for `state`. */
+    struct page_file *file;
     struct page_ref ref;
     struct page_frame *next; /* In its bucket. */
     enum frame_state state;
-    bool used;               /* Since the clock's hand came by. */
-    _Atomic uint32_t pins;   /* Up under the latch; down anywhere, with release; read under the latch with acquire. */
-    uint8_t *bytes;          /* Written by who loads; then constant while pinned. */
+    bool used; /* Since the clock's hand came by. */
+    /* Up under the latch; down anywhere, with release; read under the latch with
+     * acquire. */
+    _Atomic uint32_t pins;
+    uint8_t *bytes; /* Written by who loads; then constant while pinned. */
 };
 
 struct shard {
@@ -210,7 +218,8 @@ void page_cache_stats(struct page_cache *cache, struct page_cache_stats *out)
     }
 }
 
-/* The simulator's history must not depend on addresses, so the file does not enter the hash. */
+/* The simulator's history must not depend on addresses, so the file does not enter the
+ * hash. */
 static uint64_t ref_hash(struct page_ref ref)
 {
     return hash_u64(ref.page ^ (uint64_t)ref.crc << 32);
@@ -226,10 +235,12 @@ static struct page_frame **bucket_of(struct shard *shard, struct page_ref ref)
     return &shard->buckets[ref_hash(ref) >> 32 & (shard->bucket_count - 1)];
 }
 
-static struct page_frame *find(struct shard *shard, const struct page_file *file, struct page_ref ref)
+static struct page_frame *find(struct shard *shard, const struct page_file *file,
+                               struct page_ref ref)
 {
     struct page_frame *frame = *bucket_of(shard, ref);
-    while (frame && (frame->file != file || frame->ref.page != ref.page || frame->ref.crc != ref.crc || frame->state == FRAME_FAILED))
+    while (frame && (frame->file != file || frame->ref.page != ref.page ||
+                     frame->ref.crc != ref.crc || frame->state == FRAME_FAILED))
         frame = frame->next;
     return frame;
 }
@@ -246,7 +257,8 @@ static void unhash(struct shard *shard, struct page_frame *frame)
 
 static bool frame_idle(const struct page_frame *frame)
 {
-    return frame->state != FRAME_LOADING && atomic_load_explicit(&frame->pins, memory_order_acquire) == 0;
+    return frame->state != FRAME_LOADING &&
+           atomic_load_explicit(&frame->pins, memory_order_acquire) == 0;
 }
 
 /* Takes frame k out of the shard. */
@@ -258,7 +270,8 @@ static struct page_frame *take_out(struct shard *shard, uint32_t k)
     return frame;
 }
 
-/* The clock: an idle frame that was not used since the last round, taken out of the shard; NULL if all are pinned. */
+/* The clock: an idle frame that was not used since the last round, taken out of the shard;
+ * NULL if all are pinned. */
 static struct page_frame *evict(struct shard *shard)
 {
     for (uint32_t round = 0, n = 2 * shard->frame_count; round < n; round++) {
@@ -278,7 +291,8 @@ static struct page_frame *evict(struct shard *shard)
 }
 
 /* A frame for `ref`, pinned once, LOADING, in the shard. NULL: no memory. */
-static struct page_frame *frame_take(struct shard *shard, struct page_file *file, struct page_ref ref)
+static struct page_frame *frame_take(struct shard *shard, struct page_file *file,
+                                     struct page_ref ref)
 {
     struct page_frame *frame = NULL;
     while (shard->frame_count >= shard->frames_max) {
@@ -322,8 +336,8 @@ static struct page_frame *frame_take(struct shard *shard, struct page_file *file
 
 /* ---- Files ---- */
 
-kdk_status page_file_open(struct os *os, const char *path, unsigned flags, struct page_cache *cache, struct page_file **out,
-                          struct err *err)
+kdk_status page_file_open(struct os *os, const char *path, unsigned flags,
+                          struct page_cache *cache, struct page_file **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct page_file *file = MEM_NEW(struct page_file);
@@ -361,16 +375,19 @@ struct os_file *page_file_os(struct page_file *file)
     return file->file;
 }
 
-kdk_status page_corrupt(struct page_file *file, uint64_t page, const char *what, struct err *err)
+kdk_status page_corrupt(struct page_file *file, uint64_t page, const char *what,
+                        struct err *err)
 {
-    (void)err_set(err, KDK_CORRUPT, "\"%s\" is damaged at offset %llu", os_file_path(file->file),
-                  (unsigned long long)(page * TREE_PAGE_BYTES));
+    (void)err_set(err, KDK_CORRUPT, "\"%s\" is damaged at offset %llu",
+                  os_file_path(file->file), (unsigned long long)(page * TREE_PAGE_BYTES));
     err_detail(err, "Page %llu: %s.", (unsigned long long)page, what);
     return KDK_CORRUPT;
 }
 
-/* P1. The reference is compared first: a stale page has a right checksum, but not the one that is asked for. */
-static kdk_status load(struct page_file *file, struct page_ref ref, uint8_t *into, struct err *err)
+/* P1. The reference is compared first: a stale page has a right checksum, but not the one
+ * that is asked for. */
+static kdk_status load(struct page_file *file, struct page_ref ref, uint8_t *into,
+                       struct err *err)
 {
     kdk_status status = KDK_OK;
     const char *what;
@@ -381,11 +398,13 @@ static kdk_status load(struct page_file *file, struct page_ref ref, uint8_t *int
     if (crc32c(0, into + 4, TREE_PAGE_BYTES - 4) != page_crc(into))
         return page_corrupt(file, ref.page, "its checksum is wrong", err);
     if (page_crc(into) != ref.crc)
-        return page_corrupt(file, ref.page, "it is not the version that its reference names", err);
+        return page_corrupt(file, ref.page,
+                            "it is not the version that its reference names", err);
     if (page_magic(into) != PAGE_MAGIC || page_page(into) != ref.page)
         return page_corrupt(file, ref.page, "it is no page of trees, or another one", err);
     if (page_kind(into) == PAGE_INNER_BUFFERED)
-        return err_set(err, KDK_UNSUPPORTED, "\"%s\" has pages of a newer version", os_file_path(file->file));
+        return err_set(err, KDK_UNSUPPORTED, "\"%s\" has pages of a newer version",
+                       os_file_path(file->file));
     what = page_validate(into);
     if (*what)
         return page_corrupt(file, ref.page, what, err);
@@ -393,7 +412,8 @@ out:
     return status;
 }
 
-kdk_status page_pin(struct page_file *file, struct page_ref ref, struct page_frame **out, struct err *err)
+kdk_status page_pin(struct page_file *file, struct page_ref ref, struct page_frame **out,
+                    struct err *err)
 {
     struct shard *shard = shard_of(file->cache, ref);
 
@@ -410,7 +430,8 @@ kdk_status page_pin(struct page_file *file, struct page_ref ref, struct page_fra
             *out = frame;
             return KDK_OK;
         }
-        cond_wait(&shard->loaded, &shard->latch); /* Somebody reads it; if that fails, we try ourselves. */
+        /* Somebody reads it; if that fails, we try ourselves. */
+        cond_wait(&shard->loaded, &shard->latch);
     }
     shard->misses++;
     struct page_frame *frame = frame_take(shard, file, ref);
@@ -442,7 +463,8 @@ const uint8_t *page_bytes(const struct page_frame *frame)
     return frame->bytes;
 }
 
-kdk_status page_copy(struct page_file *file, struct page_ref ref, uint8_t *into, struct err *err)
+kdk_status page_copy(struct page_file *file, struct page_ref ref, uint8_t *into,
+                     struct err *err)
 {
     struct shard *shard = shard_of(file->cache, ref);
 
@@ -488,8 +510,9 @@ kdk_status page_file_check_header(struct page_file *file, struct err *err)
     if (page_magic(image) != PAGE_MAGIC || page_kind(image) != PAGE_HEADER)
         TRY(page_corrupt(file, 0, "it is not the header of a page file", err));
     if (get_u32(image + HEADER_PAGE_BYTES_AT) != TREE_PAGE_BYTES)
-        TRY(err_set(err, KDK_UNSUPPORTED, "\"%s\" has pages of %u bytes, not %u", os_file_path(file->file),
-                    get_u32(image + HEADER_PAGE_BYTES_AT), (unsigned)TREE_PAGE_BYTES));
+        TRY(err_set(err, KDK_UNSUPPORTED, "\"%s\" has pages of %u bytes, not %u",
+                    os_file_path(file->file), get_u32(image + HEADER_PAGE_BYTES_AT),
+                    (unsigned)TREE_PAGE_BYTES));
     TRY(os_read_exact(file->file, 0, image, TREE_PAGE_BYTES, err));
     if (crc32c(0, image + 4, TREE_PAGE_BYTES - 4) != page_crc(image))
         TRY(page_corrupt(file, 0, "its checksum is wrong", err));

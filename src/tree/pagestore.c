@@ -9,21 +9,21 @@
 #define MAP_MAGIC 0x314d444bu /* "KDM1" */
 
 /* A map file: these, then the bits, then the discarded pages. */
-#define MAP_FIELDS(FIELD)                                                          \
-    FIELD(0, magic, u32, uint32_t)                                                 \
-    FIELD(4, page_bytes, u32, uint32_t)                                            \
-    FIELD(8, generation, u64, uint64_t)                                            \
-    FIELD(16, pages, u64, uint64_t)     /* Bits. */                                \
+#define MAP_FIELDS(FIELD)                                                                  \
+    FIELD(0, magic, u32, uint32_t)                                                         \
+    FIELD(4, page_bytes, u32, uint32_t)                                                    \
+    FIELD(8, generation, u64, uint64_t)                                                    \
+    FIELD(16, pages, u64, uint64_t)     /* Bits. */                                        \
     FIELD(24, discarded, u64, uint64_t) /* Pages that this generation discarded. */
 #define MAP_HEADER_BYTES 32u
-#define FIELD(OFFSET, NAME, GET, TYPE)                          \
-    static TYPE map_##NAME(const uint8_t *map)                  \
-    {                                                           \
-        return get_##GET(map + OFFSET);                         \
-    }                                                           \
-    static void map_put_##NAME(uint8_t *map, TYPE v)            \
-    {                                                           \
-        put_##GET(map + OFFSET, v);                             \
+#define FIELD(OFFSET, NAME, GET, TYPE)                                                     \
+    static TYPE map_##NAME(const uint8_t *map)                                             \
+    {                                                                                      \
+        return get_##GET(map + OFFSET);                                                    \
+    }                                                                                      \
+    static void map_put_##NAME(uint8_t *map, TYPE v)                                       \
+    {                                                                                      \
+        put_##GET(map + OFFSET, v);                                                        \
     }
 MAP_FIELDS(FIELD)
 #undef FIELD
@@ -44,14 +44,17 @@ struct pagestore {
     struct latch latch; /* All below. */
     bool busy;          /* A pour runs, or the file is being cut. */
     bool abandoned;
-    struct err damage;  /* What a read-only store does without: the file's header, the map of free pages. Immutable after open. */
+    /* What a read-only store does without: the file's header, the map of free pages.
+     * Immutable after open. */
+    struct err damage;
     struct pagestore_map last; /* Of the newest generation. */
-    uint64_t *used;            /* Bits: named by the newest generation, waiting, or the pour's; and page 0. */
-    uint64_t *mine;            /* Bits: taken by the running pour. */
-    uint64_t words;            /* Of each. */
-    uint64_t pages;            /* All bits from here on are clear. */
-    uint64_t hint;             /* No word before this one has a clear bit. */
-    uint64_t taken;            /* Bits in `used`, page 0 not counted. */
+    /* Bits: named by the newest generation, waiting, or the pour's; and page 0. */
+    uint64_t *used;
+    uint64_t *mine; /* Bits: taken by the running pour. */
+    uint64_t words; /* Of each. */
+    uint64_t pages; /* All bits from here on are clear. */
+    uint64_t hint;  /* No word before this one has a clear bit. */
+    uint64_t taken; /* Bits in `used`, page 0 not counted. */
     uint64_t waiting_count;
     uint64_t written;
     struct discarded *waiting;
@@ -67,7 +70,8 @@ struct pour {
     bool finished;
 };
 
-void pagestore_map_encode(const struct pagestore_map *map, uint8_t into[PAGESTORE_MAP_BYTES])
+void pagestore_map_encode(const struct pagestore_map *map,
+                          uint8_t into[PAGESTORE_MAP_BYTES])
 {
     put_u64(into, map->generation);
     put_u64(into + 8, map->bytes);
@@ -75,7 +79,8 @@ void pagestore_map_encode(const struct pagestore_map *map, uint8_t into[PAGESTOR
     put_u32(into + 20, map->slot);
 }
 
-void pagestore_map_decode(struct pagestore_map *map, const uint8_t from[PAGESTORE_MAP_BYTES])
+void pagestore_map_decode(struct pagestore_map *map,
+                          const uint8_t from[PAGESTORE_MAP_BYTES])
 {
     map->generation = get_u64(from);
     map->bytes = get_u64(from + 8);
@@ -99,7 +104,8 @@ static kdk_status map_corrupt(struct os_file *file, const char *what, struct err
     return KDK_CORRUPT;
 }
 
-static kdk_status read_map(struct pagestore *store, const struct pagestore_map *ref, struct err *err)
+static kdk_status read_map(struct pagestore *store, const struct pagestore_map *ref,
+                           struct err *err)
 {
     kdk_status status = KDK_OK;
     struct os_file *file = store->maps[ref->slot];
@@ -114,7 +120,8 @@ static kdk_status read_map(struct pagestore *store, const struct pagestore_map *
     TRY(os_read_exact(file, 0, map, (size_t)ref->bytes, err));
     if (crc32c(0, map, (size_t)ref->bytes) != ref->crc)
         TRY(map_corrupt(file, "its checksum is not the one that the manifest names", err));
-    if (map_magic(map) != MAP_MAGIC || map_page_bytes(map) != TREE_PAGE_BYTES || map_generation(map) != ref->generation)
+    if (map_magic(map) != MAP_MAGIC || map_page_bytes(map) != TREE_PAGE_BYTES ||
+        map_generation(map) != ref->generation)
         TRY(map_corrupt(file, "it is none, or of another generation", err));
     bits = map_pages(map);
     count = map_discarded(map);
@@ -148,13 +155,16 @@ out:
     return status;
 }
 
-kdk_status pagestore_open(struct os *os, const char *dir, const struct pagestore_map *map, bool read_only, struct page_cache *cache,
-                          struct pagestore **out, struct err *err)
+kdk_status pagestore_open(struct os *os, const char *dir, const struct pagestore_map *map,
+                          bool read_only, struct page_cache *cache, struct pagestore **out,
+                          struct err *err)
 {
     kdk_status status = KDK_OK;
     struct buf path = {0};
     bool fresh = map->bytes == 0;
-    unsigned flags = read_only ? OS_READ : fresh ? OS_READ | OS_WRITE | OS_CREATE : OS_READ | OS_WRITE;
+    unsigned flags = read_only ? OS_READ
+                     : fresh   ? OS_READ | OS_WRITE | OS_CREATE
+                               : OS_READ | OS_WRITE;
     struct pagestore *store = MEM_NEW(struct pagestore);
 
     TRY_MEM(store);
@@ -173,9 +183,13 @@ kdk_status pagestore_open(struct os *os, const char *dir, const struct pagestore
         buf_clear(&path);
         (void)buf_printf(&path, "%s/free.%u", dir, i);
         TRY(buf_status(&path, err));
-        /* A map file whose turn has not come may be missing; the one that is named may not. */
-        TRY(os_open(os, path.data, i == map->slot && !fresh ? flags : read_only ? OS_READ : OS_READ | OS_WRITE | OS_CREATE, &store->maps[i],
-                    err));
+        /* A map file whose turn has not come may be missing; the one that is named may
+         * not. */
+        TRY(os_open(os, path.data,
+                    i == map->slot && !fresh ? flags
+                    : read_only              ? OS_READ
+                                             : OS_READ | OS_WRITE | OS_CREATE,
+                    &store->maps[i], err));
     }
     if (fresh) {
         store->words = 1;
@@ -191,7 +205,8 @@ kdk_status pagestore_open(struct os *os, const char *dir, const struct pagestore
         status = page_file_check_header(store->file, &store->damage);
         if (status == KDK_OK)
             status = read_map(store, map, &store->damage);
-        /* Who only reads finds pages by references, whose checksums tell whether they are right; header and map serve writers. */
+        /* Who only reads finds pages by references, whose checksums tell whether they are
+         * right; header and map serve writers. */
         if (status != KDK_OK && !(status == KDK_CORRUPT && read_only)) {
             if (err)
                 *err = store->damage;
@@ -253,7 +268,8 @@ static bool grow(struct pagestore *store)
     return true;
 }
 
-/* The lowest free page, so that the file stays short and what is written together lies together. 0: no memory. */
+/* The lowest free page, so that the file stays short and what is written together lies
+ * together. 0: no memory. */
 static uint64_t take(struct pagestore *store)
 {
     while (store->hint < store->words && store->used[store->hint] == UINT64_MAX)
@@ -277,7 +293,8 @@ static void give_back(struct pagestore *store, uint64_t page)
     store->hint = MIN(store->hint, page / 64);
 }
 
-static kdk_status sink_write(struct page_sink *sink, uint8_t *image, struct page_ref *out, struct err *err)
+static kdk_status sink_write(struct page_sink *sink, uint8_t *image, struct page_ref *out,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     struct pour *pour = (struct pour *)sink;
@@ -293,7 +310,8 @@ static kdk_status sink_write(struct page_sink *sink, uint8_t *image, struct page
     if (page == 0)
         return err_nomem(err);
     struct page_ref ref = page_image_seal(image, page, pour->generation);
-    TRY(os_write(page_file_os(store->file), page * TREE_PAGE_BYTES, image, TREE_PAGE_BYTES, err));
+    TRY(os_write(page_file_os(store->file), page * TREE_PAGE_BYTES, image, TREE_PAGE_BYTES,
+                 err));
     *out = ref;
 out:
     return status; /* A page that could not be written is the pour's until it is aborted. */
@@ -328,7 +346,8 @@ out:
 
 /* ---- Pours ---- */
 
-kdk_status pour_begin(struct pagestore *store, uint64_t generation, struct pour **out, struct err *err)
+kdk_status pour_begin(struct pagestore *store, uint64_t generation, struct pour **out,
+                      struct err *err)
 {
     kdk_status status = KDK_OK;
     struct pour *pour = MEM_NEW(struct pour);
@@ -342,13 +361,15 @@ kdk_status pour_begin(struct pagestore *store, uint64_t generation, struct pour 
     pour->sink = (struct page_sink){store->file, sink_write, sink_discard};
     latch_acquire(&store->latch);
     if (store->read_only || store->abandoned) {
-        status = err_set(err, KDK_READ_ONLY, "\"%s\" cannot be written", os_file_path(page_file_os(store->file)));
+        status = err_set(err, KDK_READ_ONLY, "\"%s\" cannot be written",
+                         os_file_path(page_file_os(store->file)));
         if (store->abandoned)
             err_hint(err, "Close the database and open it again.");
     } else if (store->busy) {
         status = err_set(err, KDK_BUSY, "another checkpoint is running");
     } else if (generation <= store->last.generation) {
-        status = err_set(err, KDK_INTERNAL, "generation %llu does not follow %llu", (unsigned long long)generation,
+        status = err_set(err, KDK_INTERNAL, "generation %llu does not follow %llu",
+                         (unsigned long long)generation,
                          (unsigned long long)store->last.generation);
     } else {
         began = store->busy = true;
@@ -371,7 +392,8 @@ struct page_sink *pour_sink(struct pour *pour)
     return &pour->sink;
 }
 
-/* The map of this pour's generation: what is taken, but for what waits for older snapshots only (a reopened store has none). */
+/* The map of this pour's generation: what is taken, but for what waits for older snapshots
+ * only (a reopened store has none). */
 static uint8_t *encode_map(struct pour *pour, uint64_t *bytes)
 {
     struct pagestore *store = pour->store;
@@ -400,7 +422,8 @@ kdk_status pour_finish(struct pour *pour, struct pagestore_map *out, struct err 
 {
     kdk_status status = KDK_OK;
     struct pagestore *store = pour->store;
-    struct pagestore_map map = {.generation = pour->generation, .slot = (store->last.slot + 1) % MAP_SLOTS};
+    struct pagestore_map map = {.generation = pour->generation,
+                                .slot = (store->last.slot + 1) % MAP_SLOTS};
     uint8_t *bytes = NULL;
 
     TRY_ASSERT(!pour->finished);
@@ -462,7 +485,8 @@ void pour_abandon(struct pour *pour)
 {
     struct pagestore *store = pour->store;
     latch_acquire(&store->latch);
-    store->abandoned = true; /* No pour follows, so nothing that was taken is taken again, and nothing is cut off. */
+    /* No pour follows, so nothing that was taken is taken again, and nothing is cut off. */
+    store->abandoned = true;
     memset(store->mine, 0, store->words * 8);
     store->busy = false;
     latch_release(&store->latch);
@@ -516,7 +540,8 @@ kdk_status pagestore_shrink(struct pagestore *store, struct err *err)
 void pagestore_stats(struct pagestore *store, struct pagestore_stats *out)
 {
     latch_acquire(&store->latch);
-    *out = (struct pagestore_stats){store->pages, store->taken, store->waiting_count, store->written};
+    *out = (struct pagestore_stats){store->pages, store->taken, store->waiting_count,
+                                    store->written};
     latch_release(&store->latch);
 }
 
@@ -528,7 +553,8 @@ void page_set_deinit(struct page_set *set)
     *set = (struct page_set){0};
 }
 
-kdk_status page_set_add(struct page_set *set, struct page_file *file, uint64_t page, struct err *err)
+kdk_status page_set_add(struct page_set *set, struct page_file *file, uint64_t page,
+                        struct err *err)
 {
     if (page >= set->pages) {
         if (page > UINT64_MAX / 128)
@@ -547,7 +573,8 @@ kdk_status page_set_add(struct page_set *set, struct page_file *file, uint64_t p
     return KDK_OK;
 }
 
-kdk_status pagestore_check(struct pagestore *store, const struct page_set *named, struct err *err)
+kdk_status pagestore_check(struct pagestore *store, const struct page_set *named,
+                           struct err *err)
 {
     kdk_status status = KDK_OK;
     uint64_t *live = NULL;
@@ -565,19 +592,24 @@ kdk_status pagestore_check(struct pagestore *store, const struct page_set *named
     for (const struct discarded *d = store->waiting; d; d = d->next)
         for (size_t i = 0; i < d->count; i++) {
             if (!bit_get(live, d->pages[i]))
-                TRY(page_corrupt(store->file, d->pages[i], "it was discarded twice, or is free", err));
+                TRY(page_corrupt(store->file, d->pages[i],
+                                 "it was discarded twice, or is free", err));
             bit_clear(live, d->pages[i]);
         }
     taken = bits_count(live, store->words * 64) + store->waiting_count;
     if (taken != store->taken)
-        TRY(err_set(err, KDK_CORRUPT, "%llu pages are taken, not %llu", (unsigned long long)taken, (unsigned long long)store->taken));
+        TRY(err_set(err, KDK_CORRUPT, "%llu pages are taken, not %llu",
+                    (unsigned long long)taken, (unsigned long long)store->taken));
     for (uint64_t page = 0; page < MAX(store->words * 64, named->pages); page++) {
         bool is_live = page < store->words * 64 && bit_get(live, page);
         bool is_named = page < named->pages && bit_get(named->bits, page);
         if (is_live && !is_named && store->abandoned)
             continue; /* Of the pour of which nobody knows whether it counts. */
         if (is_live != is_named)
-            TRY(page_corrupt(store->file, page, is_named ? "it is in use, and marked as free" : "it is taken, but nothing names it", err));
+            TRY(page_corrupt(store->file, page,
+                             is_named ? "it is in use, and marked as free"
+                                      : "it is taken, but nothing names it",
+                             err));
     }
 out:
     latch_release(&store->latch);

@@ -1,4 +1,5 @@
-/* pagestore_test.c - what must not be lost: power cuts, failing calls, full disks, no memory, damage, stale pages, readers during pours. */
+/* pagestore_test.c - what must not be lost: power cuts, failing calls, full disks, no
+ * memory, damage, stale pages, readers during pours. */
 #include "tree/tree_test.h"
 
 #include <stdio.h>
@@ -17,7 +18,8 @@ struct history {
     uint32_t **model;  /* [0]: empty. */
 };
 
-static void history_init(struct history *h, uint64_t seed, uint32_t keys, uint32_t generations, uint32_t value_bytes_max)
+static void history_init(struct history *h, uint64_t seed, uint32_t keys,
+                         uint32_t generations, uint32_t value_bytes_max)
 {
     uint64_t random = seed;
     keyspace_init(&h->space, keys, seed, false, value_bytes_max);
@@ -30,7 +32,8 @@ static void history_init(struct history *h, uint64_t seed, uint32_t keys, uint32
         h->change[g] = calloc(n, sizeof(uint32_t));
         h->model[g] = malloc(n * sizeof(uint32_t));
         memcpy(h->model[g], h->model[g - 1], n * sizeof(uint32_t));
-        fixture_batch(&random, h->change[g], h->model[g], n, g, g == 1 ? 5 : (uint32_t)(fixture_random(&random) % 5));
+        fixture_batch(&random, h->change[g], h->model[g], n, g,
+                      g == 1 ? 5 : (uint32_t)(fixture_random(&random) % 5));
         fixture_apply(h->model[g], h->change[g], n);
     }
 }
@@ -48,12 +51,14 @@ static void history_deinit(struct history *h)
 
 static kdk_status pour(struct store *store, struct history *h, struct err *err)
 {
-    struct batch_feed state = {.space = &h->space, .change = h->change[store->generation + 1]};
+    struct batch_feed state = {.space = &h->space,
+                               .change = h->change[store->generation + 1]};
     struct btree_feed feed = fixture_feed(&state);
     return store_pour(store, &feed, err);
 }
 
-/* The history from where the store is, until something fails. Returns the newest acknowledged generation. */
+/* The history from where the store is, until something fails. Returns the newest
+ * acknowledged generation. */
 static uint64_t pour_all(struct store *store, struct history *h)
 {
     struct err err = {0};
@@ -81,28 +86,33 @@ out:
     return status;
 }
 
-static void after_the_cut(struct sim *sim, struct history *h, uint64_t acknowledged, uint64_t n, uint64_t draw)
+static void after_the_cut(struct sim *sim, struct history *h, uint64_t acknowledged,
+                          uint64_t n, uint64_t draw)
 {
     struct err err = {0};
     struct sim *fork = NULL;
     struct store store;
     CHECK_OK(sim_fork(sim, n * 100 + draw, &fork, &err));
     sim_reboot(fork);
-    bool ok = CHECK_EQ(open_all(&store, sim_os(fork), true, &err) == KDK_OK || err.status == KDK_UNDEFINED_OBJECT, true);
+    bool ok = CHECK_EQ(open_all(&store, sim_os(fork), true, &err) == KDK_OK ||
+                           err.status == KDK_UNDEFINED_OBJECT,
+                       true);
     if (ok && store.pages) { /* The older one, if there is one, is as good. */
         CHECK_OK(store_check(&store, &h->space, h->model[store.generation], &err));
         store_close(&store);
     }
     kdk_status status = open_all(&store, sim_os(fork), false, &err);
     if (CHECK_EQ(status, KDK_OK)) {
-        ok = CHECK(store.generation == acknowledged || store.generation == acknowledged + 1);
+        ok =
+            CHECK(store.generation == acknowledged || store.generation == acknowledged + 1);
         if (ok)
             CHECK_OK(store_check(&store, &h->space, h->model[store.generation], &err));
         CHECK_EQ(pour_all(&store, h), h->generations);
         CHECK_OK(store_check(&store, &h->space, h->model[h->generations], &err));
         store_close(&store);
     } else {
-        fprintf(stderr, "cut at %llu, draw %llu\n", (unsigned long long)n, (unsigned long long)draw);
+        fprintf(stderr, "cut at %llu, draw %llu\n", (unsigned long long)n,
+                (unsigned long long)draw);
         fixture_show(status, &err);
     }
     sim_free(fork);
@@ -141,7 +151,8 @@ TEST(pagestore, power_cut_at_every_call)
     CHECK(n > KDK_PICK(100, 400));
 }
 
-/* Every call fails once, with an error or a full disk; then what follows works, and a power cut at the end takes nothing. */
+/* Every call fails once, with an error or a full disk; then what follows works, and a power
+ * cut at the end takes nothing. */
 TEST(pagestore, every_call_fails)
 {
     static const kdk_status failures[] = {KDK_IO, KDK_FULL};
@@ -155,7 +166,8 @@ TEST(pagestore, every_call_fails)
             uint32_t failed = 0;
             sim_fail_at(sim, n, false, failures[f]);
             kdk_status status;
-            while ((status = open_all(&store, sim_os(sim), false, &err)) != KDK_OK && failed++ < 3)
+            while ((status = open_all(&store, sim_os(sim), false, &err)) != KDK_OK &&
+                   failed++ < 3)
                 CHECK_EQ(status, failures[f]);
             while (status == KDK_OK && store.generation < GENERATIONS && failed < 3) {
                 uint64_t generation = store.generation;
@@ -167,7 +179,8 @@ TEST(pagestore, every_call_fails)
                 if (!store.stuck) /* Nothing was lost. */
                     CHECK_OK(store_check(&store, &h.space, h.model[generation], &err));
                 if (store.stuck) {
-                    CHECK_OK(fixture_compare(pagestore_file(store.pages), &store.root, &h.space, h.model[generation], &err));
+                    CHECK_OK(fixture_compare(pagestore_file(store.pages), &store.root,
+                                             &h.space, h.model[generation], &err));
                     CHECK_EQ(pour(&store, &h, &err), KDK_READ_ONLY);
                     store_close(&store);
                     status = open_all(&store, sim_os(sim), false, &err);
@@ -245,7 +258,8 @@ TEST(pagestore, every_allocation_fails)
             status = pour(&store, &h, &err);
         bool poured = opened && status == KDK_OK;
         if (poured)
-            status = fixture_compare(pagestore_file(store.pages), &store.root, &h.space, h.model[3], &err);
+            status = fixture_compare(pagestore_file(store.pages), &store.root, &h.space,
+                                     h.model[3], &err);
         bool failed = mem_fail_never() > 0;
         CHECK_EQ(status, failed ? KDK_NOMEM : KDK_OK);
         if (opened) {
@@ -269,7 +283,8 @@ static kdk_status look(struct sim *sim, struct history *h, bool *same)
     struct store store;
     kdk_status status = open_all(&store, sim_os(sim), false, &err);
     if (status == KDK_OK) {
-        status = fixture_compare(pagestore_file(store.pages), &store.root, &h->space, h->model[store.generation], &err);
+        status = fixture_compare(pagestore_file(store.pages), &store.root, &h->space,
+                                 h->model[store.generation], &err);
         store_close(&store);
     }
     *same = status == KDK_OK;
@@ -290,7 +305,8 @@ TEST(pagestore, every_flipped_byte_is_found_or_harmless)
     struct page_set live = {0};
     CHECK_OK(btree_check(pagestore_file(store.pages), &store.root, &live, NULL, &err));
     store_close(&store);
-    static const char *const files[] = {"/t/pages.kdt", "/t/free.0", "/t/free.1", "/t/free.2"};
+    static const char *const files[] = {"/t/pages.kdt", "/t/free.0", "/t/free.1",
+                                        "/t/free.2"};
     uint64_t found = 0, harmless = 0;
     for (uint32_t f = 0; f < COUNT_OF(files); f++) {
         struct os_file *file = NULL;
@@ -302,9 +318,11 @@ TEST(pagestore, every_flipped_byte_is_found_or_harmless)
             bool same;
             CHECK_OK(sim_flip(sim, files[f], at, (uint8_t)(1u << at % 8), &err));
             kdk_status status = look(sim, &h, &same);
-            CHECK(status == KDK_OK || status == KDK_CORRUPT || (status == KDK_UNSUPPORTED && f == 0 && at < TREE_PAGE_BYTES));
+            CHECK(status == KDK_OK || status == KDK_CORRUPT ||
+                  (status == KDK_UNSUPPORTED && f == 0 && at < TREE_PAGE_BYTES));
             uint64_t page = at / TREE_PAGE_BYTES;
-            if (f == 0 && page < live.pages && (live.bits[page / 64] >> page % 64 & 1)) /* In use: every byte counts. */
+            /* In use: every byte counts. */
+            if (f == 0 && page < live.pages && (live.bits[page / 64] >> page % 64 & 1))
                 CHECK_EQ(status, KDK_CORRUPT);
             found += status != KDK_OK;
             harmless += same;
@@ -320,7 +338,8 @@ TEST(pagestore, every_flipped_byte_is_found_or_harmless)
     history_deinit(&h);
 }
 
-/* The disk loses a write and keeps what was there: a right page, with a right checksum, and too old. */
+/* The disk loses a write and keeps what was there: a right page, with a right checksum, and
+ * too old. */
 TEST(pagestore, invariant_18_lost_writes_are_found)
 {
     struct history h;
@@ -341,9 +360,12 @@ TEST(pagestore, invariant_18_lost_writes_are_found)
         CHECK_OK(os_size(file, &now_size, &err));
         now = malloc(now_size);
         CHECK_OK(os_read_exact(file, 0, now, now_size, &err));
-        for (uint64_t page = 1; before && page < MIN(size, now_size) / TREE_PAGE_BYTES && page < live.pages; page++) {
+        for (uint64_t page = 1;
+             before && page < MIN(size, now_size) / TREE_PAGE_BYTES && page < live.pages;
+             page++) {
             uint64_t at = page * TREE_PAGE_BYTES;
-            if (!(live.bits[page / 64] >> page % 64 & 1) || memcmp(before + at, now + at, TREE_PAGE_BYTES) == 0 ||
+            if (!(live.bits[page / 64] >> page % 64 & 1) ||
+                memcmp(before + at, now + at, TREE_PAGE_BYTES) == 0 ||
                 page_magic(before + at) != PAGE_MAGIC)
                 continue;
             bool same;
@@ -388,7 +410,8 @@ TEST(pagestore, invariant_04_pinned_generations_stay)
         if (store.generation == 15)
             oldest = 6;
         for (uint64_t g = oldest; g <= store.generation; g++)
-            CHECK_OK(fixture_compare(pagestore_file(store.pages), &roots[g], &h.space, h.model[g], &err));
+            CHECK_OK(fixture_compare(pagestore_file(store.pages), &roots[g], &h.space,
+                                     h.model[g], &err));
     }
     pagestore_stats(store.pages, &stats);
     uint64_t waiting = stats.waiting;
@@ -424,7 +447,8 @@ TEST(pagestore, other_page_sizes_and_files_are_refused)
     struct pour *p = NULL;
     CHECK_OK(page_cache_new(0, &cache, &err));
     CHECK_OK(os_mkdir(os, "/t", &err));
-    CHECK_EQ(pagestore_open(os, "/t", &none, true, cache, &pages, &err), KDK_UNDEFINED_FILE);
+    CHECK_EQ(pagestore_open(os, "/t", &none, true, cache, &pages, &err),
+             KDK_UNDEFINED_FILE);
     CHECK_OK(pagestore_open(os, "/t", &none, false, cache, &pages, &err));
     CHECK_OK(pour_begin(pages, 5, &p, &err));
     struct pagestore_map map;
@@ -446,7 +470,8 @@ TEST(pagestore, other_page_sizes_and_files_are_refused)
     uint32_t other = TREE_PAGE_BYTES / 2;
     CHECK_OK(os_write(file, PAGE_HEADER_BYTES, &other, 4, &err));
     CHECK_EQ(pagestore_open(os, "/t", &map, true, cache, &pages, &err), KDK_UNSUPPORTED);
-    /* A header that is damaged keeps writers out. Readers do without, and a check tells of it. */
+    /* A header that is damaged keeps writers out. Readers do without, and a check tells of
+     * it. */
     for (int i = 0; i < 2; i++) {
         struct page_set named = {0};
         if (i == 0)
@@ -497,13 +522,15 @@ static void read_on(void *context)
 {
     struct shared *s = context;
     struct err err = {0};
-    for (uint32_t rounds = 0; !atomic_load_explicit(&s->over, memory_order_acquire) || rounds < 3; rounds++) {
+    for (uint32_t rounds = 0;
+         !atomic_load_explicit(&s->over, memory_order_acquire) || rounds < 3; rounds++) {
         latch_acquire(&s->latch);
         uint64_t g = s->newest;
         s->pins[g]++;
         struct btree_root root = s->roots[g];
         latch_release(&s->latch);
-        CHECK_OK(fixture_compare(pagestore_file(s->store.pages), &root, &s->h.space, s->h.model[g], &err));
+        CHECK_OK(fixture_compare(pagestore_file(s->store.pages), &root, &s->h.space,
+                                 s->h.model[g], &err));
         latch_acquire(&s->latch);
         s->pins[g]--;
         latch_release(&s->latch);
@@ -542,7 +569,8 @@ static void readers_and_a_writer(void *context)
 
 static void remove_dir(const char *dir)
 {
-    static const char *const names[] = {"MANIFEST", "pages.kdt", "free.0", "free.1", "free.2"};
+    static const char *const names[] = {"MANIFEST", "pages.kdt", "free.0", "free.1",
+                                        "free.2"};
     struct err err = {0};
     char path[128];
     for (uint32_t i = 0; i < COUNT_OF(names); i++) {
@@ -596,7 +624,8 @@ static void build_half(void *context)
     for (uint32_t g = 1; g <= half->h.generations && half->status == KDK_OK; g++) {
         struct batch_feed state = {.space = &half->h.space, .change = half->h.change[g]};
         struct btree_feed feed = fixture_feed(&state);
-        half->status = btree_apply(pour_sink(half->pour), &half->root, &feed, &half->root, &err);
+        half->status =
+            btree_apply(pour_sink(half->pour), &half->root, &feed, &half->root, &err);
     }
 }
 
@@ -617,7 +646,8 @@ TEST(pagestore, trees_are_poured_side_by_side)
     for (uint32_t i = 0; i < 2; i++) {
         halves[i] = (struct half){.pour = p};
         history_init(&halves[i].h, 20 + i, KDK_PICK(2000, 300), 10, 2 * TREE_PAGE_BYTES);
-        CHECK_OK(os_thread_new(os_real(), "pour", build_half, &halves[i], &threads[i], &err));
+        CHECK_OK(
+            os_thread_new(os_real(), "pour", build_half, &halves[i], &threads[i], &err));
     }
     for (uint32_t i = 0; i < 2; i++) {
         os_thread_join(threads[i]);
@@ -626,8 +656,10 @@ TEST(pagestore, trees_are_poured_side_by_side)
     CHECK_OK(pour_finish(p, &map, &err));
     pour_commit(p);
     for (uint32_t i = 0; i < 2; i++) {
-        CHECK_OK(btree_check(pagestore_file(store.pages), &halves[i].root, &set, NULL, &err));
-        CHECK_OK(fixture_compare(pagestore_file(store.pages), &halves[i].root, &halves[i].h.space, halves[i].h.model[10], &err));
+        CHECK_OK(
+            btree_check(pagestore_file(store.pages), &halves[i].root, &set, NULL, &err));
+        CHECK_OK(fixture_compare(pagestore_file(store.pages), &halves[i].root,
+                                 &halves[i].h.space, halves[i].h.model[10], &err));
         history_deinit(&halves[i].h);
     }
     CHECK_OK(pagestore_check(store.pages, &set, &err));

@@ -17,9 +17,10 @@ struct run {
 struct run_sink {
     struct page_sink sink; /* First. */
     uint64_t generation;
-    uint64_t pages;            /* Written so far. */
-    uint64_t lost;             /* Pages that nothing names and nothing will use. */
-    uint64_t spare[SPARE_MAX]; /* Pages that were taken back: a tree's end takes back one a level. */
+    uint64_t pages; /* Written so far. */
+    uint64_t lost;  /* Pages that nothing names and nothing will use. */
+    /* Pages that were taken back: a tree's end takes back one a level. */
+    uint64_t spare[SPARE_MAX];
     uint32_t spare_count;
 };
 
@@ -35,14 +36,16 @@ void run_ref_decode(struct run_ref *ref, const uint8_t from[RUN_REF_BYTES])
     *ref = (struct run_ref){get_u64(from), get_u64(from + 8), get_u32(from + 16)};
 }
 
-static kdk_status run_sink_write(struct page_sink *sink, uint8_t *image, struct page_ref *out, struct err *err)
+static kdk_status run_sink_write(struct page_sink *sink, uint8_t *image,
+                                 struct page_ref *out, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct run_sink *run = (struct run_sink *)sink;
     uint64_t page = run->spare_count > 0 ? run->spare[--run->spare_count] : run->pages++;
     struct page_ref ref = page_image_seal(image, page, run->generation);
 
-    TRY(os_write(page_file_os(sink->file), page * TREE_PAGE_BYTES, image, TREE_PAGE_BYTES, err));
+    TRY(os_write(page_file_os(sink->file), page * TREE_PAGE_BYTES, image, TREE_PAGE_BYTES,
+                 err));
     *out = ref;
 out:
     return status;
@@ -59,11 +62,13 @@ static kdk_status run_sink_discard(struct page_sink *sink, uint64_t page, struct
     return KDK_OK;
 }
 
-kdk_status run_write(struct os *os, const char *path, uint64_t generation, const struct btree_feed *feed, struct run_ref *out,
-                     struct err *err)
+kdk_status run_write(struct os *os, const char *path, uint64_t generation,
+                     const struct btree_feed *feed, struct run_ref *out, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct run_sink sink = {.sink = {NULL, run_sink_write, run_sink_discard}, .generation = generation, .pages = 1};
+    struct run_sink sink = {.sink = {NULL, run_sink_write, run_sink_discard},
+                            .generation = generation,
+                            .pages = 1};
     struct page_cache *cache = NULL;
     struct page_file *file = NULL;
     struct btree_root root = {0};
@@ -73,7 +78,8 @@ kdk_status run_write(struct os *os, const char *path, uint64_t generation, const
 
     TRY_MEM(image = mem_alloc(TREE_PAGE_BYTES));
     TRY(page_cache_new(1, &cache, err));
-    TRY(page_file_open(os, path, OS_READ | OS_WRITE | OS_CREATE | OS_EXCLUSIVE, cache, &file, err));
+    TRY(page_file_open(os, path, OS_READ | OS_WRITE | OS_CREATE | OS_EXCLUSIVE, cache,
+                       &file, err));
     made = true;
     sink.sink.file = file;
     TRY(page_file_write_header(file, err));
@@ -83,7 +89,8 @@ kdk_status run_write(struct os *os, const char *path, uint64_t generation, const
     btree_root_encode(&root, image + FOOTER_ROOT_AT);
     put_u64(image + FOOTER_UNUSED_AT, sink.lost + sink.spare_count);
     footer = page_image_seal(image, sink.pages++, generation);
-    TRY(os_write(page_file_os(file), footer.page * TREE_PAGE_BYTES, image, TREE_PAGE_BYTES, err));
+    TRY(os_write(page_file_os(file), footer.page * TREE_PAGE_BYTES, image, TREE_PAGE_BYTES,
+                 err));
     TRY(os_sync(page_file_os(file), err));
     *out = (struct run_ref){sink.pages, root.count, footer.crc};
 out:
@@ -91,7 +98,8 @@ out:
     page_cache_free(cache);
     mem_free(image);
     if (status != KDK_OK && made) {
-        struct err ignored = {0}; /* A file that is left behind is removed at the next open, as nothing names it. */
+        /* A file that is left behind is removed at the next open, as nothing names it. */
+        struct err ignored = {0};
         (void)!os_remove(os, path, &ignored);
     }
     if (status != KDK_OK)
@@ -99,8 +107,8 @@ out:
     return status;
 }
 
-kdk_status run_open(struct os *os, const char *path, const struct run_ref *ref, struct page_cache *cache, struct run **out,
-                    struct err *err)
+kdk_status run_open(struct os *os, const char *path, const struct run_ref *ref,
+                    struct page_cache *cache, struct run **out, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint64_t bytes = 0;
@@ -120,7 +128,8 @@ kdk_status run_open(struct os *os, const char *path, const struct run_ref *ref, 
     if (ref) {
         footer.crc = ref->crc;
     } else {
-        TRY(os_read_exact(page_file_os(run->file), footer.page * TREE_PAGE_BYTES, image, PAGE_HEADER_BYTES, err));
+        TRY(os_read_exact(page_file_os(run->file), footer.page * TREE_PAGE_BYTES, image,
+                          PAGE_HEADER_BYTES, err));
         footer.crc = page_crc(image);
     }
     TRY(page_copy(run->file, footer, image, err));
@@ -129,7 +138,8 @@ kdk_status run_open(struct os *os, const char *path, const struct run_ref *ref, 
     btree_root_decode(&run->root, image + FOOTER_ROOT_AT);
     run->unused = get_u64(image + FOOTER_UNUSED_AT);
     if (ref && run->root.count != ref->count)
-        TRY(page_corrupt(run->file, footer.page, "a run of another number of entries", err));
+        TRY(page_corrupt(run->file, footer.page, "a run of another number of entries",
+                         err));
     *out = run;
     run = NULL;
 out:
@@ -166,7 +176,8 @@ kdk_status run_check(struct run *run, struct btree_stats *stats, struct err *err
 
     TRY(btree_check(run->file, &run->root, &set, &own, err));
     if (own.leaves + own.inner_pages + own.overflow_pages + run->unused + 2 != run->pages)
-        TRY(page_corrupt(run->file, run->pages - 1, "the run has pages that nothing names", err));
+        TRY(page_corrupt(run->file, run->pages - 1, "the run has pages that nothing names",
+                         err));
     if (stats) {
         stats->entries += own.entries;
         stats->leaves += own.leaves;

@@ -5,7 +5,8 @@
 
 #include "check.h"
 
-static kdk_status write_run(struct sim *sim, struct keyspace *space, const uint32_t *model, struct run_ref *ref, struct err *err)
+static kdk_status write_run(struct sim *sim, struct keyspace *space, const uint32_t *model,
+                            struct run_ref *ref, struct err *err)
 {
     struct batch_feed state = {.space = space, .change = model};
     struct btree_feed feed = fixture_feed(&state);
@@ -29,7 +30,8 @@ TEST(run, holds_what_was_fed)
             model[i] = some == 0 ? 0 : some == 1 ? i == 7 : i % some == 0;
         CHECK_OK(page_cache_new(4, &cache, &err));
         CHECK_OK(write_run(sim, &space, model, &ref, &err));
-        CHECK_EQ(write_run(sim, &space, model, &ref, &err), KDK_DUPLICATE_FILE); /* And leaves the first alone. */
+        /* And leaves the first alone. */
+        CHECK_EQ(write_run(sim, &space, model, &ref, &err), KDK_DUPLICATE_FILE);
         run_ref_encode(&ref, bytes);
         run_ref_decode(&again, bytes);
         CHECK_OK(run_open(sim_os(sim), "/t/1.kdr", &again, cache, &run, &err));
@@ -116,7 +118,8 @@ TEST(run, every_flipped_byte_is_found_or_harmless)
         kdk_status status = run_open(sim_os(sim), "/t/1.kdr", &ref, cache, &run, &err);
         if (status == KDK_OK)
             status = fixture_compare(run_file(run), run_root(run), &space, model, &err);
-        CHECK(status == KDK_OK || status == KDK_CORRUPT || (status == KDK_UNSUPPORTED && at < TREE_PAGE_BYTES));
+        CHECK(status == KDK_OK || status == KDK_CORRUPT ||
+              (status == KDK_UNSUPPORTED && at < TREE_PAGE_BYTES));
         run_close(run);
         run = NULL;
         page_cache_free(cache);
@@ -148,8 +151,10 @@ TEST(page, damaged_structures_are_refused)
         memcpy(image, good, TREE_PAGE_BYTES);
         uint32_t changes = 1 + (uint32_t)(fixture_random(&random) % 3);
         for (uint32_t i = 0; i < changes; i++) {
-            uint32_t at = fixture_random(&random) % 2 ? (uint32_t)(fixture_random(&random) % 60)
-                                                      : TREE_PAGE_BYTES - 1 - (uint32_t)(fixture_random(&random) % 48);
+            uint32_t at =
+                fixture_random(&random) % 2
+                    ? (uint32_t)(fixture_random(&random) % 60)
+                    : TREE_PAGE_BYTES - 1 - (uint32_t)(fixture_random(&random) % 48);
             image[at] = (uint8_t)fixture_random(&random);
         }
         if (*page_validate(image) != 0) {
@@ -158,13 +163,15 @@ TEST(page, damaged_structures_are_refused)
         }
         if (page_kind(image) != PAGE_LEAF && page_kind(image) != PAGE_INNER)
             continue;
-        for (uint32_t i = 0; i < page_count(image); i++) { /* What passes may be read: the address sanitizer looks. */
+        for (uint32_t i = 0; i < page_count(image); i++) {
+            /* What passes may be read: the address sanitizer looks. */
             const uint8_t *key;
             uint32_t bytes;
             if (page_kind(image) == PAGE_LEAF) {
                 struct leaf_cell cell = leaf_cell_at(image, i);
                 key = cell.key;
-                bytes = cell.key_bytes + (cell.value ? cell.value_bytes : OVERFLOW_REF_BYTES);
+                bytes =
+                    cell.key_bytes + (cell.value ? cell.value_bytes : OVERFLOW_REF_BYTES);
             } else {
                 struct inner_cell cell = inner_cell_at(image, i);
                 key = cell.key;

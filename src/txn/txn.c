@@ -1,19 +1,24 @@
 /* txn.c - beginning and ending transactions, publishing timestamps, deferred frees.
  *
  * Why no snapshot falls below txnman_oldest() (X2), and nothing is freed under a guard (X3)
- *   Both are the same argument. A reader announces itself in a word of its own by an exchange; the collector looks at the
- *   word by an atomic addition of 0. Both are read-modify-writes, so they are ordered in the word's modification order and
- *   each synchronizes with the one after it (acq_rel). Either the exchange comes first: then the collector sees the
- *   announcement. Or the addition comes first: then everything the collector's thread had seen happens before what the
- *   reader does next. For snapshots that is the value of `published` which the collector had loaded: the reader loads
- *   `published` again after its exchange, gets that value or a newer one, and starts over if it is not what it announced.
- *   For guards it is the unlinking of whatever had been retired with an era below the one the collector then frees. A guard
- *   with an era above a thing's era loaded it from the counter that retiring had advanced, so it too comes after the unlinking.
- *   The number of words in use grows by read-modify-writes alone, so the same holds for it.
+ *   Both are the same argument. A reader announces itself in a word of its own by an
+ *   exchange; the collector looks at the word by an atomic addition of 0. Both are
+ *   read-modify-writes, so they are ordered in the word's modification order and each
+ *   synchronizes with the one after it (acq_rel). Either the exchange comes first: then the
+ *   collector sees the announcement. Or the addition comes first: then everything the
+ *   collector's thread had seen happens before what the reader does next. For snapshots
+ *   that is the value of `published` which the collector had loaded: the reader loads
+ *   `published` again after its exchange, gets that value or a newer one, and starts over
+ *   if it is not what it announced. For guards it is the unlinking of whatever had been
+ *   retired with an era below the one the collector then frees. A guard with an era above a
+ *   thing's era loaded it from the counter that retiring had advanced, so it too comes
+ *   after the unlinking. The number of words in use grows by read-modify-writes alone, so
+ *   the same holds for it.
  *
  * Why publishing in order needs no more than a ring of TXN_SLOTS words
- *   A committing transaction keeps its slot until its timestamp is published, so timestamps taken and unpublished are fewer
- *   than TXN_SLOTS and do not collide in the ring. (After a failed flush nothing is published any more.)
+ *   A committing transaction keeps its slot until its timestamp is published, so timestamps
+ *   taken and unpublished are fewer than TXN_SLOTS and do not collide in the ring. (After a
+ *   failed flush nothing is published any more.)
  */
 #include "txn/txn.h"
 
@@ -124,7 +129,8 @@ static struct txn_garbage *garbage_pop(struct garbage_list *list)
     return garbage;
 }
 
-/* Keeps the list in the order of timestamps. Those who commit at once come nearly in order, so the walk is short. */
+/* Keeps the list in the order of timestamps. Those who commit at once come nearly in order,
+ * so the walk is short. */
 static void part_push_sorted(struct txnman *man, struct txn_part *part)
 {
     struct txn_part *before = man->committed_last;
@@ -389,7 +395,8 @@ void txn_part_add(struct txn *txn, struct txn_part *part)
 
 /* ------------------------------------------------------------------ waiting ---- */
 
-/* Waits until `published` is at least `timestamp` (true), or until it never will be or time is up. */
+/* Waits until `published` is at least `timestamp` (true), or until it never will be or time
+ * is up. */
 static bool published_wait(struct txnman *man, uint64_t timestamp, uint64_t timeout_ns)
 {
     for (uint32_t round = 0; round < WAIT_ROUNDS; round++) {
@@ -573,7 +580,8 @@ static struct txn_hook *hooks_reversed(struct txn_hook *hook)
     return out;
 }
 
-/* After a failed flush: nobody knows what is on the disk, so what is stamped stays unpublished. */
+/* After a failed flush: nobody knows what is on the disk, so what is stamped stays
+ * unpublished. */
 static void poison(struct txnman *man)
 {
     txnman_set_read_only(man, "the log could not be written");
@@ -790,7 +798,8 @@ uint64_t txnman_reclaim(struct txnman *man)
     if (atomic_exchange_explicit(&man->reclaiming, 1, memory_order_acquire))
         return deferred_count(man);
     tidy_parts(man, txnman_oldest(man));
-    /* The era up to which things count as retired is read before the guards: what is retired later has a larger one. */
+    /* The era up to which things count as retired is read before the guards: what is
+     * retired later has a larger one. */
     uint64_t now = atomic_load_explicit(&man->era, memory_order_acquire);
     uint64_t seen = oldest_era(man);
     free_retired(man, MIN(now, seen));

@@ -1,4 +1,5 @@
-/* txn_test.c - snapshots, the order of commits with a log that can fail, hooks, waits, guards. */
+/* txn_test.c - snapshots, the order of commits with a log that can fail, hooks, waits,
+ * guards. */
 #include "txn/txn.h"
 
 #include "base/hash.h"
@@ -298,11 +299,12 @@ TEST(txn, garbage_waits_for_guards_and_snapshots)
     txnman_free(man);
 }
 
-/* Threads commit, read and wait for one another. What a reader holds at its snapshot is never tidied before it ends. */
+/* Threads commit, read and wait for one another. What a reader holds at its snapshot is
+ * never tidied before it ends. */
 struct crowd {
     struct txnman *man;
     struct probe_log log;
-    _Atomic uint64_t last; /* Newest timestamp that was tidied. */
+    _Atomic uint64_t last;   /* Newest timestamp that was tidied. */
     _Atomic uint64_t hooked; /* Newest timestamp whose hook ran. */
     uint32_t rounds;
 };

@@ -36,8 +36,8 @@ struct civil calendar_civil(int64_t days)
     int64_t z = days + EPOCH_FROM_ERA;
     int64_t era = floor_div(z, ERA_DAYS);
     int64_t d = z - era * ERA_DAYS; /* 0..146096 */
-    /* Take out the leap days that lie before d (one each 1461 days but the last of a century, the era's last again), and the
-     * rest is 365 days a year. */
+    /* Take out the leap days that lie before d (one each 1461 days but the last of a
+     * century, the era's last again), and the rest is 365 days a year. */
     int64_t y = (d - d / 1460 + d / 36524 - d / 146096) / 365;
     int64_t day_of_year = d - (y * 365 + y / 4 - y / 100); /* 0..365, from 1 March */
     int64_t m = (5 * day_of_year + 2) / 153;
@@ -76,9 +76,11 @@ int64_t timestamp_split(int64_t us, struct clock_time *time)
 bool timestamp_join(int64_t days, int64_t time_us, int64_t *us)
 {
     int64_t sum;
-    /* A product that overflows below is before TIMESTAMP_MIN, one above is after the maximum. */
+    /* A product that overflows below is before TIMESTAMP_MIN, one above is after the
+     * maximum. */
     if (__builtin_mul_overflow(days, US_PER_DAY, &sum) ||
-        __builtin_add_overflow(sum, time_us, &sum) || sum < TIMESTAMP_MIN || sum > TIMESTAMP_MAX)
+        __builtin_add_overflow(sum, time_us, &sum) || sum < TIMESTAMP_MIN ||
+        sum > TIMESTAMP_MAX)
         return false;
     *us = sum;
     return true;
@@ -93,7 +95,9 @@ bool timestamp_round(int64_t us, uint32_t digits, int64_t *out)
     *out = us;
     if (!timestamp_finite(us))
         return true;
-    rounded = (from_zero >= 0 ? (from_zero + half) / unit * unit : -((half - from_zero) / unit * unit)) + zero;
+    rounded = (from_zero >= 0 ? (from_zero + half) / unit * unit
+                              : -((half - from_zero) / unit * unit)) +
+              zero;
     if (rounded < TIMESTAMP_MIN || rounded > TIMESTAMP_MAX)
         return false;
     *out = (int64_t)rounded;

@@ -8,7 +8,8 @@
 #include "base/buf.h"
 #include "base/utf8.h"
 
-/* CHAR(n) is held without its trailing spaces; a value that came another way may have them. */
+/* CHAR(n) is held without its trailing spaces; a value that came another way may have
+ * them. */
 static struct str unpadded(struct ltype type, struct str s)
 {
     if (!type.fixed || type.id != LT_TEXT)
@@ -160,7 +161,8 @@ kdk_status datum_print(struct ltype type, const struct datum *value, struct buf 
     return KDK_UNSUPPORTED;
 }
 
-static kdk_status boolean_parse(const char *text, size_t bytes, int64_t *out, struct err *err)
+static kdk_status boolean_parse(const char *text, size_t bytes, int64_t *out,
+                                struct err *err)
 {
     static const struct {
         const char *word;
@@ -193,8 +195,8 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 /* Both formats only shrink. */
-static kdk_status bytea_parse(const char *text, size_t bytes, struct arena *arena, struct str *out,
-                              struct err *err)
+static kdk_status bytea_parse(const char *text, size_t bytes, struct arena *arena,
+                              struct str *out, struct err *err)
 {
     uint8_t *room = arena_alloc(arena, bytes);
     if (!room)
@@ -214,8 +216,9 @@ static kdk_status bytea_parse(const char *text, size_t bytes, struct arena *aren
             if (low < 0) {
                 size_t bad = high < 0 ? i : i + 1;
                 size_t length = MIN(utf8_length((unsigned char)text[bad]), bytes - bad);
-                return err_set(err, KDK_BAD_PARAMETER, "invalid hexadecimal digit: \"%.*s\"",
-                               (int)length, text + bad);
+                return err_set(err, KDK_BAD_PARAMETER,
+                               "invalid hexadecimal digit: \"%.*s\"", (int)length,
+                               text + bad);
             }
             room[n++] = (uint8_t)(high << 4 | low);
             i += 2;
@@ -241,8 +244,8 @@ static kdk_status bytea_parse(const char *text, size_t bytes, struct arena *aren
     return KDK_OK;
 }
 
-static kdk_status text_parse(struct ltype type, const char *text, size_t bytes, struct str *out,
-                             struct err *err)
+static kdk_status text_parse(struct ltype type, const char *text, size_t bytes,
+                             struct str *out, struct err *err)
 {
     size_t bad = 0;
     const char *nul = memchr(text, 0, bytes);
@@ -250,10 +253,12 @@ static kdk_status text_parse(struct ltype type, const char *text, size_t bytes, 
         if (nul)
             bad = (size_t)(nul - text);
         return err_set(err, KDK_BAD_ENCODING,
-                       "invalid byte sequence for encoding \"UTF8\": 0x%02x", (uint8_t)text[bad]);
+                       "invalid byte sequence for encoding \"UTF8\": 0x%02x",
+                       (uint8_t)text[bad]);
     }
     size_t len = bytes;
-    if (type.id == LT_TEXT && type.length && len > type.length) { /* No more characters than bytes. */
+    if (type.id == LT_TEXT && type.length && len > type.length) {
+        /* No more characters than bytes. */
         size_t limit = utf8_offset(text, bytes, type.length);
         for (size_t i = limit; i < bytes; i++) {
             if (text[i] != ' ') {
@@ -268,8 +273,8 @@ static kdk_status text_parse(struct ltype type, const char *text, size_t bytes, 
     return KDK_OK;
 }
 
-kdk_status datum_parse(struct ltype type, const char *text, size_t bytes, struct arena *arena,
-                       struct datum *out, struct err *err)
+kdk_status datum_parse(struct ltype type, const char *text, size_t bytes,
+                       struct arena *arena, struct datum *out, struct err *err)
 {
     struct datum v;
     memset(&v, 0, sizeof v);
@@ -307,8 +312,10 @@ kdk_status datum_parse(struct ltype type, const char *text, size_t bytes, struct
         break;
     case LT_TIMESTAMP:
         status = timestamp_parse(text, bytes, &v.i, err);
-        if (status == KDK_OK && type.precision && !timestamp_round(v.i, type.precision - 1u, &v.i))
-            status = err_set(err, KDK_DATETIME_RANGE, "timestamp out of range: \"%.*s\"", (int)MIN(bytes, (size_t)100), text);
+        if (status == KDK_OK && type.precision &&
+            !timestamp_round(v.i, type.precision - 1u, &v.i))
+            status = err_set(err, KDK_DATETIME_RANGE, "timestamp out of range: \"%.*s\"",
+                             (int)MIN(bytes, (size_t)100), text);
         break;
     case LT_TIME:
     case LT_TIMESTAMPTZ:
@@ -319,7 +326,8 @@ kdk_status datum_parse(struct ltype type, const char *text, size_t bytes, struct
     case LT_STRUCT:
     case LT_ENUM:
     case LT_COUNT:
-        status = err_set(err, KDK_UNSUPPORTED, "type %s is not supported", ltype_id_name(type.id));
+        status = err_set(err, KDK_UNSUPPORTED, "type %s is not supported",
+                         ltype_id_name(type.id));
         break;
     }
     if (status == KDK_OK)

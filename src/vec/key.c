@@ -6,13 +6,16 @@
  *   integers, DATE, TIMESTAMP, NUMERIC
  *              full width of the type (1, 2, 4, 8, 16 bytes), big-endian, sign bit inverted
  *   REAL, DOUBLE
- *              IEEE bits, big-endian; negative numbers inverted whole, others in the sign bit. -0 is written as 0,
- *              every NaN as the positive quiet one, which is above infinity
- *   strings    bytes, 0x00 written as 0x00 0xFF, ended by 0x00 0x00. CHAR(n) without its trailing spaces
+ *              IEEE bits, big-endian; negative numbers inverted whole, others in the sign
+ *              bit. -0 is written as 0, every NaN as the positive quiet one, which is above
+ *              infinity
+ *   strings    bytes, 0x00 written as 0x00 0xFF, ended by 0x00 0x00. CHAR(n) without its
+ *              trailing spaces
  *   descending inverts all bytes of the value, not the tag
  *
- * Why strings order: the end is below every continuation, as 0x00 0x00 < 0x00 0xFF < any byte above 0. No value's encoding is a
- * prefix of another's of the same type, so inverting reverses the order and columns may follow each other.
+ * Why strings order: the end is below every continuation, as 0x00 0x00 < 0x00 0xFF < any
+ * byte above 0. No value's encoding is a prefix of another's of the same type, so inverting
+ * reverses the order and columns may follow each other.
  */
 #include <math.h>
 
@@ -33,7 +36,8 @@ static uint32_t value_bytes(struct ltype type)
     return width == W_BIT ? 1 : vwidth_bytes(width);
 }
 
-static kdk_status key_add_string(struct buf *key, struct ltype type, const struct str *s, uint8_t flip)
+static kdk_status key_add_string(struct buf *key, struct ltype type, const struct str *s,
+                                 uint8_t flip)
 {
     const char *data = str_data(s);
     size_t len = s->len;
@@ -56,8 +60,8 @@ static kdk_status key_add_string(struct buf *key, struct ltype type, const struc
     return KDK_OK;
 }
 
-kdk_status key_add(struct buf *key, struct ltype type, const struct datum *value, bool descending,
-                   bool nulls_first)
+kdk_status key_add(struct buf *key, struct ltype type, const struct datum *value,
+                   bool descending, bool nulls_first)
 {
     uint8_t flip = descending ? 0xff : 0;
     if (value->null)
@@ -152,8 +156,9 @@ static kdk_status key_read_string(struct cursor *key, struct ltype type, uint8_t
     return KDK_OK;
 }
 
-kdk_status key_read(struct cursor *key, struct ltype type, bool descending, bool nulls_first,
-                    struct arena *arena, struct datum *out, struct err *err)
+kdk_status key_read(struct cursor *key, struct ltype type, bool descending,
+                    bool nulls_first, struct arena *arena, struct datum *out,
+                    struct err *err)
 {
     uint8_t flip = descending ? 0xff : 0;
     struct datum d;

@@ -1,13 +1,17 @@
-/* number_text.c - numbers to text and back, as PostgreSQL 15 does, in any locale of the host.
+/* number_text.c - numbers to text and back, as PostgreSQL 15 does, in any locale of the
+ * host.
  *
- * Floats. Printing gives the shortest digits that read back as the same number, the nearest among those (PostgreSQL 12 and
- * later). Two facts carry it. First, decimals of at most 15 (float: 6) significant digits map to distinct normal doubles, so
- * when one of them reads back as v it is the only one (a half-way case apart: see digits_are), and without its trailing zeros it is the shortest. Second, m / 10^k is
- * correctly rounded when m < 2^53 and k <= 22, both being exact doubles (Clinger, How to read floating point numbers accurately, PLDI 1990), so the
- * common short number needs no big arithmetic in either direction. The rest goes through the C library, which is exact in glibc; its
- * only dependence on the locale is the decimal point: we give strtod() an integer with an exponent, and take from
- * snprintf() the digits alone.
- * Rejected: Ryu and its kin. Tables of some kilobytes for numbers that our users print rarely.
+ * Floats. Printing gives the shortest digits that read back as the same number, the nearest
+ * among those (PostgreSQL 12 and later). Two facts carry it. First, decimals of at most 15
+ * (float: 6) significant digits map to distinct normal doubles, so when one of them reads
+ * back as v it is the only one (a half-way case apart: see digits_are), and without its
+ * trailing zeros it is the shortest. Second, m / 10^k is correctly rounded when m < 2^53
+ * and k <= 22, both being exact doubles (Clinger, How to read floating point numbers
+ * accurately, PLDI 1990), so the common short number needs no big arithmetic in either
+ * direction. The rest goes through the C library, which is exact in glibc; its only
+ * dependence on the locale is the decimal point: we give strtod() an integer with an
+ * exponent, and take from snprintf() the digits alone. Rejected: Ryu and its kin. Tables of
+ * some kilobytes for numbers that our users print rarely.
  */
 #include "vec/vec_int.h"
 
@@ -54,10 +58,12 @@ kdk_status integer_parse(struct ltype type, const char *text, size_t bytes, int6
     else if (type.id == LT_INTEGER)
         least = INT32_MIN;
     bool fits = true;
-    for (size_t i = 0; i < left && fits; i++) { /* What is too large is told from what is no number by whichever comes first. */
+    for (size_t i = 0; i < left && fits; i++) {
+        /* What is too large is told from what is no number by whichever comes first. */
         if (!text_digit(at[i]))
             return text_bad(type, text, bytes, err);
-        fits = !__builtin_mul_overflow(v, 10, &v) && !__builtin_sub_overflow(v, at[i] - '0', &v) && v >= least;
+        fits = !__builtin_mul_overflow(v, 10, &v) &&
+               !__builtin_sub_overflow(v, at[i] - '0', &v) && v >= least;
     }
     if (!fits || v < least + !minus)
         return err_set(err, KDK_OUT_OF_RANGE, "value \"%.*s\" is out of range for type %s",
@@ -65,7 +71,8 @@ kdk_status integer_parse(struct ltype type, const char *text, size_t bytes, int6
     *out = minus ? v : -v;
     return KDK_OK;
 }
-/* Digits of v, at least `least` of them, to the end of a 40-byte field; returns where they begin. */
+/* Digits of v, at least `least` of them, to the end of a 40-byte field; returns where they
+ * begin. */
 static char *digits_of(uint128 v, uint32_t least, char field[40])
 {
     char *at = field + 40;
@@ -175,14 +182,16 @@ kdk_status numeric_parse(struct ltype type, const char *text, size_t bytes, int1
             at++, left--;
         if (text_is(at, left, "infinity") || text_is(at, left, "inf")) {
             err_set(err, KDK_OUT_OF_RANGE, "numeric field overflow");
-            err_detail(err, "A field with precision %u, scale %u cannot hold an infinite value.",
+            err_detail(err,
+                       "A field with precision %u, scale %u cannot hold an infinite value.",
                        precision, scale);
             return KDK_OUT_OF_RANGE;
         }
         return text_bad(type, text, bytes, err);
     }
-    /* `place` is the power of ten of the digit at hand in units of the result's last digit: digits at 0 and above are taken,
-     * the one at -1 decides the rounding (half away from zero), those below are nothing. */
+    /* `place` is the power of ten of the digit at hand in units of the result's last digit:
+     * digits at 0 and above are taken, the one at -1 decides the rounding (half away from
+     * zero), those below are nothing. */
     const char *point = memchr(t.digits, '.', t.digit_bytes);
     int64_t whole = point ? point - t.digits : (int64_t)t.digit_bytes;
     int64_t place = whole - 1 + t.exponent + (int64_t)scale;
@@ -218,10 +227,11 @@ kdk_status numeric_parse(struct ltype type, const char *text, size_t bytes, int1
     if (!fits || v >= limit) {
         err_set(err, KDK_OUT_OF_RANGE, "numeric field overflow");
         int most = (int)precision - (int)scale;
-        err_detail(err,
-                   "A field with precision %u, scale %u must round to an absolute value less "
-                   "than %s%d.",
-                   precision, scale, most ? "10^" : "", most ? most : 1);
+        err_detail(
+            err,
+            "A field with precision %u, scale %u must round to an absolute value less "
+            "than %s%d.",
+            precision, scale, most ? "10^" : "", most ? most : 1);
         return KDK_OUT_OF_RANGE;
     }
     *out = t.minus ? -(int128)v : (int128)v;
@@ -283,8 +293,8 @@ kdk_status float_parse(struct ltype type, const char *text, size_t bytes, double
         }
         return text_bad(type, text, bytes, err);
     }
-    /* The significant digits without a point. 770 decide every double (the longest exact half-way point has 768);
-     * of what follows only whether it is zero matters. */
+    /* The significant digits without a point. 770 decide every double (the longest exact
+     * half-way point has 768); of what follows only whether it is zero matters. */
     char digits[800];
     size_t count = 0;
     int64_t exponent = t.exponent;
@@ -312,7 +322,8 @@ kdk_status float_parse(struct ltype type, const char *text, size_t bytes, double
     if (!count)
         v = 0;
     else if (!single && count <= 15 && exponent >= -22 && exponent <= 22)
-        v = exponent < 0 ? (double)m / exact_tens[-exponent] : (double)m * exact_tens[exponent];
+        v = exponent < 0 ? (double)m / exact_tens[-exponent]
+                         : (double)m * exact_tens[exponent];
     else {
         if (more)
             digits[count++] = '1', exponent--;
@@ -326,10 +337,13 @@ kdk_status float_parse(struct ltype type, const char *text, size_t bytes, double
     return KDK_OK;
 }
 
-/* Do the digits read back as v, however the reader breaks ties? PostgreSQL prints no decimal that lies half-way between two numbers (1e23
- * is 9.999999999999999e+22), although a reader that rounds half to even would find the way back. Half-way means: a
- * binary number of one bit more than the format has. With 17 digits that is possible only up to 5^23; below the normal range never. */
-static bool digits_are(const char *digits, size_t count, int exponent, double v, bool single)
+/* Do the digits read back as v, however the reader breaks ties? PostgreSQL prints no
+ * decimal that lies half-way between two numbers (1e23 is 9.999999999999999e+22), although
+ * a reader that rounds half to even would find the way back. Half-way means: a binary
+ * number of one bit more than the format has. With 17 digits that is possible only up to
+ * 5^23; below the normal range never. */
+static bool digits_are(const char *digits, size_t count, int exponent, double v,
+                       bool single)
 {
     if (digits_value(digits, count, exponent, single) != v)
         return false;
@@ -351,7 +365,8 @@ static bool digits_are(const char *digits, size_t count, int exponent, double v,
     return x >> (single ? FLT_MANT_DIG : DBL_MANT_DIG) != 1;
 }
 
-/* The shortest digits of v > 0, finite: `digits` gets up to 17 without trailing zeros; v is 0.d1d2d3... * 10^*point. */
+/* The shortest digits of v > 0, finite: `digits` gets up to 17 without trailing zeros; v is
+ * 0.d1d2d3... * 10^*point. */
 static size_t float_digits(double v, bool single, char digits[32], int *point)
 {
     const int sure = single ? 6 : 15, most = single ? 9 : 17;
@@ -390,8 +405,9 @@ static size_t float_digits(double v, bool single, char digits[32], int *point)
         *point = exponent + 1;
         if (p == most || digits_are(digits, count, exponent - (int)count + 1, v, single))
             break;
-        /* Above a power of two the numbers are twice as sparse as below, so the nearest decimal of p digits, if it is below v, may
-         * belong to the neighbour while the next one above is still ours. Never a carry that changes the length: a power of ten
+        /* Above a power of two the numbers are twice as sparse as below, so the nearest
+         * decimal of p digits, if it is below v, may belong to the neighbour while the next
+         * one above is still ours. Never a carry that changes the length: a power of ten
          * would have been found with fewer digits. */
         char next = digits[count - 1];
         if (next < '9') {
@@ -424,8 +440,9 @@ kdk_status float_print(struct ltype type, double v, struct buf *out)
     int exponent = point - 1;
     if (exponent < -4 || exponent >= (single ? 6 : 15)) {
         char text[64];
-        int n = snprintf(text, sizeof text, "%c%s%.*se%c%02d", digits[0], count > 1 ? "." : "",
-                         (int)count - 1, digits + 1, exponent < 0 ? '-' : '+', abs(exponent));
+        int n =
+            snprintf(text, sizeof text, "%c%s%.*se%c%02d", digits[0], count > 1 ? "." : "",
+                     (int)count - 1, digits + 1, exponent < 0 ? '-' : '+', abs(exponent));
         return buf_add(out, text, (size_t)n);
     }
     char text[64];

@@ -48,7 +48,8 @@ static struct ltype type_of(const char *name)
     return LTYPE(TEXT);
 }
 
-/* What a text becomes: "=" and the value printed again, or "!", SQLSTATE, message and detail. */
+/* What a text becomes: "=" and the value printed again, or "!", SQLSTATE, message and
+ * detail. */
 static void result_of(struct ltype type, const char *text, size_t bytes, struct buf *out)
 {
     struct arena arena = {0};
@@ -86,18 +87,22 @@ TEST(text, agrees_with_postgresql)
 TEST(text, refuses_what_it_does_not_have)
 {
     expect(LTYPE_NUM(10, 2), "NaN", "!0A000 NaN is not supported in type numeric");
-    expect(LTYPE(DATE), "now", "!0A000 date/time value \"now\" is not supported in a literal");
-    expect(LTYPE(TIMESTAMP), "tomorrow", "!0A000 date/time value \"tomorrow\" is not supported in a literal");
+    expect(LTYPE(DATE), "now",
+           "!0A000 date/time value \"now\" is not supported in a literal");
+    expect(LTYPE(TIMESTAMP), "tomorrow",
+           "!0A000 date/time value \"tomorrow\" is not supported in a literal");
     expect(LTYPE(TIMESTAMP), "2000-01-01 10:00 Europe/Rome",
            "!0A000 time zone names are not supported: \"2000-01-01 10:00 Europe/Rome\"");
-    expect(LTYPE(TIMESTAMP), "294247-01-10 04:00:54.775806", "=294247-01-10 04:00:54.775806");
+    expect(LTYPE(TIMESTAMP), "294247-01-10 04:00:54.775806",
+           "=294247-01-10 04:00:54.775806");
     expect(LTYPE(TIMESTAMP), "294247-01-10 04:00:54.775807",
            "!22008 timestamp out of range: \"294247-01-10 04:00:54.775807\"");
     for (uint8_t id = LT_TIME; id < LT_COUNT; id++) {
         struct datum d = {0};
         struct buf out = {0};
         struct arena arena = {0};
-        CHECK_EQ(datum_parse((struct ltype){.id = id}, "1", 1, &arena, &d, NULL), KDK_UNSUPPORTED);
+        CHECK_EQ(datum_parse((struct ltype){.id = id}, "1", 1, &arena, &d, NULL),
+                 KDK_UNSUPPORTED);
         CHECK_EQ(datum_print((struct ltype){.id = id}, &d, &out), KDK_UNSUPPORTED);
         CHECK(!ltype_supported((struct ltype){.id = id}));
         arena_deinit(&arena);
@@ -108,7 +113,8 @@ TEST(text, tinyint_and_numeric_without_modifiers)
     expect(LTYPE(TINYINT), "-128", "=-128");
     expect(LTYPE(TINYINT), "127", "=127");
     expect(LTYPE(TINYINT), "128", "!22003 value \"128\" is out of range for type tinyint");
-    expect(LTYPE(TINYINT), "-129", "!22003 value \"-129\" is out of range for type tinyint");
+    expect(LTYPE(TINYINT), "-129",
+           "!22003 value \"-129\" is out of range for type tinyint");
     expect(LTYPE(NUMERIC), "1.5", "=1.5000000000");
     expect(LTYPE(NUMERIC), "0.00000000005", "=0.0000000001");
     expect(LTYPE_NUM(38, 0), "-99999999999999999999999999999999999999",
@@ -130,7 +136,8 @@ TEST(text, text_is_utf8_without_nul)
     buf_deinit(&got);
 }
 
-/* Any bits that are a number print as text that reads back as the same bits; no text that drops the last digit does. */
+/* Any bits that are a number print as text that reads back as the same bits; no text that
+ * drops the last digit does. */
 TEST(text, floats_round_trip_shortest)
 {
     struct arena arena = {0};
@@ -181,7 +188,8 @@ TEST(text, integers_and_decimals_round_trip)
         if (i & 1) {
             d.i = (int64_t)rnd() >> (rnd() % 64);
             CHECK_EQ(datum_print(LTYPE(BIGINT), &d, &out), KDK_OK);
-            CHECK_EQ(datum_parse(LTYPE(BIGINT), out.data, out.len, &arena, &back, NULL), KDK_OK);
+            CHECK_EQ(datum_parse(LTYPE(BIGINT), out.data, out.len, &arena, &back, NULL),
+                     KDK_OK);
             CHECK_EQ(back.i, d.i);
             char want[32];
             snprintf(want, sizeof want, "%lld", (long long)d.i);
@@ -200,7 +208,8 @@ TEST(text, integers_and_decimals_round_trip)
     arena_deinit(&arena);
 }
 
-/* Garbage of the characters that matter gives a status, and what is read prints as text that reads the same. */
+/* Garbage of the characters that matter gives a status, and what is read prints as text
+ * that reads the same. */
 TEST(text, random_text_is_a_value_or_an_error)
 {
     static const char alphabet[] = "0123456789 -+:/.,eTZBCjanfebpmam\\x\xc3\xa4";
@@ -260,11 +269,12 @@ TEST(calendar, known_days)
         int year;
         uint32_t month, day, week;
         int iso_year;
-    } weeks[] = {{2005, 1, 1, 53, 2004}, {2005, 12, 31, 52, 2005}, {2007, 12, 31, 1, 2008},
-                 {2008, 12, 29, 1, 2009}, {2010, 1, 3, 53, 2009}, {2006, 1, 2, 1, 2006}};
+    } weeks[] = {{2005, 1, 1, 53, 2004},  {2005, 12, 31, 52, 2005}, {2007, 12, 31, 1, 2008},
+                 {2008, 12, 29, 1, 2009}, {2010, 1, 3, 53, 2009},   {2006, 1, 2, 1, 2006}};
     for (size_t i = 0; i < COUNT_OF(weeks); i++) {
         int32_t year;
-        CHECK_EQ(calendar_iso_week(calendar_days(weeks[i].year, weeks[i].month, weeks[i].day), &year),
+        CHECK_EQ(calendar_iso_week(
+                     calendar_days(weeks[i].year, weeks[i].month, weeks[i].day), &year),
                  weeks[i].week);
         CHECK_EQ(year, weeks[i].iso_year);
     }

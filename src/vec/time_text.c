@@ -1,9 +1,12 @@
-/* time_text.c - dates and timestamps to text and back, as PostgreSQL 15 does with DateStyle 'ISO, MDY'.
+/* time_text.c - dates and timestamps to text and back, as PostgreSQL 15 does with DateStyle
+ * 'ISO, MDY'.
  *
- * Reading is two steps, as PostgreSQL's documentation (appendix B.1) describes them: cut the text into tokens by what
- * their characters look like, then let each token fill the fields that are still open. A number without a separator means what is
- * missing: "Jan 8 1999" and "8 Jan 1999" are the same day. Every field may be given once. What depends on the clock
- * ("now", "today") is refused: a literal is read when a statement is planned, and its value would be kept.
+ * Reading is two steps, as PostgreSQL's documentation (appendix B.1) describes them: cut
+ * the text into tokens by what their characters look like, then let each token fill the
+ * fields that are still open. A number without a separator means what is missing: "Jan 8
+ * 1999" and "8 Jan 1999" are the same day. Every field may be given once. What depends on
+ * the clock ("now", "today") is refused: a literal is read when a statement is planned, and
+ * its value would be kept.
  */
 #include "vec/vec_int.h"
 
@@ -20,7 +23,16 @@ struct token {
     size_t bytes;
 };
 
-enum { HAVE_YEAR = 1, HAVE_MONTH = 2, HAVE_DAY = 4, HAVE_DATE = 7, HAVE_TIME = 8, HAVE_ZONE = 16, HAVE_MERIDIAN = 32, HAVE_ERA = 64 };
+enum {
+    HAVE_YEAR = 1,
+    HAVE_MONTH = 2,
+    HAVE_DAY = 4,
+    HAVE_DATE = 7,
+    HAVE_TIME = 8,
+    HAVE_ZONE = 16,
+    HAVE_MERIDIAN = 32,
+    HAVE_ERA = 64
+};
 enum outcome { GOOD, BAD, RANGE, RANGE_ORDER, ZONE_RANGE, NO_CLOCK, NO_ZONES };
 enum special { FINITE, EPOCH, MINUS_INFINITY, PLUS_INFINITY };
 enum meridian { HOURS_24, AM, PM };
@@ -60,8 +72,8 @@ static bool token_next(const char **text, const char *end, struct token *t, bool
     if (c == end)
         return false;
     t->at = c;
-#define WHILE(COND)                                                                            \
-    while (c < end && (COND))                                                                  \
+#define WHILE(COND)                                                                        \
+    while (c < end && (COND))                                                              \
     c++
     if (text_digit(*c)) {
         t->kind = TOKEN_NUMBER;
@@ -88,7 +100,8 @@ static bool token_next(const char **text, const char *end, struct token *t, bool
         WHILE(is_alpha(*c));
         if (c < end && (*c == '-' || *c == '/' || *c == '.')) {
             t->kind = TOKEN_DATE;
-            WHILE(is_alnum(*c) || *c == '+' || *c == '-' || *c == '/' || *c == '_' || *c == '.' || *c == ':');
+            WHILE(is_alnum(*c) || *c == '+' || *c == '-' || *c == '/' || *c == '_' ||
+                  *c == '.' || *c == ':');
         }
     } else if (*c == '+' || *c == '-') {
         c++;
@@ -111,33 +124,111 @@ static bool token_next(const char **text, const char *end, struct token *t, bool
 
 /* ------------------------------------------------------------------ words ---- */
 
-enum word_kind { WORD_MONTH, WORD_IGNORE, WORD_MERIDIAN, WORD_ERA, WORD_ISO_TIME, WORD_JULIAN, WORD_SPECIAL, WORD_CLOCK, WORD_MIDNIGHT, WORD_ZONE };
+enum word_kind {
+    WORD_MONTH,
+    WORD_IGNORE,
+    WORD_MERIDIAN,
+    WORD_ERA,
+    WORD_ISO_TIME,
+    WORD_JULIAN,
+    WORD_SPECIAL,
+    WORD_CLOCK,
+    WORD_MIDNIGHT,
+    WORD_ZONE
+};
 static const struct {
     const char *word;
     uint8_t kind, value;
 } words[] = {
-    {"jan", WORD_MONTH, 1}, {"january", WORD_MONTH, 1}, {"feb", WORD_MONTH, 2}, {"february", WORD_MONTH, 2},
-    {"mar", WORD_MONTH, 3}, {"march", WORD_MONTH, 3}, {"apr", WORD_MONTH, 4}, {"april", WORD_MONTH, 4},
-    {"may", WORD_MONTH, 5}, {"jun", WORD_MONTH, 6}, {"june", WORD_MONTH, 6}, {"jul", WORD_MONTH, 7},
-    {"july", WORD_MONTH, 7}, {"aug", WORD_MONTH, 8}, {"august", WORD_MONTH, 8}, {"sep", WORD_MONTH, 9},
-    {"sept", WORD_MONTH, 9}, {"september", WORD_MONTH, 9}, {"oct", WORD_MONTH, 10}, {"october", WORD_MONTH, 10},
-    {"nov", WORD_MONTH, 11}, {"november", WORD_MONTH, 11}, {"dec", WORD_MONTH, 12}, {"december", WORD_MONTH, 12},
-    {"sun", WORD_IGNORE, 0}, {"sunday", WORD_IGNORE, 0}, {"mon", WORD_IGNORE, 0}, {"monday", WORD_IGNORE, 0},
-    {"tue", WORD_IGNORE, 0}, {"tues", WORD_IGNORE, 0}, {"tuesday", WORD_IGNORE, 0}, {"wed", WORD_IGNORE, 0},
-    {"weds", WORD_IGNORE, 0}, {"wednesday", WORD_IGNORE, 0}, {"thu", WORD_IGNORE, 0}, {"thur", WORD_IGNORE, 0},
-    {"thurs", WORD_IGNORE, 0}, {"thursday", WORD_IGNORE, 0}, {"fri", WORD_IGNORE, 0}, {"friday", WORD_IGNORE, 0},
-    {"sat", WORD_IGNORE, 0}, {"saturday", WORD_IGNORE, 0}, {"at", WORD_IGNORE, 0}, {"on", WORD_IGNORE, 0},
-    {"am", WORD_MERIDIAN, AM}, {"pm", WORD_MERIDIAN, PM}, {"ad", WORD_ERA, 0}, {"bc", WORD_ERA, 1},
-    {"t", WORD_ISO_TIME, 0}, {"j", WORD_JULIAN, 0}, {"jd", WORD_JULIAN, 0}, {"julian", WORD_JULIAN, 0},
-    {"epoch", WORD_SPECIAL, EPOCH}, {"infinity", WORD_SPECIAL, PLUS_INFINITY},
-    {"-infinity", WORD_SPECIAL, MINUS_INFINITY}, {"now", WORD_CLOCK, 0}, {"today", WORD_CLOCK, 0},
-    {"tomorrow", WORD_CLOCK, 0}, {"yesterday", WORD_CLOCK, 0}, {"allballs", WORD_MIDNIGHT, 0},
-    {"z", WORD_ZONE, 0}, {"zulu", WORD_ZONE, 0}, {"utc", WORD_ZONE, 0}, {"uct", WORD_ZONE, 0}, {"ut", WORD_ZONE, 0},
-    {"gmt", WORD_ZONE, 0}, {"wet", WORD_ZONE, 0}, {"west", WORD_ZONE, 0}, {"cet", WORD_ZONE, 0}, {"cest", WORD_ZONE, 0},
-    {"met", WORD_ZONE, 0}, {"mest", WORD_ZONE, 0}, {"eet", WORD_ZONE, 0}, {"eest", WORD_ZONE, 0}, {"bst", WORD_ZONE, 0},
-    {"msk", WORD_ZONE, 0}, {"jst", WORD_ZONE, 0}, {"kst", WORD_ZONE, 0}, {"est", WORD_ZONE, 0}, {"edt", WORD_ZONE, 0},
-    {"cst", WORD_ZONE, 0}, {"cdt", WORD_ZONE, 0}, {"mst", WORD_ZONE, 0}, {"mdt", WORD_ZONE, 0}, {"pst", WORD_ZONE, 0},
-    {"pdt", WORD_ZONE, 0}, {"akst", WORD_ZONE, 0}, {"akdt", WORD_ZONE, 0}, {"hst", WORD_ZONE, 0},
+    {"jan", WORD_MONTH, 1},
+    {"january", WORD_MONTH, 1},
+    {"feb", WORD_MONTH, 2},
+    {"february", WORD_MONTH, 2},
+    {"mar", WORD_MONTH, 3},
+    {"march", WORD_MONTH, 3},
+    {"apr", WORD_MONTH, 4},
+    {"april", WORD_MONTH, 4},
+    {"may", WORD_MONTH, 5},
+    {"jun", WORD_MONTH, 6},
+    {"june", WORD_MONTH, 6},
+    {"jul", WORD_MONTH, 7},
+    {"july", WORD_MONTH, 7},
+    {"aug", WORD_MONTH, 8},
+    {"august", WORD_MONTH, 8},
+    {"sep", WORD_MONTH, 9},
+    {"sept", WORD_MONTH, 9},
+    {"september", WORD_MONTH, 9},
+    {"oct", WORD_MONTH, 10},
+    {"october", WORD_MONTH, 10},
+    {"nov", WORD_MONTH, 11},
+    {"november", WORD_MONTH, 11},
+    {"dec", WORD_MONTH, 12},
+    {"december", WORD_MONTH, 12},
+    {"sun", WORD_IGNORE, 0},
+    {"sunday", WORD_IGNORE, 0},
+    {"mon", WORD_IGNORE, 0},
+    {"monday", WORD_IGNORE, 0},
+    {"tue", WORD_IGNORE, 0},
+    {"tues", WORD_IGNORE, 0},
+    {"tuesday", WORD_IGNORE, 0},
+    {"wed", WORD_IGNORE, 0},
+    {"weds", WORD_IGNORE, 0},
+    {"wednesday", WORD_IGNORE, 0},
+    {"thu", WORD_IGNORE, 0},
+    {"thur", WORD_IGNORE, 0},
+    {"thurs", WORD_IGNORE, 0},
+    {"thursday", WORD_IGNORE, 0},
+    {"fri", WORD_IGNORE, 0},
+    {"friday", WORD_IGNORE, 0},
+    {"sat", WORD_IGNORE, 0},
+    {"saturday", WORD_IGNORE, 0},
+    {"at", WORD_IGNORE, 0},
+    {"on", WORD_IGNORE, 0},
+    {"am", WORD_MERIDIAN, AM},
+    {"pm", WORD_MERIDIAN, PM},
+    {"ad", WORD_ERA, 0},
+    {"bc", WORD_ERA, 1},
+    {"t", WORD_ISO_TIME, 0},
+    {"j", WORD_JULIAN, 0},
+    {"jd", WORD_JULIAN, 0},
+    {"julian", WORD_JULIAN, 0},
+    {"epoch", WORD_SPECIAL, EPOCH},
+    {"infinity", WORD_SPECIAL, PLUS_INFINITY},
+    {"-infinity", WORD_SPECIAL, MINUS_INFINITY},
+    {"now", WORD_CLOCK, 0},
+    {"today", WORD_CLOCK, 0},
+    {"tomorrow", WORD_CLOCK, 0},
+    {"yesterday", WORD_CLOCK, 0},
+    {"allballs", WORD_MIDNIGHT, 0},
+    {"z", WORD_ZONE, 0},
+    {"zulu", WORD_ZONE, 0},
+    {"utc", WORD_ZONE, 0},
+    {"uct", WORD_ZONE, 0},
+    {"ut", WORD_ZONE, 0},
+    {"gmt", WORD_ZONE, 0},
+    {"wet", WORD_ZONE, 0},
+    {"west", WORD_ZONE, 0},
+    {"cet", WORD_ZONE, 0},
+    {"cest", WORD_ZONE, 0},
+    {"met", WORD_ZONE, 0},
+    {"mest", WORD_ZONE, 0},
+    {"eet", WORD_ZONE, 0},
+    {"eest", WORD_ZONE, 0},
+    {"bst", WORD_ZONE, 0},
+    {"msk", WORD_ZONE, 0},
+    {"jst", WORD_ZONE, 0},
+    {"kst", WORD_ZONE, 0},
+    {"est", WORD_ZONE, 0},
+    {"edt", WORD_ZONE, 0},
+    {"cst", WORD_ZONE, 0},
+    {"cdt", WORD_ZONE, 0},
+    {"mst", WORD_ZONE, 0},
+    {"mdt", WORD_ZONE, 0},
+    {"pst", WORD_ZONE, 0},
+    {"pdt", WORD_ZONE, 0},
+    {"akst", WORD_ZONE, 0},
+    {"akdt", WORD_ZONE, 0},
+    {"hst", WORD_ZONE, 0},
 };
 static int word_find(const char *at, size_t bytes)
 {
@@ -232,7 +323,8 @@ static enum outcome number_place(struct fields *f, const char *at, size_t bytes)
 }
 
 /* Run-together digits: YYYYMMDD or YYMMDD, else HHMMSS or HHMM, perhaps with a fraction. */
-static enum outcome digits_place(struct fields *f, const char *at, size_t bytes, bool is_time)
+static enum outcome digits_place(struct fields *f, const char *at, size_t bytes,
+                                 bool is_time)
 {
     const char *point = memchr(at, '.', bytes);
     size_t whole = point ? (size_t)(point - at) : bytes;
@@ -377,7 +469,8 @@ static enum outcome word_place(struct fields *f, const struct token *t, bool *ne
     uint8_t value = words[word].value;
     switch ((enum word_kind)words[word].kind) {
     case WORD_MONTH:
-        if ((f->have & (HAVE_MONTH | HAVE_DAY)) == HAVE_MONTH && !f->month_in_words && f->month >= 1 && f->month <= 31) {
+        if ((f->have & (HAVE_MONTH | HAVE_DAY)) == HAVE_MONTH && !f->month_in_words &&
+            f->month >= 1 && f->month <= 31) {
             /* "8 Jan 1999": what was taken for the month is the day. */
             f->day = f->month;
             f->have |= HAVE_DAY;
@@ -408,7 +501,9 @@ static enum outcome word_place(struct fields *f, const struct token *t, bool *ne
     case WORD_SPECIAL:
         if (f->special != FINITE || f->have)
             return BAD;
-        f->special = value == EPOCH ? EPOCH : value == PLUS_INFINITY ? PLUS_INFINITY : MINUS_INFINITY;
+        f->special = value == EPOCH           ? EPOCH
+                     : value == PLUS_INFINITY ? PLUS_INFINITY
+                                              : MINUS_INFINITY;
         f->have = HAVE_DATE | HAVE_TIME | HAVE_ZONE; /* Nothing may follow. */
         return GOOD;
     case WORD_CLOCK:
@@ -457,12 +552,13 @@ static enum outcome fields_check(struct fields *f, int64_t *days, int64_t *time_
         f->hour += 12;
     if (f->hour > 24 || f->minute > 59 || f->second > 60)
         return RANGE;
-    *time_us = f->hour * US_PER_HOUR + f->minute * US_PER_MINUTE + f->second * US_PER_SECOND + f->us;
+    *time_us = f->hour * US_PER_HOUR + f->minute * US_PER_MINUTE +
+               f->second * US_PER_SECOND + f->us;
     return *time_us <= US_PER_DAY ? GOOD : RANGE;
 }
 
-static enum outcome fields_read(const char *text, size_t bytes, struct fields *f, int64_t *days,
-                                int64_t *time_us)
+static enum outcome fields_read(const char *text, size_t bytes, struct fields *f,
+                                int64_t *days, int64_t *time_us)
 {
     const char *end = text + bytes;
     struct token t = {0};
@@ -487,15 +583,18 @@ static enum outcome fields_read(const char *text, size_t bytes, struct fields *f
             else if (point && !(f->have & HAVE_DATE))
                 outcome = date_place(f, t.at, t.bytes);
             else if ((point && point - t.at > 2) ||
-                     (!point && t.bytes >= 6 && (!(f->have & HAVE_DATE) || !(f->have & HAVE_TIME))))
+                     (!point && t.bytes >= 6 &&
+                      (!(f->have & HAVE_DATE) || !(f->have & HAVE_TIME))))
                 outcome = digits_place(f, t.at, t.bytes, false);
             else if (!point)
-                outcome = (f->have & HAVE_DATE) == HAVE_DATE ? digits_place(f, t.at, t.bytes, true)
-                                                             : number_place(f, t.at, t.bytes);
+                outcome = (f->have & HAVE_DATE) == HAVE_DATE
+                              ? digits_place(f, t.at, t.bytes, true)
+                              : number_place(f, t.at, t.bytes);
             break;
         }
         case TOKEN_DATE:
-            if ((f->have & (HAVE_DATE | HAVE_TIME)) == (HAVE_DATE | HAVE_TIME) && is_alpha(*t.at))
+            if ((f->have & (HAVE_DATE | HAVE_TIME)) == (HAVE_DATE | HAVE_TIME) &&
+                is_alpha(*t.at))
                 return NO_ZONES;
             outcome = f->have & HAVE_TIME ? BAD : date_place(f, t.at, t.bytes);
             break;
@@ -521,8 +620,8 @@ static enum outcome fields_read(const char *text, size_t bytes, struct fields *f
     return fields_check(f, days, time_us);
 }
 
-static kdk_status outcome_error(enum outcome outcome, const char *type, const char *text, size_t bytes,
-                                struct err *err)
+static kdk_status outcome_error(enum outcome outcome, const char *type, const char *text,
+                                size_t bytes, struct err *err)
 {
     int n = (int)MIN(bytes, 400);
     kdk_status status = KDK_OK;
@@ -530,30 +629,37 @@ static kdk_status outcome_error(enum outcome outcome, const char *type, const ch
     case GOOD:
         break;
     case BAD:
-        status = err_set(err, KDK_BAD_DATETIME, "invalid input syntax for type %s: \"%.*s\"", type, n, text);
+        status = err_set(err, KDK_BAD_DATETIME,
+                         "invalid input syntax for type %s: \"%.*s\"", type, n, text);
         break;
     case RANGE:
     case RANGE_ORDER:
-        status = err_set(err, KDK_DATETIME_RANGE, "date/time field value out of range: \"%.*s\"", n, text);
+        status = err_set(err, KDK_DATETIME_RANGE,
+                         "date/time field value out of range: \"%.*s\"", n, text);
         if (outcome == RANGE_ORDER)
-            err_hint(err, "Numbers are read as month, day, year, unless the first has three digits or more: then as "
+            err_hint(err, "Numbers are read as month, day, year, unless the first has "
+                          "three digits or more: then as "
                           "year, month, day.");
         break;
     case ZONE_RANGE:
-        status = err_set(err, KDK_BAD_TIME_ZONE, "time zone displacement out of range: \"%.*s\"", n, text);
+        status = err_set(err, KDK_BAD_TIME_ZONE,
+                         "time zone displacement out of range: \"%.*s\"", n, text);
         break;
     case NO_CLOCK:
-        status = err_set(err, KDK_UNSUPPORTED, "date/time value \"%.*s\" is not supported in a literal", n, text);
+        status = err_set(err, KDK_UNSUPPORTED,
+                         "date/time value \"%.*s\" is not supported in a literal", n, text);
         err_hint(err, "Use current_date or now().");
         break;
     case NO_ZONES:
-        status = err_set(err, KDK_UNSUPPORTED, "time zone names are not supported: \"%.*s\"", n, text);
+        status = err_set(err, KDK_UNSUPPORTED,
+                         "time zone names are not supported: \"%.*s\"", n, text);
         break;
     }
     return status;
 }
 
-/* YYYY-MM-DD, as files have it: the same answer without the tokens. False: not of that form, or not a date. */
+/* YYYY-MM-DD, as files have it: the same answer without the tokens. False: not of that
+ * form, or not a date. */
 static bool iso_date(const char *text, int64_t *days)
 {
     uint32_t v[8];
@@ -563,8 +669,10 @@ static bool iso_date(const char *text, int64_t *days)
         v[i] = (uint32_t)(text[at[i]] - '0');
         good &= v[i] <= 9;
     }
-    uint32_t year = v[0] * 1000 + v[1] * 100 + v[2] * 10 + v[3], month = v[4] * 10 + v[5], day = v[6] * 10 + v[7];
-    if (!good || year < 1 || month < 1 || month > 12 || day < 1 || day > calendar_month_days(year, month))
+    uint32_t year = v[0] * 1000 + v[1] * 100 + v[2] * 10 + v[3], month = v[4] * 10 + v[5],
+             day = v[6] * 10 + v[7];
+    if (!good || year < 1 || month < 1 || month > 12 || day < 1 ||
+        day > calendar_month_days(year, month))
         return false;
     *days = calendar_days(year, month, day);
     return true;
@@ -584,7 +692,8 @@ kdk_status date_parse(const char *text, size_t bytes, int64_t *out, struct err *
     else if (f.special == PLUS_INFINITY)
         *out = DATE_POS_INF;
     else if (days < DATE_MIN || days > DATE_MAX)
-        return err_set(err, KDK_DATETIME_RANGE, "date out of range: \"%.*s\"", (int)MIN(bytes, 400), text);
+        return err_set(err, KDK_DATETIME_RANGE, "date out of range: \"%.*s\"",
+                       (int)MIN(bytes, 400), text);
     else
         *out = days;
     return KDK_OK;
@@ -607,9 +716,10 @@ static bool iso_time(const char *text, int64_t *us)
 kdk_status timestamp_parse(const char *text, size_t bytes, int64_t *out, struct err *err)
 {
     int64_t iso_days, iso_us, fraction = 0;
-    if (bytes >= 19 && bytes <= 26 && (text[10] == ' ' || text[10] == 'T') && iso_date(text, &iso_days) &&
-        iso_time(text + 11, &iso_us) &&
-        (bytes == 19 || (text[19] == '.' && fraction_of(text + 20, bytes - 20, &fraction))) &&
+    if (bytes >= 19 && bytes <= 26 && (text[10] == ' ' || text[10] == 'T') &&
+        iso_date(text, &iso_days) && iso_time(text + 11, &iso_us) &&
+        (bytes == 19 ||
+         (text[19] == '.' && fraction_of(text + 20, bytes - 20, &fraction))) &&
         timestamp_join(iso_days, iso_us + fraction, out))
         return KDK_OK;
     struct fields f = {0};
@@ -622,7 +732,8 @@ kdk_status timestamp_parse(const char *text, size_t bytes, int64_t *out, struct 
     else if (f.special == PLUS_INFINITY)
         *out = TIMESTAMP_POS_INF;
     else if (!timestamp_join(days, time_us, out))
-        return err_set(err, KDK_DATETIME_RANGE, "timestamp out of range: \"%.*s\"", (int)MIN(bytes, 400), text);
+        return err_set(err, KDK_DATETIME_RANGE, "timestamp out of range: \"%.*s\"",
+                       (int)MIN(bytes, 400), text);
     return KDK_OK;
 }
 

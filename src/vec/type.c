@@ -8,15 +8,15 @@ struct ltype_row {
     uint8_t width;
     uint32_t oid;
 };
-#define W_BIT_ID  W_BIT
-#define W_8_ID    W_8
-#define W_16_ID   W_16
-#define W_32_ID   W_32
-#define W_64_ID   W_64
-#define W_128_ID  W_128
-#define W_F32_ID  W_F32
-#define W_F64_ID  W_F64
-#define W_STR_ID  W_STR
+#define W_BIT_ID W_BIT
+#define W_8_ID   W_8
+#define W_16_ID  W_16
+#define W_32_ID  W_32
+#define W_64_ID  W_64
+#define W_128_ID W_128
+#define W_F32_ID W_F32
+#define W_F64_ID W_F64
+#define W_STR_ID W_STR
 static const struct ltype_row ltype_rows[LT_COUNT] = {
 #define LTYPE_ROW(ID, NUMBER, NAME, WIDTH, OID) [NUMBER] = {NAME, W_##WIDTH##_ID, OID},
     LTYPE_LIST(LTYPE_ROW)
@@ -103,8 +103,9 @@ bool str_equal_slow(const struct str *a, const struct str *b)
 int str_compare(const struct str *a, const struct str *b)
 {
     uint32_t common = MIN(a->len, b->len);
-    /* The prefixes, as big-endian numbers, order as the bytes do; short ones are zero-padded, so a difference is real
-     * unless one string ended, and then zero is the least byte anyway. Equal prefixes may still be "a" and "a\0". */
+    /* The prefixes, as big-endian numbers, order as the bytes do; short ones are
+     * zero-padded, so a difference is real unless one string ended, and then zero is the
+     * least byte anyway. Equal prefixes may still be "a" and "a\0". */
     uint32_t pa, pb;
     memcpy(&pa, a->prefix, 4);
     memcpy(&pb, b->prefix, 4);

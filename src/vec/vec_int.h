@@ -1,11 +1,12 @@
-/* vec_int.h - what the files of vec share: text forms of the types, one pair of functions per family. */
+/* vec_int.h - what the files of vec share: text forms of the types, one pair of functions
+ * per family. */
 #ifndef KDK_VEC_VEC_INT_H
 #define KDK_VEC_VEC_INT_H
 
 #include "vec/vec.h"
 
-/* What datum_hash and vec_hash share. Integers hash by value whatever their width, and decimals that fit 64 bits as integers
- * do; REAL hashes as the DOUBLE it is. */
+/* What datum_hash and vec_hash share. Integers hash by value whatever their width, and
+ * decimals that fit 64 bits as integers do; REAL hashes as the DOUBLE it is. */
 #define VEC_HASH_NULL 0x6e756c6c6e756c6cull
 static inline uint64_t vec_hash_int(int64_t v)
 {
@@ -13,8 +14,9 @@ static inline uint64_t vec_hash_int(int64_t v)
 }
 static inline uint64_t vec_hash_wide(int128 v)
 {
-    return v == (int64_t)v ? vec_hash_int((int64_t)v)
-                           : hash_combine(hash_u64((uint64_t)v), (uint64_t)((uint128)v >> 64));
+    return v == (int64_t)v
+               ? vec_hash_int((int64_t)v)
+               : hash_combine(hash_u64((uint64_t)v), (uint64_t)((uint128)v >> 64));
 }
 static inline uint64_t vec_hash_float(double v)
 {
@@ -65,7 +67,8 @@ kdk_status numeric_print(struct ltype type, int128 v, struct buf *out);
 kdk_status float_print(struct ltype type, double v, struct buf *out);
 
 /* time_text.c */
-kdk_status date_parse(const char *text, size_t bytes, int64_t *out, struct err *err) KDK_MUST_CHECK;
+kdk_status date_parse(const char *text, size_t bytes, int64_t *out,
+                      struct err *err) KDK_MUST_CHECK;
 kdk_status timestamp_parse(const char *text, size_t bytes, int64_t *out,
                            struct err *err) KDK_MUST_CHECK;
 kdk_status date_print(int64_t days, struct buf *out);

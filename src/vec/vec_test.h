@@ -1,4 +1,5 @@
-/* vec_test.h - random values for the tests of vec and exec: edge values, NULLs and repetitions are common. */
+/* vec_test.h - random values for the tests of vec and exec: edge values, NULLs and
+ * repetitions are common. */
 #ifndef KDK_VEC_VEC_TEST_H
 #define KDK_VEC_VEC_TEST_H
 
@@ -39,12 +40,15 @@ static inline int128 test_wide(struct test_random *r)
         return -most;
     if (kind < 5)
         return (int128)test_integer(r, 64);
-    return (int128)((uint128)test_random(r) << 72 ^ (uint128)test_random(r) << 20 ^ test_random(r)) % most >>
+    return (int128)((uint128)test_random(r) << 72 ^ (uint128)test_random(r) << 20 ^
+                    test_random(r)) %
+               most >>
            test_random(r) % 128;
 }
 static inline double test_double(struct test_random *r)
 {
-    static const double edges[] = {0.0, -0.0, 1, -1, 0.5, 1e300, -1e300, 1e-300, 4.9e-324, 127.5, 32767.5, 2147483648.0};
+    static const double edges[] = {0.0,    -0.0,   1,        -1,    0.5,     1e300,
+                                   -1e300, 1e-300, 4.9e-324, 127.5, 32767.5, 2147483648.0};
     uint64_t kind = test_random(r) % 8;
     if (kind == 0)
         return (double)INFINITY * (test_random(r) & 1 ? 1 : -1);
@@ -54,7 +58,8 @@ static inline double test_double(struct test_random *r)
         return edges[test_random(r) % COUNT_OF(edges)];
     return (double)test_integer(r, 64) / 64;
 }
-/* Bytes of a few letters, so that strings are prefixes of each other; 0x00 and 0xff among them. UTF-8 unless `binary`. */
+/* Bytes of a few letters, so that strings are prefixes of each other; 0x00 and 0xff among
+ * them. UTF-8 unless `binary`. */
 static inline struct str test_str(struct test_random *r, bool binary, struct arena *arena)
 {
     char bytes[40];
@@ -65,7 +70,8 @@ static inline struct str test_str(struct test_random *r, bool binary, struct are
     (void)str_copy(arena, str_of(bytes, n), &s); /* Out of memory: an empty one. */
     return s;
 }
-static inline struct datum test_datum(struct test_random *r, struct ltype type, struct arena *arena)
+static inline struct datum test_datum(struct test_random *r, struct ltype type,
+                                      struct arena *arena)
 {
     struct datum d = {0};
     if (test_random(r) % 8 == 0)

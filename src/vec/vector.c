@@ -9,7 +9,8 @@ static_assert(BATCH_ROWS <= UINT16_MAX, "row numbers fit 16 bits");
 /* Room for any form: codes of a dictionary are 4 bytes whatever the type. */
 static size_t room_bytes(struct ltype type)
 {
-    return BATCH_ROWS * (size_t)MAX(vwidth_bytes(ltype_width(type)), (uint32_t)sizeof(int32_t));
+    return BATCH_ROWS *
+           (size_t)MAX(vwidth_bytes(ltype_width(type)), (uint32_t)sizeof(int32_t));
 }
 
 kdk_status vec_init(struct vec *v, struct ltype type, struct arena *arena, struct err *err)
@@ -69,7 +70,8 @@ void vec_set_null(struct vec *v, uint32_t row, uint32_t count)
 /* ------------------------------------------------------------- one value ---- */
 
 /* data[index] at a width, as a datum of the type. */
-static struct datum value_get(struct ltype type, enum vwidth width, const void *data, size_t index)
+static struct datum value_get(struct ltype type, enum vwidth width, const void *data,
+                              size_t index)
 {
     struct datum d;
     memset(&d, 0, sizeof d);
@@ -160,7 +162,8 @@ struct datum vec_get(const struct vec *v, uint32_t row)
     case VF_CONSTANT:
         return value_get(v->type, width, v->data, 0);
     case VF_DICT:
-        return value_get(v->type, width, v->values->data, (size_t)((const int32_t *)v->data)[row]);
+        return value_get(v->type, width, v->values->data,
+                         (size_t)((const int32_t *)v->data)[row]);
     case VF_LAZY:
         break;
     }
@@ -186,7 +189,8 @@ kdk_status vec_constant(struct vec *v, struct ltype type, const struct datum *va
     if (!room)
         return err_nomem(err);
     memset(room, 0, 2 * VECTOR_ALIGNMENT);
-    *v = (struct vec){.type = type, .width = (uint8_t)ltype_width(type), .form = VF_CONSTANT};
+    *v = (struct vec){
+        .type = type, .width = (uint8_t)ltype_width(type), .form = VF_CONSTANT};
     v->data = room;
     if (value->null)
         v->validity = (void *)(room + VECTOR_ALIGNMENT);
@@ -197,12 +201,12 @@ kdk_status vec_constant(struct vec *v, struct ltype type, const struct datum *va
 
 /* ------------------------------------------------------- gather, flatten ---- */
 
-#define GATHER_LOOP(T)                                                                         \
-    do {                                                                                       \
-        const T *x = in;                                                                       \
-        T *z = out;                                                                            \
-        for (uint32_t k = 0; k < sel->count; k++)                                              \
-            z[k] = x[sel->rows[k]];                                                            \
+#define GATHER_LOOP(T)                                                                     \
+    do {                                                                                   \
+        const T *x = in;                                                                   \
+        T *z = out;                                                                        \
+        for (uint32_t k = 0; k < sel->count; k++)                                          \
+            z[k] = x[sel->rows[k]];                                                        \
     } while (0)
 
 /* out[k] = in[row k of sel] */
@@ -264,7 +268,8 @@ void vec_gather(const struct vec *in, const struct sel *sel, struct vec *out)
         return;
     case VF_CONSTANT:
         vec_reset(out, (enum vwidth)in->width);
-        memcpy(out->data, in->data, in->width == W_BIT ? 8 : vwidth_bytes((enum vwidth)in->width));
+        memcpy(out->data, in->data,
+               in->width == W_BIT ? 8 : vwidth_bytes((enum vwidth)in->width));
         if (in->validity) {
             vec_validity_on(out, 1);
             bit_put(out->validity, 0, bit_get(in->validity, 0));
@@ -285,43 +290,47 @@ void vec_gather(const struct vec *in, const struct sel *sel, struct vec *out)
     ASSERT(in->form != VF_LAZY);
 }
 
-/* Runs BODY for each row of `sel`, a constant NULL list giving the loop without the indirection. */
-#define FOR_ROWS(SEL, ROW, BODY)                                                               \
-    do {                                                                                       \
-        if ((SEL)->rows) {                                                                     \
-            for (uint32_t k_ = 0; k_ < (SEL)->count; k_++) {                                   \
-                uint32_t ROW = (SEL)->rows[k_];                                                \
-                BODY;                                                                          \
-            }                                                                                  \
-        } else {                                                                               \
-            for (uint32_t ROW = 0; ROW < (SEL)->count; ROW++) {                                \
-                BODY;                                                                          \
-            }                                                                                  \
-        }                                                                                      \
+/* Runs BODY for each row of `sel`, a constant NULL list giving the loop without the
+ * indirection. */
+#define FOR_ROWS(SEL, ROW, BODY)                                                           \
+    do {                                                                                   \
+        if ((SEL)->rows) {                                                                 \
+            for (uint32_t k_ = 0; k_ < (SEL)->count; k_++) {                               \
+                uint32_t ROW = (SEL)->rows[k_];                                            \
+                BODY;                                                                      \
+            }                                                                              \
+        } else {                                                                           \
+            for (uint32_t ROW = 0; ROW < (SEL)->count; ROW++) {                            \
+                BODY;                                                                      \
+            }                                                                              \
+        }                                                                                  \
     } while (0)
 
-#define WIDEN_LOOP(FROM, TO)                                                                   \
-    do {                                                                                       \
-        const FROM *x = from;                                                                  \
-        TO *z = out->data;                                                                     \
-        FOR_ROWS(sel, row, z[row] = (TO)x[codes ? (uint32_t)codes[row] : constant ? 0 : row]); \
+#define WIDEN_LOOP(FROM, TO)                                                               \
+    do {                                                                                   \
+        const FROM *x = from;                                                              \
+        TO *z = out->data;                                                                 \
+        FOR_ROWS(sel, row,                                                                 \
+                 z[row] = (TO)x[codes      ? (uint32_t)codes[row]                          \
+                                : constant ? 0                                             \
+                                           : row]);                                        \
     } while (0)
-#define WIDEN_FROM(TO)                                                                         \
-    do {                                                                                       \
-        if (in->width == W_8)                                                                  \
-            WIDEN_LOOP(int8_t, TO);                                                            \
-        else if (in->width == W_16)                                                            \
-            WIDEN_LOOP(int16_t, TO);                                                           \
-        else if (in->width == W_32)                                                            \
-            WIDEN_LOOP(int32_t, TO);                                                           \
-        else if (in->width == W_64)                                                            \
-            WIDEN_LOOP(int64_t, TO);                                                           \
-        else                                                                                   \
-            WIDEN_LOOP(int128, TO);                                                            \
+#define WIDEN_FROM(TO)                                                                     \
+    do {                                                                                   \
+        if (in->width == W_8)                                                              \
+            WIDEN_LOOP(int8_t, TO);                                                        \
+        else if (in->width == W_16)                                                        \
+            WIDEN_LOOP(int16_t, TO);                                                       \
+        else if (in->width == W_32)                                                        \
+            WIDEN_LOOP(int32_t, TO);                                                       \
+        else if (in->width == W_64)                                                        \
+            WIDEN_LOOP(int64_t, TO);                                                       \
+        else                                                                               \
+            WIDEN_LOOP(int128, TO);                                                        \
     } while (0)
 
-void vec_flatten(const struct vec *in, const struct sel *sel, uint32_t count, enum vwidth width,
-                 struct vec *out)
+void vec_flatten(const struct vec *in, const struct sel *sel, uint32_t count,
+                 enum vwidth width, struct vec *out)
 {
     ASSERT(in != out);
     ASSERT(in->form != VF_LAZY);
@@ -344,7 +353,9 @@ void vec_flatten(const struct vec *in, const struct sel *sel, uint32_t count, en
     case W_BIT:
         FOR_ROWS(sel, row,
                  bit_put(out->data, row,
-                         bit_get(from, codes ? (uint32_t)codes[row] : constant ? 0 : row)));
+                         bit_get(from, codes      ? (uint32_t)codes[row]
+                                       : constant ? 0
+                                                  : row)));
         break;
     case W_8:
         WIDEN_LOOP(int8_t, int8_t);
@@ -372,28 +383,32 @@ void vec_flatten(const struct vec *in, const struct sel *sel, uint32_t count, en
         break;
     case W_STR:
         FOR_ROWS(sel, row,
-                 ((struct str *)out->data)[row] = ((const struct str *)from)[codes ? (uint32_t)codes[row] : constant ? 0 : row]);
+                 ((struct str *)out->data)[row] =
+                     ((const struct str *)from)[codes      ? (uint32_t)codes[row]
+                                                : constant ? 0
+                                                           : row]);
         break;
     }
 }
 
 /* ------------------------------------------------------------------- hash ---- */
 
-static uint64_t value_hash(struct ltype type, enum vwidth width, const void *data, size_t index)
+static uint64_t value_hash(struct ltype type, enum vwidth width, const void *data,
+                           size_t index)
 {
     struct datum d = value_get(type, width, data, index);
     return datum_hash(type, &d);
 }
-#define HASH_LOOP(T, HASH)                                                                     \
-    do {                                                                                       \
-        const T *x = v->data;                                                                  \
-        for (uint32_t k = 0; k < sel->count; k++) {                                            \
-            uint32_t row = SEL_ROW(sel, k);                                                    \
-            uint64_t h = HASH(x[row]);                                                         \
-            if (v->validity && !bit_get(v->validity, row))                                     \
-                h = VEC_HASH_NULL;                                                             \
-            hashes[k] = combine ? hash_combine(hashes[k], h) : h;                              \
-        }                                                                                      \
+#define HASH_LOOP(T, HASH)                                                                 \
+    do {                                                                                   \
+        const T *x = v->data;                                                              \
+        for (uint32_t k = 0; k < sel->count; k++) {                                        \
+            uint32_t row = SEL_ROW(sel, k);                                                \
+            uint64_t h = HASH(x[row]);                                                     \
+            if (v->validity && !bit_get(v->validity, row))                                 \
+                h = VEC_HASH_NULL;                                                         \
+            hashes[k] = combine ? hash_combine(hashes[k], h) : h;                          \
+        }                                                                                  \
     } while (0)
 
 void vec_hash(const struct vec *v, const struct sel *sel, bool combine, uint64_t *hashes)
@@ -401,7 +416,8 @@ void vec_hash(const struct vec *v, const struct sel *sel, bool combine, uint64_t
     ASSERT(v->form != VF_LAZY);
     enum vwidth width = (enum vwidth)v->width;
     if (v->form == VF_CONSTANT) {
-        uint64_t h = vec_valid(v, 0) ? value_hash(v->type, width, v->data, 0) : VEC_HASH_NULL;
+        uint64_t h =
+            vec_valid(v, 0) ? value_hash(v->type, width, v->data, 0) : VEC_HASH_NULL;
         for (uint32_t k = 0; k < sel->count; k++)
             hashes[k] = combine ? hash_combine(hashes[k], h) : h;
         return;
@@ -442,7 +458,8 @@ kdk_status batch_init(struct batch *b, const struct ltype *types, uint32_t colum
     struct batch made = {.column_count = column_count};
 
     TRY_MEM(made.columns = ARENA_ARRAY(arena, struct vec, MAX(column_count, 1u)));
-    TRY_MEM(made.sel_room = arena_alloc_aligned(arena, BATCH_ROWS * sizeof(uint16_t), VECTOR_ALIGNMENT));
+    TRY_MEM(made.sel_room = arena_alloc_aligned(arena, BATCH_ROWS * sizeof(uint16_t),
+                                                VECTOR_ALIGNMENT));
     for (uint32_t c = 0; c < column_count; c++)
         TRY(vec_init(&made.columns[c], types[c], arena, err));
     *b = made;
@@ -468,7 +485,8 @@ void batch_keep(struct batch *b, const uint64_t *keep)
     uint16_t *out = b->sel_room;
     uint32_t kept = 0;
     if (b->sel.rows) {
-        for (uint32_t k = 0; k < b->sel.count; k++) { /* `out` may be the list: it trails k. */
+        for (uint32_t k = 0; k < b->sel.count; k++) {
+            /* `out` may be the list: it trails k. */
             uint16_t row = b->sel.rows[k];
             out[kept] = row;
             kept += bit_get(keep, row);

@@ -10,16 +10,18 @@
 enum { DICT_VALUES = 9 };
 
 static const struct ltype types[] = {
-    {.id = LT_BOOLEAN}, {.id = LT_TINYINT}, {.id = LT_SMALLINT}, {.id = LT_INTEGER}, {.id = LT_BIGINT},
-    {.id = LT_NUMERIC, .precision = 38, .scale = 2}, {.id = LT_REAL}, {.id = LT_DOUBLE}, {.id = LT_TEXT},
-    {.id = LT_BYTEA}, {.id = LT_DATE}, {.id = LT_TIMESTAMP}};
+    {.id = LT_BOOLEAN}, {.id = LT_TINYINT}, {.id = LT_SMALLINT},
+    {.id = LT_INTEGER}, {.id = LT_BIGINT},  {.id = LT_NUMERIC, .precision = 38, .scale = 2},
+    {.id = LT_REAL},    {.id = LT_DOUBLE},  {.id = LT_TEXT},
+    {.id = LT_BYTEA},   {.id = LT_DATE},    {.id = LT_TIMESTAMP}};
 
 static bool is_integer_width(enum vwidth w)
 {
     return w >= W_8 && w <= W_128;
 }
 /* A random datum that fits a width. */
-static struct datum datum_in(struct test_random *r, struct ltype type, enum vwidth width, struct arena *arena)
+static struct datum datum_in(struct test_random *r, struct ltype type, enum vwidth width,
+                             struct arena *arena)
 {
     struct datum d = test_datum(r, type, arena);
     if (d.null || !is_integer_width(width) || width == W_128)
@@ -43,7 +45,8 @@ struct model {
     uint32_t count;
 };
 /* A vector of a random form and the rows it stands for. */
-static bool model_make(struct model *m, struct test_random *r, struct ltype type, struct arena *arena)
+static bool model_make(struct model *m, struct test_random *r, struct ltype type,
+                       struct arena *arena)
 {
     enum vwidth full = ltype_width(type), width = full;
     if (is_integer_width(full))
@@ -114,7 +117,8 @@ TEST(vector, every_form_and_width_is_its_rows)
         struct vec out;
         uint16_t rows[BATCH_ROWS];
         uint64_t hashes[BATCH_ROWS], before[BATCH_ROWS];
-        if (!model_make(m, &r, type, &arena) || !CHECK_EQ(vec_init(&out, type, &arena, NULL), KDK_OK))
+        if (!model_make(m, &r, type, &arena) ||
+            !CHECK_EQ(vec_init(&out, type, &arena, NULL), KDK_OK))
             break;
         bool good = true;
         for (uint32_t i = 0; i < m->count; i++) {
@@ -134,7 +138,8 @@ TEST(vector, every_form_and_width_is_its_rows)
         memcpy(before, hashes, sizeof before);
         vec_hash(&m->vec, &sel, true, hashes);
         for (uint32_t k = 0; k < sel.count; k++)
-            good &= hashes[k] == hash_combine(before[k], datum_hash(type, &m->rows[SEL_ROW(&sel, k)]));
+            good &= hashes[k] ==
+                    hash_combine(before[k], datum_hash(type, &m->rows[SEL_ROW(&sel, k)]));
         CHECK(good);
 
         vec_gather(&m->vec, &sel, &out);
@@ -149,7 +154,8 @@ TEST(vector, every_form_and_width_is_its_rows)
 
         enum vwidth to = (enum vwidth)m->vec.width;
         if (is_integer_width(to))
-            to = (enum vwidth)(to + test_random(&r) % (uint64_t)(ltype_width(type) - to + 1));
+            to = (enum vwidth)(to +
+                               test_random(&r) % (uint64_t)(ltype_width(type) - to + 1));
         vec_flatten(&m->vec, &sel, m->count, to, &out);
         CHECK_EQ(out.form, VF_FLAT);
         CHECK_EQ(out.width, to);
@@ -204,7 +210,8 @@ TEST(batch, keep_narrows_the_selection)
         for (int step = 0; step < 3; step++) {
             uint64_t keep[BATCH_ROWS / 64];
             for (uint32_t i = 0; i < COUNT_OF(keep); i++)
-                keep[i] = test_random(&r) << 40 | test_random(&r) >> 8 | (step ? 0 : UINT64_MAX);
+                keep[i] =
+                    test_random(&r) << 40 | test_random(&r) >> 8 | (step ? 0 : UINT64_MAX);
             for (uint32_t i = 0; i < count; i++)
                 live[i] &= bit_get(keep, i);
             batch_keep(&b, keep);

@@ -1,9 +1,11 @@
 /* open.c - opening the log: where it ends, whether it is damaged, and replay.
  *
- * The first pass walks from group to group until one is bad. That is the end, unless a good group further on says that what is
- * bad was durable (W3). Then, if the log is to be written, whatever behind the end looks like a group of this log
- * loses its first sector (W4): a group that was torn, or one that survived behind a torn one. Without that, an old group might one
- * day follow a new one without a gap. The pass also notes where parts are; the second one, wal_replay(), hands out what committed.
+ * The first pass walks from group to group until one is bad. That is the end, unless a good
+ * group further on says that what is bad was durable (W3). Then, if the log is to be
+ * written, whatever behind the end looks like a group of this log loses its first sector
+ * (W4): a group that was torn, or one that survived behind a torn one. Without that, an old
+ * group might one day follow a new one without a gap. The pass also notes where parts are;
+ * the second one, wal_replay(), hands out what committed.
  */
 #include <stdio.h>
 
@@ -13,9 +15,11 @@
 #include "task/chore.h"
 #include "wal/wal_int.h"
 
-#define WINDOW_BYTES  ((size_t)KDK_PICK(1u << 20, 2048u))
-#define WINDOW_FIRST  ((size_t)KDK_PICK(1u << 16, 1024u)) /* Then twice as much each time: a log that was closed is short. */
-#define QUIET_BYTES   KDK_PICK(1u << 18, 4096u)           /* So many zeros behind the end of a log that was closed. */
+#define WINDOW_BYTES ((size_t)KDK_PICK(1u << 20, 2048u))
+/* Then twice as much each time: a log that was closed is short. */
+#define WINDOW_FIRST ((size_t)KDK_PICK(1u << 16, 1024u))
+/* So many zeros behind the end of a log that was closed. */
+#define QUIET_BYTES KDK_PICK(1u << 18, 4096u)
 
 /* What was read last. */
 struct window {
@@ -31,10 +35,12 @@ static void window_deinit(struct window *w)
 }
 
 /* `count` bytes at `lsn`, which the segments have. Until the next call. */
-static kdk_status window_get(struct window *w, uint64_t lsn, size_t count, const uint8_t **out, struct err *err)
+static kdk_status window_get(struct window *w, uint64_t lsn, size_t count,
+                             const uint8_t **out, struct err *err)
 {
     kdk_status status = KDK_OK;
-    if (lsn < w->lsn || lsn - w->lsn > w->count || w->count - (size_t)(lsn - w->lsn) < count) {
+    if (lsn < w->lsn || lsn - w->lsn > w->count ||
+        w->count - (size_t)(lsn - w->lsn) < count) {
         const uint64_t end = segments_end(w->wal);
         w->next = MIN(MAX(w->next * 2, WINDOW_FIRST), WINDOW_BYTES);
         size_t want = MAX(count, w->next);
@@ -71,24 +77,29 @@ static bool is_zero(const uint8_t *sector)
 bool batch_header_sane(const struct batch_header *header)
 {
     switch ((enum wal_kind)header->kind) {
-    case WAL_COMMIT: return header->timestamp != 0 && header->sequence == 0;
-    case WAL_PART: return header->timestamp == 0 && header->parts == 0;
+    case WAL_COMMIT:
+        return header->timestamp != 0 && header->sequence == 0;
+    case WAL_PART:
+        return header->timestamp == 0 && header->parts == 0;
     case WAL_AHEAD:
     case WAL_CHECKPOINT:
-    case WAL_VOUCH: return header->timestamp == 0 && header->sequence == 0 && header->parts == 0;
+    case WAL_VOUCH:
+        return header->timestamp == 0 && header->sequence == 0 && header->parts == 0;
     }
     return false;
 }
 
 /* Does it say that it is a group of this log in this place? */
-static bool claims_group(const struct wal *wal, const struct group_header *header, uint64_t lsn)
+static bool claims_group(const struct wal *wal, const struct group_header *header,
+                         uint64_t lsn)
 {
-    return header->magic == GROUP_MAGIC && header->lsn == lsn && (!wal->log_id || header->log_id == wal->log_id);
+    return header->magic == GROUP_MAGIC && header->lsn == lsn &&
+           (!wal->log_id || header->log_id == wal->log_id);
 }
 
 /* *good: a whole group is at `lsn`; *batches are header->length bytes. */
-static kdk_status group_read(struct window *w, uint64_t lsn, struct group_header *header, const uint8_t **batches, bool *good,
-                             struct err *err)
+static kdk_status group_read(struct window *w, uint64_t lsn, struct group_header *header,
+                             const uint8_t **batches, bool *good, struct err *err)
 {
     kdk_status status = KDK_OK;
     const uint8_t *bytes;
@@ -98,36 +109,43 @@ static kdk_status group_read(struct window *w, uint64_t lsn, struct group_header
         return KDK_OK;
     TRY(window_get(w, lsn, GROUP_BYTES, &bytes, err));
     group_header_get(header, bytes);
-    if (!claims_group(w->wal, header, lsn) || header->length > end - lsn - GROUP_BYTES || header->log_id == 0)
+    if (!claims_group(w->wal, header, lsn) || header->length > end - lsn - GROUP_BYTES ||
+        header->log_id == 0)
         goto out;
     TRY(window_get(w, lsn, GROUP_BYTES + (size_t)header->length, &bytes, err));
-    const uint32_t crc = crc32c(crc32c(0, bytes, GROUP_CRC_AT), bytes + GROUP_BYTES, (size_t)header->length);
+    const uint32_t crc =
+        crc32c(crc32c(0, bytes, GROUP_CRC_AT), bytes + GROUP_BYTES, (size_t)header->length);
     if (crc != header->crc && !(sabotage & SABOTAGE_IGNORE_CRC))
         goto out;
     if (header->version != GROUP_VERSION)
-        TRY(err_set(err, KDK_UNSUPPORTED, "the write-ahead log is of version %u, which is newer than this program",
-                    header->version));
+        TRY(err_set(
+            err, KDK_UNSUPPORTED,
+            "the write-ahead log is of version %u, which is newer than this program",
+            header->version));
     *good = header->durable <= lsn;
     *batches = bytes + GROUP_BYTES;
 out:
     return status;
 }
 
-static kdk_status corrupt_at(const struct wal *wal, uint64_t lsn, const char *what, struct err *err)
+static kdk_status corrupt_at(const struct wal *wal, uint64_t lsn, const char *what,
+                             struct err *err)
 {
     char path[ERR_DETAIL_BYTES];
     uint64_t offset = segment_place(wal, lsn, path, sizeof path);
     err_set(err, KDK_CORRUPT, "the write-ahead log is damaged: %s", what);
-    err_detail(err, "File \"%s\", offset %llu (position %llu of the log).", path, (unsigned long long)offset,
-               (unsigned long long)lsn);
+    err_detail(err, "File \"%s\", offset %llu (position %llu of the log).", path,
+               (unsigned long long)offset, (unsigned long long)lsn);
     return KDK_CORRUPT;
 }
 
-/* Calls `each` for the batches of a group. What has a right checksum and is wrong nevertheless is damage of another kind. */
-typedef kdk_status (*batch_fn)(void *context, const struct batch_header *header, uint64_t lsn, const uint8_t *records,
-                               struct err *err);
-static kdk_status group_each(const struct wal *wal, const struct group_header *group, const uint8_t *bytes, batch_fn each,
-                             void *context, struct err *err)
+/* Calls `each` for the batches of a group. What has a right checksum and is wrong
+ * nevertheless is damage of another kind. */
+typedef kdk_status (*batch_fn)(void *context, const struct batch_header *header,
+                               uint64_t lsn, const uint8_t *records, struct err *err);
+static kdk_status group_each(const struct wal *wal, const struct group_header *group,
+                             const uint8_t *bytes, batch_fn each, void *context,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     struct batch_header header;
@@ -155,11 +173,12 @@ struct opening {
     struct wal *wal;
     struct wal_report *report;
     bool substance; /* The group has more than vouching. */
-    bool closed;    /* The last group does nothing but vouch for all before it, as wal_close() leaves it. */
+    /* The last group does nothing but vouch for all before it, as wal_close() leaves it. */
+    bool closed;
 };
 
-static kdk_status note_batch(void *context, const struct batch_header *header, uint64_t lsn, const uint8_t *records,
-                             struct err *err)
+static kdk_status note_batch(void *context, const struct batch_header *header, uint64_t lsn,
+                             const uint8_t *records, struct err *err)
 {
     struct opening *opening = context;
     struct wal *wal = opening->wal;
@@ -179,15 +198,16 @@ static kdk_status note_batch(void *context, const struct batch_header *header, u
             wal->parts = more;
             wal->part_cap = cap;
         }
-        wal->parts[wal->part_count++] =
-            (struct part_found){.transaction = header->transaction, .lsn = lsn, .sequence = header->sequence};
+        wal->parts[wal->part_count++] = (struct part_found){
+            .transaction = header->transaction, .lsn = lsn, .sequence = header->sequence};
     }
     return KDK_OK;
 }
 
 static bool part_before(const struct part_found *a, const struct part_found *b)
 {
-    return a->transaction != b->transaction ? a->transaction < b->transaction : a->sequence < b->sequence;
+    return a->transaction != b->transaction ? a->transaction < b->transaction
+                                            : a->sequence < b->sequence;
 }
 
 /* Insertion by halves would be quadratic and qsort may allocate: a heap sort. */
@@ -215,8 +235,10 @@ static void parts_sort(struct part_found *parts, size_t count)
     }
 }
 
-/* Walks from from_lsn to the first bad group: the end, also on an error. *last: where the last good one begins. */
-static kdk_status find_end(struct opening *opening, struct window *w, uint64_t *last, uint64_t *end, struct err *err)
+/* Walks from from_lsn to the first bad group: the end, also on an error. *last: where the
+ * last good one begins. */
+static kdk_status find_end(struct opening *opening, struct window *w, uint64_t *last,
+                           uint64_t *end, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct wal *wal = opening->wal;
@@ -249,14 +271,16 @@ out:
     return status;
 }
 
-/* Nothing follows from_lsn: what is written next belongs nevertheless to the log of the groups before, which may be replayed too. */
+/* Nothing follows from_lsn: what is written next belongs nevertheless to the log of the
+ * groups before, which may be replayed too. */
 static kdk_status kept_id(struct window *w, struct err *err)
 {
     struct wal *wal = w->wal;
     struct group_header header;
     const uint8_t *batches;
     bool good;
-    if (wal->keep_lsn == wal->from_lsn || wal->keep_lsn < wal->first_segment * wal->segment_bytes)
+    if (wal->keep_lsn == wal->from_lsn ||
+        wal->keep_lsn < wal->first_segment * wal->segment_bytes)
         return KDK_OK;
     const kdk_status status = group_read(w, wal->keep_lsn, &header, &batches, &good, err);
     if (status == KDK_OK && good)
@@ -264,10 +288,12 @@ static kdk_status kept_id(struct window *w, struct err *err)
     return status;
 }
 
-/* Looks at each sector behind the end: for groups that vouch for it, and for what is to be cut. If the log was closed, zeros from the end on for
- * QUIET_BYTES, as closing leaves them, are enough; else they may be an extent that was lost, with durable groups behind it. */
-static kdk_status look_behind(struct opening *opening, struct window *w, uint64_t end, struct buf *cut, bool *vouched,
-                              struct err *err)
+/* Looks at each sector behind the end: for groups that vouch for it, and for what is to be
+ * cut. If the log was closed, zeros from the end on for QUIET_BYTES, as closing leaves
+ * them, are enough; else they may be an extent that was lost, with durable groups behind
+ * it. */
+static kdk_status look_behind(struct opening *opening, struct window *w, uint64_t end,
+                              struct buf *cut, bool *vouched, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct wal *wal = opening->wal;
@@ -304,8 +330,9 @@ out:
     return status == KDK_NOMEM ? err_nomem(err) : status;
 }
 
-/* The last group may be in the kernel's memory only: whoever wrote it may have died before the sync, or the sync failed, after which the kernel
- * takes for written what is not. So it is written again, the same bytes, and synced with what make_end() writes. */
+/* The last group may be in the kernel's memory only: whoever wrote it may have died before
+ * the sync, or the sync failed, after which the kernel takes for written what is not. So it
+ * is written again, the same bytes, and synced with what make_end() writes. */
 static kdk_status group_again(struct wal *wal, uint64_t lsn, uint64_t end, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -320,7 +347,8 @@ out:
 }
 
 /* W4, and what was found is made durable for certain. */
-static kdk_status make_end(struct wal *wal, uint64_t last, uint64_t end, const struct buf *cut, struct err *err)
+static kdk_status make_end(struct wal *wal, uint64_t last, uint64_t end,
+                           const struct buf *cut, struct err *err)
 {
     kdk_status status = KDK_OK;
     static const uint8_t zeros[WAL_SECTOR];
@@ -335,7 +363,8 @@ static kdk_status make_end(struct wal *wal, uint64_t last, uint64_t end, const s
             continue;
         os_close(wal->segments[i].file);
         wal->segments[i].file = NULL;
-        segment_place(wal, (wal->first_segment + i) * wal->segment_bytes, path, sizeof path);
+        segment_place(wal, (wal->first_segment + i) * wal->segment_bytes, path,
+                      sizeof path);
         TRY(os_remove(wal->os, path, err));
     }
     wal->segment_count = whole;
@@ -346,7 +375,8 @@ static kdk_status make_end(struct wal *wal, uint64_t last, uint64_t end, const s
         if (lsn < segments_end(wal))
             TRY(segments_write(wal, lsn, zeros, sizeof zeros, err));
     }
-    TRY(segments_sync(wal, MIN(last, end), cut->len ? segments_end(wal) : end, &syncs, err));
+    TRY(segments_sync(wal, MIN(last, end), cut->len ? segments_end(wal) : end, &syncs,
+                      err));
     TRY(os_sync_dir(wal->os, wal->dir, err));
 out:
     return status;
@@ -360,7 +390,9 @@ static kdk_status make_dir(struct wal *wal, const char *parent, struct err *err)
     if (kind == OS_DIR)
         goto out;
     if (wal->read_only || wal->from_lsn)
-        TRY(err_set(err, KDK_CORRUPT, "the write-ahead log is missing: there is no directory \"%s\"", wal->dir));
+        TRY(err_set(err, KDK_CORRUPT,
+                    "the write-ahead log is missing: there is no directory \"%s\"",
+                    wal->dir));
     TRY(os_mkdir(wal->os, wal->dir, err));
 out:
     /* Also when it was there: who made it may have died before this. */
@@ -383,7 +415,8 @@ static void wal_free(struct wal *wal)
     mem_free(wal);
 }
 
-static kdk_status wal_new(const struct wal_options *options, struct wal **out, struct err *err)
+static kdk_status wal_new(const struct wal_options *options, struct wal **out,
+                          struct err *err)
 {
     kdk_status status = KDK_OK;
     struct buf dir = {0};
@@ -393,7 +426,8 @@ static kdk_status wal_new(const struct wal_options *options, struct wal **out, s
     wal->read_only = options->read_only;
     wal->from_lsn = options->from_lsn;
     wal->keep_lsn = options->keep_lsn;
-    wal->segment_bytes = options->segment_bytes ? options->segment_bytes : WAL_SEGMENT_BYTES;
+    wal->segment_bytes =
+        options->segment_bytes ? options->segment_bytes : WAL_SEGMENT_BYTES;
     ASSERT(wal->segment_bytes % WAL_SECTOR == 0 && wal->from_lsn % WAL_SECTOR == 0);
     ASSERT(wal->keep_lsn % WAL_SECTOR == 0 && wal->keep_lsn <= wal->from_lsn);
     wal->tail = &wal->head;
@@ -403,7 +437,8 @@ static kdk_status wal_new(const struct wal_options *options, struct wal **out, s
     wal->dir = buf_take(&dir);
     if (!wal->read_only) {
         TRY_MEM(wal->stage_room = mem_alloc(STAGE_BYTES + STAGE_ALIGN));
-        wal->stage = (uint8_t *)wal->stage_room + (STAGE_ALIGN - (uintptr_t)wal->stage_room % STAGE_ALIGN);
+        wal->stage = (uint8_t *)wal->stage_room +
+                     (STAGE_ALIGN - (uintptr_t)wal->stage_room % STAGE_ALIGN);
     }
     *out = wal;
     wal = NULL;
@@ -413,7 +448,8 @@ out:
     return status;
 }
 
-kdk_status wal_open(const struct wal_options *options, struct wal **out, struct wal_report *report, struct err *err)
+kdk_status wal_open(const struct wal_options *options, struct wal **out,
+                    struct wal_report *report, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct wal *wal = NULL;
@@ -439,13 +475,17 @@ kdk_status wal_open(const struct wal_options *options, struct wal **out, struct 
             status = kept_id(&window, err);
         if (status == KDK_OK)
             status = look_behind(&opening, &window, end, &cut, &vouched, err);
-        /* The checksum was right and the content is wrong: as damaged as can be. The walk ended before that group. */
+        /* The checksum was right and the content is wrong: as damaged as can be. The walk
+         * ended before that group. */
         if (status != KDK_OK && status != KDK_CORRUPT)
             goto out;
     }
     if (missing || vouched || status == KDK_CORRUPT) {
         if (status == KDK_OK)
-            status = corrupt_at(wal, end, missing ? "a segment is missing" : "a group cannot be read that was durable", err);
+            status = corrupt_at(wal, end,
+                                missing ? "a segment is missing"
+                                        : "a group cannot be read that was durable",
+                                err);
         if (!options->accept_damage)
             goto out;
         /* The text stays in `err`. */
@@ -479,7 +519,8 @@ out:
     return status;
 }
 
-/* Zeros behind the end, where a segment that is used again has what it held before: for look_behind(). */
+/* Zeros behind the end, where a segment that is used again has what it held before: for
+ * look_behind(). */
 static kdk_status make_quiet(struct wal *wal, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -524,7 +565,8 @@ struct replaying {
     struct window parts; /* Parts are elsewhere. */
 };
 
-static kdk_status replay_parts(struct replaying *r, const struct batch_header *commit, uint64_t lsn, struct err *err)
+static kdk_status replay_parts(struct replaying *r, const struct batch_header *commit,
+                               uint64_t lsn, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct wal *wal = r->wal;
@@ -540,12 +582,15 @@ static kdk_status replay_parts(struct replaying *r, const struct batch_header *c
     for (uint32_t i = 0; i < commit->parts; i++) {
         struct batch_header header;
         const uint8_t *bytes;
-        const struct part_found *part = low + i < wal->part_count ? &wal->parts[low + i] : NULL;
-        if (!part || part->transaction != commit->transaction || part->sequence != i || part->lsn >= lsn)
+        const struct part_found *part =
+            low + i < wal->part_count ? &wal->parts[low + i] : NULL;
+        if (!part || part->transaction != commit->transaction || part->sequence != i ||
+            part->lsn >= lsn)
             TRY(corrupt_at(wal, lsn, "a part of a transaction is missing", err));
         TRY(window_get(&r->parts, part->lsn, BATCH_BYTES, &bytes, err));
         batch_header_get(&header, bytes);
-        TRY(window_get(&r->parts, part->lsn, BATCH_BYTES + (size_t)header.length, &bytes, err));
+        TRY(window_get(&r->parts, part->lsn, BATCH_BYTES + (size_t)header.length, &bytes,
+                       err));
         struct wal_replayed batch = {.kind = WAL_PART,
                                      .lsn = part->lsn,
                                      .timestamp = commit->timestamp,
@@ -559,8 +604,8 @@ out:
     return status;
 }
 
-static kdk_status replay_batch(void *context, const struct batch_header *header, uint64_t lsn, const uint8_t *records,
-                               struct err *err)
+static kdk_status replay_batch(void *context, const struct batch_header *header,
+                               uint64_t lsn, const uint8_t *records, struct err *err)
 {
     kdk_status status = KDK_OK;
     struct replaying *r = context;
@@ -573,7 +618,8 @@ static kdk_status replay_batch(void *context, const struct batch_header *header,
                                  .bytes = header->length};
     if (batch.kind == WAL_PART || batch.kind == WAL_VOUCH)
         return KDK_OK;
-    /* Parts from before the begin: the commit was appended before wal_position() was asked. */
+    /* Parts from before the begin: the commit was appended before wal_position() was
+     * asked. */
     if (header->parts && header->transaction < r->wal->from_lsn)
         return KDK_OK;
     if (header->parts)
@@ -586,12 +632,14 @@ out:
 kdk_status wal_replay(struct wal *wal, wal_replay_fn each, void *context, struct err *err)
 {
     kdk_status status = KDK_OK;
-    struct replaying r = {.wal = wal, .each = each, .context = context, .parts = {.wal = wal}};
+    struct replaying r = {
+        .wal = wal, .each = each, .context = context, .parts = {.wal = wal}};
     struct window window = {.wal = wal};
     struct group_header header;
     const uint8_t *batches;
     bool good;
-    for (uint64_t lsn = wal->from_lsn; lsn < wal->durable; lsn = sector_up(lsn + GROUP_BYTES + header.length)) {
+    for (uint64_t lsn = wal->from_lsn; lsn < wal->durable;
+         lsn = sector_up(lsn + GROUP_BYTES + header.length)) {
         TRY(group_read(&window, lsn, &header, &batches, &good, err));
         if (!good)
             TRY(corrupt_at(wal, lsn, "a group cannot be read any more", err));

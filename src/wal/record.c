@@ -1,15 +1,23 @@
 /* record.c - encoding and decoding of what a batch says. */
 #include "wal/record.h"
 
-enum { CODE_NULL = 0x00, CODE_FLOAT = 0x01, CODE_DOUBLE = 0x02, CODE_LONG = 0x03, CODE_INT = 0x10, CODE_SHORT = 0x40 };
+enum {
+    CODE_NULL = 0x00,
+    CODE_FLOAT = 0x01,
+    CODE_DOUBLE = 0x02,
+    CODE_LONG = 0x03,
+    CODE_INT = 0x10,
+    CODE_SHORT = 0x40
+};
 #define INT_BYTES_MAX   16u
 #define SHORT_BYTES_MAX 63u
 
 const char *record_kind_name(enum record_kind kind)
 {
     switch (kind) {
-#define RECORD_NAME(NAME, NUMBER) \
-    case RECORD_##NAME: return #NAME;
+#define RECORD_NAME(NAME, NUMBER)                                                          \
+    case RECORD_##NAME:                                                                    \
+        return #NAME;
         RECORD_LIST(RECORD_NAME)
 #undef RECORD_NAME
     }
@@ -57,8 +65,12 @@ static void add_value(struct buf *out, struct ltype type, const struct datum *va
     case W_8:
     case W_16:
     case W_32:
-    case W_64: add_int(out, value->i); break;
-    case W_128: add_int(out, value->w); break;
+    case W_64:
+        add_int(out, value->i);
+        break;
+    case W_128:
+        add_int(out, value->w);
+        break;
     case W_F32: {
         float f = (float)value->f;
         buf_add_u8(out, CODE_FLOAT);
@@ -87,8 +99,8 @@ static void add_head(struct buf *out, enum record_kind kind, uint64_t id)
     buf_add_varint(out, id);
 }
 
-void record_add_row(struct buf *out, uint32_t table, uint64_t row, const uint32_t *columns, const struct ltype *types,
-                    const struct datum *values, uint32_t count)
+void record_add_row(struct buf *out, uint32_t table, uint64_t row, const uint32_t *columns,
+                    const struct ltype *types, const struct datum *values, uint32_t count)
 {
     add_head(out, columns ? RECORD_ROW_PATCH : RECORD_ROW_FULL, table);
     buf_add_varint(out, row);
@@ -108,8 +120,8 @@ void record_add_delete(struct buf *out, uint32_t table, uint64_t row)
     buf_add_varint(out, row);
 }
 
-void record_add_index(struct buf *out, bool plus, uint32_t table, uint32_t index, uint64_t row, const void *key, size_t key_bytes,
-                      bool has_null)
+void record_add_index(struct buf *out, bool plus, uint32_t table, uint32_t index,
+                      uint64_t row, const void *key, size_t key_bytes, bool has_null)
 {
     add_head(out, plus ? RECORD_INDEX_PLUS : RECORD_INDEX_MINUS, table);
     buf_add_varint(out, index);
@@ -124,8 +136,8 @@ static void add_bytes(struct buf *out, const void *bytes, size_t count)
     buf_add(out, bytes, count);
 }
 
-void record_add_file(struct buf *out, uint32_t table, uint64_t file, uint64_t first, uint64_t last, uint64_t rows,
-                     const void *entries, size_t entry_bytes)
+void record_add_file(struct buf *out, uint32_t table, uint64_t file, uint64_t first,
+                     uint64_t last, uint64_t rows, const void *entries, size_t entry_bytes)
 {
     add_head(out, RECORD_FILE, table);
     buf_add_varint(out, file);
@@ -135,7 +147,8 @@ void record_add_file(struct buf *out, uint32_t table, uint64_t file, uint64_t fi
     add_bytes(out, entries, entry_bytes);
 }
 
-void record_add_run(struct buf *out, uint32_t table, uint32_t index, uint64_t run, const void *reference, size_t reference_bytes)
+void record_add_run(struct buf *out, uint32_t table, uint32_t index, uint64_t run,
+                    const void *reference, size_t reference_bytes)
 {
     add_head(out, RECORD_RUN, table);
     buf_add_varint(out, index);
@@ -143,7 +156,8 @@ void record_add_run(struct buf *out, uint32_t table, uint32_t index, uint64_t ru
     add_bytes(out, reference, reference_bytes);
 }
 
-void record_add_dict(struct buf *out, uint32_t table, uint32_t column, uint32_t code, const void *text, size_t text_bytes)
+void record_add_dict(struct buf *out, uint32_t table, uint32_t column, uint32_t code,
+                     const void *text, size_t text_bytes)
 {
     add_head(out, RECORD_DICT, table);
     buf_add_varint(out, column);
@@ -274,7 +288,9 @@ kdk_status record_next(struct cursor *in, struct record_view *out, struct err *e
         out->key_bytes = cursor_varint(in);
         out->key = cursor_bytes(in, out->key_bytes);
         goto checked;
-    case RECORD_OBJECT_IDS: out->number = cursor_varint(in); goto checked;
+    case RECORD_OBJECT_IDS:
+        out->number = cursor_varint(in);
+        goto checked;
     case RECORD_SEQUENCE:
         out->number = cursor_varint(in);
         out->value = unzigzag(cursor_varint(in));
@@ -341,24 +357,34 @@ void record_value(struct record_view *record, struct record_value *out)
 static bool int_fits(struct ltype type, int128 v)
 {
     switch (ltype_width(type)) {
-    case W_BIT: return v == 0 || v == 1;
-    case W_8: return v >= INT8_MIN && v <= INT8_MAX;
-    case W_16: return v >= INT16_MIN && v <= INT16_MAX;
-    case W_32: return v >= INT32_MIN && v <= INT32_MAX;
-    case W_64: return v >= INT64_MIN && v <= INT64_MAX;
-    case W_128: return true;
+    case W_BIT:
+        return v == 0 || v == 1;
+    case W_8:
+        return v >= INT8_MIN && v <= INT8_MAX;
+    case W_16:
+        return v >= INT16_MIN && v <= INT16_MAX;
+    case W_32:
+        return v >= INT32_MIN && v <= INT32_MAX;
+    case W_64:
+        return v >= INT64_MIN && v <= INT64_MAX;
+    case W_128:
+        return true;
     case W_F32:
     case W_F64:
-    case W_STR: return false;
+    case W_STR:
+        return false;
     }
     return false;
 }
 
-kdk_status record_datum(const struct record_value *value, struct ltype type, struct datum *out, struct err *err)
+kdk_status record_datum(const struct record_value *value, struct ltype type,
+                        struct datum *out, struct err *err)
 {
     memset(out, 0, sizeof *out);
     switch (value->class) {
-    case VALUE_NULL: out->null = true; return KDK_OK;
+    case VALUE_NULL:
+        out->null = true;
+        return KDK_OK;
     case VALUE_INT:
         if (!int_fits(type, value->number))
             break;

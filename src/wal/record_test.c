@@ -1,4 +1,5 @@
-/* record_test.c - what is encoded comes back; what is cut off or changed is refused or harmless. */
+/* record_test.c - what is encoded comes back; what is cut off or changed is refused or
+ * harmless. */
 #include "check.h"
 
 #include "wal/record.h"
@@ -18,7 +19,8 @@ static struct record_view only(const struct buf *buf)
     return view;
 }
 
-/* Whole numbers at every edge of a byte, in the narrowest and the widest type that holds them. */
+/* Whole numbers at every edge of a byte, in the narrowest and the widest type that holds
+ * them. */
 TEST(record, numbers_come_back)
 {
     for (unsigned shift = 0; shift < 127; shift++) {
@@ -50,11 +52,13 @@ TEST(record, numbers_come_back)
 
 TEST(record, every_class_comes_back)
 {
-    static const char text[] = "a text that is longer than what a length in the code can tell, which is sixty-three bytes";
+    static const char text[] = "a text that is longer than what a length in the code can "
+                               "tell, which is sixty-three bytes";
     struct buf buf = {0};
     struct err err = {0};
-    struct ltype types[] = {LTYPE(BOOLEAN), LTYPE(TINYINT), LTYPE(INTEGER), LTYPE(REAL), LTYPE(DOUBLE),
-                            LTYPE(TEXT),    LTYPE(TEXT),    LTYPE(BYTEA),   LTYPE(DATE), LTYPE(TIMESTAMP)};
+    struct ltype types[] = {LTYPE(BOOLEAN), LTYPE(TINYINT),  LTYPE(INTEGER), LTYPE(REAL),
+                            LTYPE(DOUBLE),  LTYPE(TEXT),     LTYPE(TEXT),    LTYPE(BYTEA),
+                            LTYPE(DATE),    LTYPE(TIMESTAMP)};
     struct datum values[COUNT_OF(types)] = {int_of(1),
                                             int_of(-128),
                                             int_of(0),
@@ -70,7 +74,8 @@ TEST(record, every_class_comes_back)
         columns[i] = i * 3 + 1;
     for (int patch = 0; patch < 2; patch++) {
         buf_clear(&buf);
-        record_add_row(&buf, 70000, 1ull << 40, patch ? columns : NULL, types, values, COUNT_OF(types));
+        record_add_row(&buf, 70000, 1ull << 40, patch ? columns : NULL, types, values,
+                       COUNT_OF(types));
         struct record_view view = only(&buf);
         CHECK_EQ(view.kind, patch ? RECORD_ROW_PATCH : RECORD_ROW_FULL);
         CHECK_EQ(view.table, 70000);
@@ -85,14 +90,16 @@ TEST(record, every_class_comes_back)
             CHECK_EQ(out.null, values[i].null);
             CHECK(out.null || datum_compare(types[i], &out, &values[i]) == 0);
             CHECK(value.class == VALUE_NULL ||
-                  record_datum(&value, i == 5 ? LTYPE(INTEGER) : LTYPE(TEXT), &out, &err) == KDK_CORRUPT ||
+                  record_datum(&value, i == 5 ? LTYPE(INTEGER) : LTYPE(TEXT), &out, &err) ==
+                      KDK_CORRUPT ||
                   ltype_is_string(types[i]));
         }
     }
     buf_deinit(&buf);
 }
 
-/* Every prefix is refused; every changed bit is refused or decodes to something that can be walked. */
+/* Every prefix is refused; every changed bit is refused or decodes to something that can be
+ * walked. */
 TEST(record, nonsense_is_refused)
 {
     struct buf buf = {0};

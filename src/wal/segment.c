@@ -1,9 +1,10 @@
 /* segment.c - the files of the log: finding them, making more, giving them back.
  *
- * A new segment is written as new.tmp, synced, renamed to its number, and the directory is synced; only then is it used. So a file with
- * a number is whole, and a number is there only when all before it are. A segment that is given back is renamed to spare-<number> and
- * later to its new number: it is written to only after that name is durable, so that the old content is there as long as
- * the old name may come back.
+ * A new segment is written as new.tmp, synced, renamed to its number, and the directory is
+ * synced; only then is it used. So a file with a number is whole, and a number is there
+ * only when all before it are. A segment that is given back is renamed to spare-<number>
+ * and later to its new number: it is written to only after that name is durable, so that
+ * the old content is there as long as the old name may come back.
  */
 #include <stdio.h>
 
@@ -13,7 +14,8 @@
 #define NAME_BYTES        40u /* Of a name in the directory. */
 #define SEGMENT_BYTES_MAX (1ull << 30)
 
-static kdk_status path_in(const struct wal *wal, const char *name, struct buf *path, struct err *err)
+static kdk_status path_in(const struct wal *wal, const char *name, struct buf *path,
+                          struct err *err)
 {
     buf_clear(path);
     buf_printf(path, "%s/%s", wal->dir, name);
@@ -111,7 +113,10 @@ static kdk_status size_find(struct wal *wal, const struct buf *numbers, struct e
     if (most) {
         wal->segment_bytes = (most + WAL_SECTOR - 1) / WAL_SECTOR * WAL_SECTOR;
         if (wal->segment_bytes > SEGMENT_BYTES_MAX)
-            TRY(err_set(err, KDK_CORRUPT, "a file in \"%s\" is too large for a segment of the write-ahead log", wal->dir));
+            TRY(err_set(
+                err, KDK_CORRUPT,
+                "a file in \"%s\" is too large for a segment of the write-ahead log",
+                wal->dir));
     }
 out:
     os_close(file);
@@ -119,7 +124,8 @@ out:
     return status;
 }
 
-static kdk_status segment_open(struct wal *wal, uint64_t number, struct segment *out, struct err *err)
+static kdk_status segment_open(struct wal *wal, uint64_t number, struct segment *out,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     struct buf path = {0};
@@ -128,7 +134,8 @@ static kdk_status segment_open(struct wal *wal, uint64_t number, struct segment 
 
     segment_name(name, number);
     TRY(path_in(wal, name, &path, err));
-    TRY(os_open(wal->os, path.data, wal->read_only ? OS_READ : OS_WRITE | OS_DURABLE, &file, err));
+    TRY(os_open(wal->os, path.data, wal->read_only ? OS_READ : OS_WRITE | OS_DURABLE, &file,
+                err));
     TRY(os_size(file, &out->bytes, err));
     out->file = file;
     file = NULL;
@@ -138,7 +145,8 @@ out:
     return status;
 }
 
-/* Opens the segments from the one that holds keep_lsn on. Those before it are spares: their release was under way. So are those before a gap. */
+/* Opens the segments from the one that holds keep_lsn on. Those before it are spares: their
+ * release was under way. So are those before a gap. */
 kdk_status segments_open(struct wal *wal, bool *none, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -158,7 +166,8 @@ kdk_status segments_open(struct wal *wal, bool *none, struct err *err)
     const size_t count = found.numbers.len / sizeof number;
     for (size_t i = count; i-- > 0;) {
         number = get_u64(found.numbers.data + i * sizeof number);
-        if (number + 1 == wal->first_segment && number >= wal->keep_lsn / wal->segment_bytes)
+        if (number + 1 == wal->first_segment &&
+            number >= wal->keep_lsn / wal->segment_bytes)
             wal->first_segment = number;
     }
     for (size_t i = 0; i < count; i++) {
@@ -184,18 +193,23 @@ kdk_status segments_open(struct wal *wal, bool *none, struct err *err)
     *none = !any && wal->from_lsn == 0;
     if (!any)
         goto out;
-    /* Names are those of files that we made, one after the other: a far number is not one of ours. */
+    /* Names are those of files that we made, one after the other: a far number is not one
+     * of ours. */
     if (last - wal->first_segment > count + (1u << 20)) {
         segment_name(name, last);
-        TRY(err_set(err, KDK_CORRUPT, "file \"%s/%s\" does not belong to the write-ahead log", wal->dir, name));
+        TRY(err_set(err, KDK_CORRUPT,
+                    "file \"%s/%s\" does not belong to the write-ahead log", wal->dir,
+                    name));
     }
     TRY(segments_room(wal, (size_t)(last - wal->first_segment + 1), err));
-    memset(wal->segments, 0, (size_t)(last - wal->first_segment + 1) * sizeof *wal->segments);
+    memset(wal->segments, 0,
+           (size_t)(last - wal->first_segment + 1) * sizeof *wal->segments);
     wal->segment_count = (size_t)(last - wal->first_segment + 1);
     for (size_t i = 0; i < count; i++) {
         number = get_u64(found.numbers.data + i * sizeof number);
         if (number >= wal->first_segment)
-            TRY(segment_open(wal, number, &wal->segments[number - wal->first_segment], err));
+            TRY(segment_open(wal, number, &wal->segments[number - wal->first_segment],
+                             err));
     }
 out:
     buf_deinit(&found.numbers);
@@ -215,7 +229,8 @@ void segments_close(struct wal *wal)
 
 /* ------------------------------------------------------------------- making ---- */
 
-static kdk_status fill_zeros(struct wal *wal, struct os_file *file, uint64_t from, struct err *err)
+static kdk_status fill_zeros(struct wal *wal, struct os_file *file, uint64_t from,
+                             struct err *err)
 {
     kdk_status status = KDK_OK;
     const size_t chunk = (size_t)MIN(wal->segment_bytes, (uint64_t)1 << 20);
@@ -305,7 +320,8 @@ out:
 kdk_status segments_fill(struct wal *wal, uint64_t lsn, struct err *err)
 {
     kdk_status status = KDK_OK;
-    for (uint64_t n = lsn / wal->segment_bytes; n < wal->first_segment + wal->segment_count; n++) {
+    for (uint64_t n = lsn / wal->segment_bytes; n < wal->first_segment + wal->segment_count;
+         n++) {
         struct segment *segment = &wal->segments[n - wal->first_segment];
         if (segment->bytes == wal->segment_bytes)
             continue;
@@ -331,7 +347,8 @@ kdk_status wal_release_before(struct wal *wal, uint64_t lsn, struct err *err)
     ASSERT(lsn <= wal->durable);
     latch_release(&wal->latch);
 
-    /* Only who has `growing` changes the list; who writes looks at what is not durable yet. */
+    /* Only who has `growing` changes the list; who writes looks at what is not durable
+     * yet. */
     while ((wal->first_segment + 1) * wal->segment_bytes <= lsn && wal->segment_count > 1) {
         const uint64_t number = wal->first_segment;
         segment_name(name, number);
@@ -346,7 +363,8 @@ kdk_status wal_release_before(struct wal *wal, uint64_t lsn, struct err *err)
         }
         latch_acquire(&wal->latch);
         struct os_file *file = wal->segments[0].file;
-        memmove(wal->segments, wal->segments + 1, (wal->segment_count - 1) * sizeof *wal->segments);
+        memmove(wal->segments, wal->segments + 1,
+                (wal->segment_count - 1) * sizeof *wal->segments);
         wal->segment_count--;
         wal->first_segment++;
         latch_release(&wal->latch);
@@ -376,7 +394,8 @@ static struct os_file *segment_file(struct wal *wal, uint64_t lsn)
     return file;
 }
 
-kdk_status segments_write(struct wal *wal, uint64_t lsn, const void *bytes, size_t count, struct err *err)
+kdk_status segments_write(struct wal *wal, uint64_t lsn, const void *bytes, size_t count,
+                          struct err *err)
 {
     kdk_status status = KDK_OK;
     const uint8_t *at = bytes;
@@ -394,7 +413,8 @@ out:
     return status;
 }
 
-kdk_status segment_write_durable(struct wal *wal, uint64_t lsn, const void *bytes, size_t count, bool *unwritten, struct err *err)
+kdk_status segment_write_durable(struct wal *wal, uint64_t lsn, const void *bytes,
+                                 size_t count, bool *unwritten, struct err *err)
 {
     struct os_file *file = segment_file(wal, lsn);
     if (!file)
@@ -402,7 +422,8 @@ kdk_status segment_write_durable(struct wal *wal, uint64_t lsn, const void *byte
     return os_write_durable(file, lsn % wal->segment_bytes, bytes, count, unwritten, err);
 }
 
-kdk_status segments_sync(struct wal *wal, uint64_t lsn, uint64_t end, uint64_t *syncs, struct err *err)
+kdk_status segments_sync(struct wal *wal, uint64_t lsn, uint64_t end, uint64_t *syncs,
+                         struct err *err)
 {
     kdk_status status = KDK_OK;
     while (lsn < end) {
@@ -416,7 +437,8 @@ out:
     return status;
 }
 
-kdk_status segments_read(struct wal *wal, uint64_t lsn, void *into, size_t count, struct err *err)
+kdk_status segments_read(struct wal *wal, uint64_t lsn, void *into, size_t count,
+                         struct err *err)
 {
     kdk_status status = KDK_OK;
     uint8_t *at = into;

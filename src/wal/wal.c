@@ -1,8 +1,10 @@
 /* wal.c - writing: batches get their space, then their place, and leave in groups.
  *
- * wal_reserve() is where a commit may wait or fail: for a segment, or because too much is still to be written. wal_append() links the
- * batch into the group that is being filled. Whoever waits first takes that group as it is and writes it, while the next one
- * fills; the others sleep until it is durable. Nothing is allocated between append and the end of the flush.
+ * wal_reserve() is where a commit may wait or fail: for a segment, or because too much is
+ * still to be written. wal_append() links the batch into the group that is being filled.
+ * Whoever waits first takes that group as it is and writes it, while the next one fills;
+ * the others sleep until it is durable. Nothing is allocated between append and the end of
+ * the flush.
  */
 #include "wal/wal.h"
 
@@ -35,7 +37,8 @@ void batch_header_get(struct batch_header *header, const uint8_t *bytes)
 
 /* ------------------------------------------------------------------ batches ---- */
 
-kdk_status wal_batch_new(struct wal *wal, enum wal_kind kind, struct wal_batch **out, struct err *err)
+kdk_status wal_batch_new(struct wal *wal, enum wal_kind kind, struct wal_batch **out,
+                         struct err *err)
 {
     kdk_status status = KDK_OK;
     struct wal_batch *batch = MEM_NEW(struct wal_batch);
@@ -111,7 +114,9 @@ void wal_batch_free(struct wal_batch *batch)
 
 static kdk_status poisoned(struct err *err)
 {
-    return err_set(err, KDK_IO, "the write-ahead log could not be written earlier: nothing more is accepted until the database is opened again");
+    return err_set(err, KDK_IO,
+                   "the write-ahead log could not be written earlier: nothing more is "
+                   "accepted until the database is opened again");
 }
 
 /* ------------------------------------------------------------------ writing ---- */
@@ -123,7 +128,8 @@ struct stager {
     size_t used;
 };
 
-static kdk_status stage(struct stager *stager, const void *bytes, size_t count, struct err *err)
+static kdk_status stage(struct stager *stager, const void *bytes, size_t count,
+                        struct err *err)
 {
     kdk_status status = KDK_OK;
     const uint8_t *at = bytes;
@@ -134,7 +140,8 @@ static kdk_status stage(struct stager *stager, const void *bytes, size_t count, 
         at += some;
         count -= some;
         if (stager->used == STAGE_BYTES) {
-            TRY(segments_write(stager->wal, stager->lsn, stager->wal->stage, STAGE_BYTES, err));
+            TRY(segments_write(stager->wal, stager->lsn, stager->wal->stage, STAGE_BYTES,
+                               err));
             stager->lsn += STAGE_BYTES;
             stager->used = 0;
         }
@@ -144,8 +151,9 @@ out:
 }
 
 /* Writes and syncs. *unwritten, after a failure: it was the writing. */
-static kdk_status group_write(struct wal *wal, struct group_header *header, const struct group *group, bool *unwritten,
-                              uint64_t *syncs, struct err *err)
+static kdk_status group_write(struct wal *wal, struct group_header *header,
+                              const struct group *group, bool *unwritten, uint64_t *syncs,
+                              struct err *err)
 {
     kdk_status status = KDK_OK;
     struct stager stager = {.wal = wal, .lsn = header->lsn};
@@ -153,7 +161,9 @@ static kdk_status group_write(struct wal *wal, struct group_header *header, cons
     static const uint8_t zeros[WAL_SECTOR];
     const uint64_t end = sector_up(group->end);
     /* The usual one: in one step. */
-    const bool short_one = end - group->base < STAGE_BYTES && group->base / wal->segment_bytes == (end - 1) / wal->segment_bytes;
+    const bool short_one =
+        end - group->base < STAGE_BYTES &&
+        group->base / wal->segment_bytes == (end - 1) / wal->segment_bytes;
 
     *unwritten = true;
     group_header_put(header, bytes);
@@ -166,7 +176,8 @@ static kdk_status group_write(struct wal *wal, struct group_header *header, cons
         TRY(stage(&stager, batch->bytes.data, batch->bytes.len, err));
     TRY(stage(&stager, zeros, (size_t)(end - group->end), err));
     if (short_one) {
-        status = segment_write_durable(wal, stager.lsn, wal->stage, stager.used, unwritten, err);
+        status =
+            segment_write_durable(wal, stager.lsn, wal->stage, stager.used, unwritten, err);
         *syncs += status == KDK_OK;
         goto out;
     }
@@ -178,8 +189,10 @@ out:
     return status;
 }
 
-/* Whether the whole group is to be found where it should have been written: a write that fails may have written anything. */
-static kdk_status group_is_there(struct wal *wal, const struct group_header *header, const struct group *group, bool *there, struct err *err)
+/* Whether the whole group is to be found where it should have been written: a write that
+ * fails may have written anything. */
+static kdk_status group_is_there(struct wal *wal, const struct group_header *header,
+                                 const struct group *group, bool *there, struct err *err)
 {
     kdk_status status = KDK_OK;
     uint64_t lsn = group->base, left = group->end - group->base;
@@ -207,9 +220,11 @@ out:
     return status;
 }
 
-/* A group that could not be written, and so is void by now, is not written over what is left of it: sectors of both together could make a whole one in which
- * nothing is void. Its first sector goes first. */
-static kdk_status group_erase(struct wal *wal, uint64_t base, bool *unwritten, uint64_t *syncs, struct err *err)
+/* A group that could not be written, and so is void by now, is not written over what is
+ * left of it: sectors of both together could make a whole one in which nothing is void. Its
+ * first sector goes first. */
+static kdk_status group_erase(struct wal *wal, uint64_t base, bool *unwritten,
+                              uint64_t *syncs, struct err *err)
 {
     kdk_status status = KDK_OK;
     static const uint8_t zeros[WAL_SECTOR];
@@ -230,12 +245,14 @@ void group_free(struct wal_batch *head)
     }
 }
 
-/* Makes commits void without moving anything: each becomes a part of a transaction that has no other and never commits. Parts of transactions that run,
- * and what is written ahead, stay what they are. Returns how many. */
+/* Makes commits void without moving anything: each becomes a part of a transaction that has
+ * no other and never commits. Parts of transactions that run, and what is written ahead,
+ * stay what they are. Returns how many. */
 static uint64_t make_void(struct wal_batch *head, uint64_t place)
 {
     uint64_t count = 0;
-    for (struct wal_batch *batch = head; batch; place += batch->bytes.len, batch = batch->next) {
+    for (struct wal_batch *batch = head; batch;
+         place += batch->bytes.len, batch = batch->next) {
         struct batch_header *header = &batch->header;
         if (header->kind != WAL_COMMIT)
             continue;
@@ -249,8 +266,8 @@ static uint64_t make_void(struct wal_batch *head, uint64_t place)
     return count;
 }
 
-/* Takes a group, the one that is stuck or the one that is being filled, and makes it durable. The caller has `writing`, and the latch, which is given up
- * meanwhile. */
+/* Takes a group, the one that is stuck or the one that is being filled, and makes it
+ * durable. The caller has `writing`, and the latch, which is given up meanwhile. */
 static kdk_status flush(struct wal *wal, struct err *err)
 {
     kdk_status status = KDK_OK;
@@ -306,13 +323,15 @@ static kdk_status flush(struct wal *wal, struct err *err)
     if (withdraw) {
         wal->stuck = group;
         wal->stuck_why = why;
-        wal->withdrawn_left += make_void(group.head, group.base + GROUP_BYTES) + make_void(wal->head, wal->base + GROUP_BYTES);
+        wal->withdrawn_left += make_void(group.head, group.base + GROUP_BYTES) +
+                               make_void(wal->head, wal->base + GROUP_BYTES);
         wal->withdrawn_to = wal->end;
     } else if (status != KDK_OK) {
         /* What is on the disk is unknown, and so is what a later sync would mean. */
         wal->failed = KDK_IO;
         if (status != KDK_IO)
-            status = err_set(&why, KDK_IO, "the write-ahead log could not be written: %s", status_text(status));
+            status = err_set(&why, KDK_IO, "the write-ahead log could not be written: %s",
+                             status_text(status));
     }
     if (status != KDK_OK) {
         if (err)
@@ -323,7 +342,8 @@ static kdk_status flush(struct wal *wal, struct err *err)
     wal->vouched = header.durable;
     if (group.substance)
         wal->wants_vouch = end;
-    const bool quiet = !group.substance && header.count == 1 && header.durable == group.base;
+    const bool quiet =
+        !group.substance && header.count == 1 && header.durable == group.base;
     wal->quiet = quiet ? group.base : 0;
     wal->quiet_end = quiet ? end : 0;
     if (group.substance && wal->upkeep && !wal->watched) {
@@ -336,8 +356,10 @@ static kdk_status flush(struct wal *wal, struct err *err)
     return status;
 }
 
-/* With the latch. Until all before `lsn` is durable. `withdrawn`: for who waits for a commit. */
-static kdk_status wait_durable(struct wal *wal, uint64_t lsn, bool *withdrawn, struct err *err)
+/* With the latch. Until all before `lsn` is durable. `withdrawn`: for who waits for a
+ * commit. */
+static kdk_status wait_durable(struct wal *wal, uint64_t lsn, bool *withdrawn,
+                               struct err *err)
 {
     kdk_status status = KDK_OK;
     while (wal->durable < lsn) {
@@ -406,7 +428,8 @@ kdk_status wal_reserve(struct wal_batch *batch, bool urgent, struct err *err)
     if (wal->read_only)
         TRY(err_set(err, KDK_READ_ONLY, "the write-ahead log was opened read-only"));
     if (wal_batch_bytes(batch) > WAL_BATCH_BYTES_MAX)
-        TRY(err_set(err, KDK_LIMIT, "a transaction's changes do not fit the write-ahead log at once"));
+        TRY(err_set(err, KDK_LIMIT,
+                    "a transaction's changes do not fit the write-ahead log at once"));
     ASSERT(!batch->reserved);
     batch->header.length = (uint32_t)wal_batch_bytes(batch);
 
@@ -418,15 +441,17 @@ kdk_status wal_reserve(struct wal_batch *batch, bool urgent, struct err *err)
         }
         /* What is stuck goes first; as long as it does not, nothing more is taken. */
         if (wal->stuck.head || (wal->end - wal->base > PENDING_BYTES && !urgent)) {
-            status = wait_durable(wal, wal->stuck.head ? wal->stuck.end : wal->base + 1, NULL, err);
+            status = wait_durable(wal, wal->stuck.head ? wal->stuck.end : wal->base + 1,
+                                  NULL, err);
             if (status != KDK_OK)
                 break;
             continue;
         }
         const uint64_t used = sector_up(wal->end) + wal->promised + need;
         const bool fits = used + (urgent ? 0 : RESERVE_BYTES(wal)) <= segments_end(wal);
-        /* The next segment is made while there is still room: by the upkeep, or by who comes first, while the others go on. If that fails it is not
-         * tried again with every batch, as long as there is room. */
+        /* The next segment is made while there is still room: by the upkeep, or by who
+         * comes first, while the others go on. If that fails it is not tried again with
+         * every batch, as long as there is room. */
         const bool soon = grows_soon(wal, used);
         if (fits && soon && wal->upkeep && !wal->growing)
             chore_ask(wal->upkeep);
@@ -456,14 +481,16 @@ kdk_status wal_reserve(struct wal_batch *batch, bool urgent, struct err *err)
     }
     latch_release(&wal->latch);
     if (status != KDK_OK)
-        err_while(err, "reserving %llu bytes of the write-ahead log", (unsigned long long)need);
+        err_while(err, "reserving %llu bytes of the write-ahead log",
+                  (unsigned long long)need);
 out:
     return status;
 }
 
 /* ---------------------------------------------------------------- appending ---- */
 
-kdk_status wal_append(struct wal_batch *batch, uint64_t timestamp, uint64_t *lsn, struct err *err)
+kdk_status wal_append(struct wal_batch *batch, uint64_t timestamp, uint64_t *lsn,
+                      struct err *err)
 {
     kdk_status status = KDK_OK;
     struct wal *wal = batch->wal;
@@ -474,7 +501,9 @@ kdk_status wal_append(struct wal_batch *batch, uint64_t timestamp, uint64_t *lsn
     if (wal->failed) {
         status = poisoned(err);
     } else if (header->kind == WAL_COMMIT && timestamp <= wal->last_timestamp) {
-        status = err_set(err, KDK_INTERNAL, "commits are not appended in the order of their timestamps"); /* W2 */
+        /* W2 */
+        status = err_set(err, KDK_INTERNAL,
+                         "commits are not appended in the order of their timestamps");
     } else {
         if (!wal->head)
             wal->end = wal->base + GROUP_BYTES;
@@ -509,7 +538,9 @@ kdk_status wal_append_ahead(struct wal_batch *batch, uint64_t *lsn, struct err *
 {
     kdk_status status = KDK_OK;
     ASSERT(batch->header.kind != WAL_COMMIT);
-    TRY(wal_reserve(batch, batch->header.kind == WAL_CHECKPOINT || batch->header.kind == WAL_VOUCH, err));
+    TRY(wal_reserve(batch,
+                    batch->header.kind == WAL_CHECKPOINT || batch->header.kind == WAL_VOUCH,
+                    err));
     TRY(wal_append(batch, 0, lsn, err));
 out:
     return status;
@@ -584,7 +615,8 @@ static void upkeep_grow(struct wal *wal)
         wal->grow_again = used + wal->segment_bytes / 16;
 }
 
-/* Under the latch: vouches if nothing was appended since the last look. Returns when to look again. */
+/* Under the latch: vouches if nothing was appended since the last look. Returns when to
+ * look again. */
 static uint64_t upkeep_vouch(struct wal *wal)
 {
     if (!wal->watched)
@@ -599,7 +631,8 @@ static uint64_t upkeep_vouch(struct wal *wal)
         return WAL_IDLE_NS - (now - wal->watched_ns);
     wal->watched = false;
     latch_release(&wal->latch);
-    /* A log that cannot be written says so to the next commit; the group after that is watched again. */
+    /* A log that cannot be written says so to the next commit; the group after that is
+     * watched again. */
     (void)!(wal_vouch(wal, NULL) == KDK_OK);
     latch_acquire(&wal->latch);
     return OS_FOREVER;
@@ -621,7 +654,9 @@ static uint64_t upkeep_run(void *context)
 kdk_status wal_start_upkeep(struct wal *wal, struct err *err)
 {
     ASSERT(!wal->upkeep);
-    return wal->read_only ? KDK_OK : chore_new(wal->os, "kdk-log", upkeep_run, wal, &wal->upkeep, err);
+    return wal->read_only
+               ? KDK_OK
+               : chore_new(wal->os, "kdk-log", upkeep_run, wal, &wal->upkeep, err);
 }
 
 uint64_t wal_position(struct wal *wal)

@@ -1,8 +1,9 @@
-/* wal_test.c - on the simulated system: what was acknowledged survives every power cut; damage is told from a torn end; full disks and
- * failing calls hurt nobody who was not told.
+/* wal_test.c - on the simulated system: what was acknowledged survives every power cut;
+ * damage is told from a torn end; full disks and failing calls hurt nobody who was not
+ * told.
  *
- * A commit of the tests says who wrote it and its how-manieth it is; `expect` checks that what replay gives is in order, without gaps,
- * whole, and has all that was acknowledged.
+ * A commit of the tests says who wrote it and its how-manieth it is; `expect` checks that
+ * what replay gives is in order, without gaps, whole, and has all that was acknowledged.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,26 +25,30 @@ struct world {
     struct wal *wal;
     struct wal_report report;
     struct err err;
-    struct latch order;          /* As a commit latch. */
+    struct latch order; /* As a commit latch. */
     uint64_t timestamp;
     uint64_t acked[WRITERS], appended[WRITERS]; /* How many commits of each. */
-    uint64_t from_lsn, from_timestamp, from_seen[WRITERS]; /* Where replay begins, and what came before. */
+    /* Where replay begins, and what came before. */
+    uint64_t from_lsn, from_timestamp, from_seen[WRITERS];
     /* Replay. */
     uint64_t seen[WRITERS], replayed, seen_timestamp, ahead;
     uint32_t parts_seen;
-    uint64_t each;               /* Commits of a writer in a workload. */
+    uint64_t each; /* Commits of a writer in a workload. */
     uint64_t release_every;
-    kdk_status stopped;          /* First error that a writer got. */
-    bool upkeep;                 /* With its thread. */
-    unsigned retries;            /* Of a writer, when a commit failed. */
-    uint64_t heal_ns;            /* So long after the first failure there is space again. */
-    unsigned ended;              /* Writers. */
-    uint64_t withdrawn;          /* Commits taken back: their timestamps do not come. */
+    kdk_status stopped; /* First error that a writer got. */
+    bool upkeep;        /* With its thread. */
+    unsigned retries;   /* Of a writer, when a commit failed. */
+    uint64_t heal_ns;   /* So long after the first failure there is space again. */
+    unsigned ended;     /* Writers. */
+    uint64_t withdrawn; /* Commits taken back: their timestamps do not come. */
 };
 
 static void world_new(struct world *w, uint64_t seed, uint64_t disk_bytes)
 {
-    struct sim_options options = {.seed = seed, .quiet = true, .disk_bytes = disk_bytes, .copies_on_write = disk_bytes == COPIES};
+    struct sim_options options = {.seed = seed,
+                                  .quiet = true,
+                                  .disk_bytes = disk_bytes,
+                                  .copies_on_write = disk_bytes == COPIES};
     *w = (struct world){0};
     CHECK_EQ(sim_new(&options, &w->sim, &w->err), KDK_OK);
     w->os = sim_os(w->sim);
@@ -52,7 +57,8 @@ static void world_new(struct world *w, uint64_t seed, uint64_t disk_bytes)
 
 static struct wal_options options_of(struct world *w)
 {
-    return (struct wal_options){.os = w->os, .dir = "/", .from_lsn = w->from_lsn, .segment_bytes = SEGMENT};
+    return (struct wal_options){
+        .os = w->os, .dir = "/", .from_lsn = w->from_lsn, .segment_bytes = SEGMENT};
 }
 
 static kdk_status open_log(struct world *w)
@@ -62,7 +68,8 @@ static kdk_status open_log(struct world *w)
 }
 
 /* One commit: `filler` bytes as well, in so many parts. */
-static kdk_status commit(struct world *w, unsigned writer, size_t filler, unsigned parts, struct err *err)
+static kdk_status commit(struct world *w, unsigned writer, size_t filler, unsigned parts,
+                         struct err *err)
 {
     kdk_status status = KDK_OK;
     struct wal_batch *batch = NULL;
@@ -104,7 +111,8 @@ out:
     return status;
 }
 
-static kdk_status replay_one(void *context, const struct wal_replayed *batch, struct err *err)
+static kdk_status replay_one(void *context, const struct wal_replayed *batch,
+                             struct err *err)
 {
     struct world *w = context;
     struct cursor in = cursor_of(batch->records, batch->bytes);
@@ -131,9 +139,14 @@ static kdk_status replay_one(void *context, const struct wal_replayed *batch, st
     CHECK_EQ(record_next(&in, &view, err), KDK_OK);
     if (!CHECK(view.kind == RECORD_SEQUENCE && view.number < WRITERS))
         return KDK_OK;
-    /* In order of timestamps, all of them from where replay had to begin, each writer's in its order. */
-    CHECK(w->seen_timestamp < w->from_timestamp ? batch->timestamp > w->seen_timestamp : w->withdrawn ? batch->timestamp > w->seen_timestamp : batch->timestamp == w->seen_timestamp + 1);
-    CHECK(w->seen[view.number] < w->from_seen[view.number] ? (uint64_t)view.value > w->seen[view.number] : (uint64_t)view.value == w->seen[view.number] + 1);
+    /* In order of timestamps, all of them from where replay had to begin, each writer's in
+     * its order. */
+    CHECK(w->seen_timestamp < w->from_timestamp ? batch->timestamp > w->seen_timestamp
+          : w->withdrawn                        ? batch->timestamp > w->seen_timestamp
+                         : batch->timestamp == w->seen_timestamp + 1);
+    CHECK(w->seen[view.number] < w->from_seen[view.number]
+              ? (uint64_t)view.value > w->seen[view.number]
+              : (uint64_t)view.value == w->seen[view.number] + 1);
     w->seen_timestamp = batch->timestamp;
     w->seen[view.number] = (uint64_t)view.value;
     CHECK_EQ(cursor_left(&in), 0);
@@ -208,7 +221,8 @@ TEST(wal, commits_come_back_in_order)
     CHECK_EQ(w.seen_timestamp, 40);
     CHECK_EQ(w.replayed, 40 + 8 * 3);
     expect(&w);
-    /* A checkpoint now replays from the group that vouches: by that, opening sees that the log was closed, and does not search what is behind. */
+    /* A checkpoint now replays from the group that vouches: by that, opening sees that the
+     * log was closed, and does not search what is behind. */
     CHECK_EQ(wal_position(w.wal) + WAL_SECTOR, wal_durable(w.wal));
     /* Nothing was written: closing has nothing to vouch for. */
     uint64_t end = wal_durable(w.wal);
@@ -251,7 +265,8 @@ static void write_commits(struct writer *writer)
     struct err err = {0};
     unsigned retries = 0;
     for (uint64_t i = 0; i < w->each; i++) {
-        kdk_status status = commit(w, writer->number, (i * 331 + writer->number * 97) % 700, i % 4 == 3 ? 2 : 0, &err);
+        kdk_status status = commit(w, writer->number, (i * 331 + writer->number * 97) % 700,
+                                   i % 4 == 3 ? 2 : 0, &err);
         if (status != KDK_OK) {
             if (w->stopped == KDK_OK)
                 w->stopped = status;
@@ -262,7 +277,8 @@ static void write_commits(struct writer *writer)
             continue;
         }
         if (w->release_every && i % w->release_every == 1 && writer->number == 0) {
-            /* As a checkpoint does: where replay begins moves on, and is known before anything is released. */
+            /* As a checkpoint does: where replay begins moves on, and is known before
+             * anything is released. */
             uint64_t appended[WRITERS];
             latch_acquire(&w->order);
             uint64_t from = wal_position(w->wal), timestamp = w->timestamp;
@@ -271,7 +287,8 @@ static void write_commits(struct writer *writer)
             if (wal_wait(w->wal, from, &err) == KDK_OK) {
                 w->from_lsn = from;
                 w->from_timestamp = timestamp;
-                for (unsigned k = 0; k < WRITERS; k++) /* Some may have been taken back since. */
+                /* Some may have been taken back since. */
+                for (unsigned k = 0; k < WRITERS; k++)
                     w->from_seen[k] = MIN(appended[k], w->appended[k]);
                 status = wal_release_before(w->wal, from, &err);
                 if (status != KDK_OK && w->stopped == KDK_OK)
@@ -310,7 +327,9 @@ static void workload(void *context)
         w->stopped = wal_start_upkeep(w->wal, &w->err);
     for (unsigned i = 0; i < WRITERS; i++) {
         writers[i] = (struct writer){w, i, NULL};
-        CHECK_EQ(os_thread_new(w->os, "writer", write_many, &writers[i], &writers[i].thread, &err), KDK_OK);
+        CHECK_EQ(os_thread_new(w->os, "writer", write_many, &writers[i], &writers[i].thread,
+                               &err),
+                 KDK_OK);
     }
     if (w->heal_ns) {
         while (w->stopped == KDK_OK && w->ended < WRITERS)
@@ -348,7 +367,8 @@ static bool cut_at(uint64_t seed, uint64_t n, uint64_t release_every)
         w.wal = NULL;
         sim_reboot(w.sim);
         if (!reopen(&w)) {
-            printf("seed %llu, cut at %llu, life %u\n", (unsigned long long)seed, (unsigned long long)n, life);
+            printf("seed %llu, cut at %llu, life %u\n", (unsigned long long)seed,
+                   (unsigned long long)n, life);
             return true;
         }
         expect(&w);
@@ -382,7 +402,10 @@ TEST(wal, tests_see_missing_syncs)
 {
     unsigned lost = 0;
     for (uint64_t seed = 1; seed <= 30; seed++) {
-        struct sim_options options = {.seed = seed, .quiet = true, .breaks = seed % 2 ? SIM_BREAK_SKIP_FSYNC : SIM_BREAK_DROP_DIR_SYNC};
+        struct sim_options options = {.seed = seed,
+                                      .quiet = true,
+                                      .breaks = seed % 2 ? SIM_BREAK_SKIP_FSYNC
+                                                         : SIM_BREAK_DROP_DIR_SYNC};
         struct world w = {.each = 6};
         CHECK_EQ(sim_new(&options, &w.sim, &w.err), KDK_OK);
         w.os = sim_os(w.sim);
@@ -401,7 +424,8 @@ TEST(wal, tests_see_missing_syncs)
 
 /* -------------------------------------------------------------------- damage ---- */
 
-/* A log of three groups and one that vouches, all bits of which are turned over, one at a time. */
+/* A log of three groups and one that vouches, all bits of which are turned over, one at a
+ * time. */
 TEST(wal, invariant_14_damage_is_found_at_every_bit)
 {
     struct world w;
@@ -423,7 +447,9 @@ TEST(wal, invariant_14_damage_is_found_at_every_bit)
             struct wal_report report;
             struct wal *wal = NULL;
             struct err err = {0};
-            CHECK_EQ(sim_flip(w.sim, "/wal/0000000000000000.log", at, (uint8_t)(1u << bit), &err), KDK_OK);
+            CHECK_EQ(sim_flip(w.sim, "/wal/0000000000000000.log", at, (uint8_t)(1u << bit),
+                              &err),
+                     KDK_OK);
             options.read_only = true;
             kdk_status status = wal_open(&options, &wal, &report, &err);
             if (at >= vouching) {
@@ -454,7 +480,9 @@ TEST(wal, invariant_14_damage_is_found_at_every_bit)
             }
             if (wal)
                 CHECK_EQ(wal_close(wal, &err), KDK_OK);
-            CHECK_EQ(sim_flip(w.sim, "/wal/0000000000000000.log", at, (uint8_t)(1u << bit), &err), KDK_OK);
+            CHECK_EQ(sim_flip(w.sim, "/wal/0000000000000000.log", at, (uint8_t)(1u << bit),
+                              &err),
+                     KDK_OK);
         }
     }
     CHECK(found > 2000);
@@ -462,7 +490,8 @@ TEST(wal, invariant_14_damage_is_found_at_every_bit)
     world_free(&w);
 }
 
-/* The last group has nobody to vouch for it: it is cut, said so, and what comes after is sound. */
+/* The last group has nobody to vouch for it: it is cut, said so, and what comes after is
+ * sound. */
 TEST(wal, torn_end_is_cut_and_reported)
 {
     struct world w;
@@ -473,7 +502,8 @@ TEST(wal, torn_end_is_cut_and_reported)
     uint64_t end = wal_durable(w.wal);
     sim_reboot(w.sim); /* Without wal_close(). */
     (void)wal_close(w.wal, NULL);
-    CHECK_EQ(sim_flip(w.sim, "/wal/0000000000000000.log", end - WAL_SECTOR + 3, 1, &w.err), KDK_OK);
+    CHECK_EQ(sim_flip(w.sim, "/wal/0000000000000000.log", end - WAL_SECTOR + 3, 1, &w.err),
+             KDK_OK);
     w.acked[2] = 0;
     CHECK(reopen(&w));
     CHECK_EQ(w.seen_timestamp, 2);
@@ -490,8 +520,8 @@ TEST(wal, torn_end_is_cut_and_reported)
     world_free(&w);
 }
 
-/* Behind a torn group there is a whole one, which does not vouch for it. Once something new is written in the torn one's place it would follow
- * without a gap. */
+/* Behind a torn group there is a whole one, which does not vouch for it. Once something new
+ * is written in the torn one's place it would follow without a gap. */
 TEST(wal, what_is_cut_does_not_come_back)
 {
     struct world w;
@@ -510,7 +540,8 @@ TEST(wal, what_is_cut_does_not_come_back)
     put_u32(sector + 60, crc32c(crc32c(0, sector, 60), sector + 64, get_u64(sector + 32)));
     CHECK_EQ(os_write(file, 2 * WAL_SECTOR, sector, WAL_SECTOR, &w.err), KDK_OK);
     os_close(file);
-    CHECK_EQ(sim_flip(w.sim, "/wal/0000000000000000.log", WAL_SECTOR + 70, 1, &w.err), KDK_OK);
+    CHECK_EQ(sim_flip(w.sim, "/wal/0000000000000000.log", WAL_SECTOR + 70, 1, &w.err),
+             KDK_OK);
     memset(w.acked, 0, sizeof w.acked);
     CHECK(reopen(&w));
     CHECK_EQ(w.seen_timestamp, 1);
@@ -624,7 +655,8 @@ TEST(wal, full_disk_refuses_and_heals)
 
 /* ------------------------------------------------------------- failing calls ---- */
 
-/* Each I/O call fails once, or from there on. Whoever was told KDK_OK finds his commit again. */
+/* Each I/O call fails once, or from there on. Whoever was told KDK_OK finds his commit
+ * again. */
 TEST(wal, survives_failing_calls)
 {
     static const kdk_status kinds[] = {KDK_IO, KDK_FULL};
@@ -663,8 +695,9 @@ TEST(wal, survives_failing_calls)
     }
 }
 
-/* From each call on there is no space for a while, not even where the log was written before. What was refused is not there after a power cut either; when
- * there is space again, all goes on. */
+/* From each call on there is no space for a while, not even where the log was written
+ * before. What was refused is not there after a power cut either; when there is space
+ * again, all goes on. */
 TEST(wal, what_finds_no_space_is_taken_back_and_heals)
 {
     uint64_t healed = 0, withdrawn = 0;
@@ -698,7 +731,8 @@ TEST(wal, what_finds_no_space_is_taken_back_and_heals)
     CHECK(withdrawn >= healed);
 }
 
-/* The same, and then the power is cut: while commits are refused, while what is left of them is erased and written, or later. */
+/* The same, and then the power is cut: while commits are refused, while what is left of
+ * them is erased and written, or later. */
 TEST(wal, what_was_taken_back_does_not_come_back)
 {
     uint64_t withdrawn = 0;
@@ -735,7 +769,8 @@ TEST(wal, what_was_taken_back_does_not_come_back)
 static void commit_and_rest(void *context)
 {
     struct world *w = context;
-    if (!CHECK_EQ(open_log(w), KDK_OK) || !CHECK_EQ(wal_start_upkeep(w->wal, &w->err), KDK_OK))
+    if (!CHECK_EQ(open_log(w), KDK_OK) ||
+        !CHECK_EQ(wal_start_upkeep(w->wal, &w->err), KDK_OK))
         return;
     for (unsigned i = 0; i < w->each; i++) {
         CHECK_EQ(commit(w, i % WRITERS, 500, 0, &w->err), KDK_OK);
@@ -745,7 +780,8 @@ static void commit_and_rest(void *context)
     w->ahead = wal_durable(w->wal);
 }
 
-/* Nobody closed the log; but it was idle, so what is wrong with its last commit is damage, not a torn end. And so it is each time that it rests. */
+/* Nobody closed the log; but it was idle, so what is wrong with its last commit is damage,
+ * not a torn end. And so it is each time that it rests. */
 TEST(wal, an_idle_log_is_vouched_for)
 {
     for (unsigned each = 1; each <= 3; each++) {
@@ -753,7 +789,8 @@ TEST(wal, an_idle_log_is_vouched_for)
         struct wal_stats stats;
         world_new(&w, 3, 0);
         w.each = each;
-        /* The thread still waits when the run's first coroutine ends: that ends the run as a deadlock would. */
+        /* The thread still waits when the run's first coroutine ends: that ends the run as
+         * a deadlock would. */
         sim_memory_begin();
         CHECK(!sim_run(w.sim, commit_and_rest, &w));
         wal_stats(w.wal, &stats);
@@ -762,7 +799,9 @@ TEST(wal, an_idle_log_is_vouched_for)
         w.wal = NULL;
         sim_memory_reap();
         sim_reboot(w.sim);
-        CHECK_EQ(sim_flip(w.sim, "/wal/0000000000000000.log", w.ahead - 2 * WAL_SECTOR + 3, 1, &w.err), KDK_OK);
+        CHECK_EQ(sim_flip(w.sim, "/wal/0000000000000000.log", w.ahead - 2 * WAL_SECTOR + 3,
+                          1, &w.err),
+                 KDK_OK);
         CHECK_EQ(open_log(&w), KDK_CORRUPT);
         world_free(&w);
     }
@@ -772,7 +811,8 @@ static void commit_with_upkeep(void *context)
 {
     struct world *w = context;
     struct wal_stats stats;
-    if (!CHECK_EQ(open_log(w), KDK_OK) || !CHECK_EQ(wal_start_upkeep(w->wal, &w->err), KDK_OK))
+    if (!CHECK_EQ(open_log(w), KDK_OK) ||
+        !CHECK_EQ(wal_start_upkeep(w->wal, &w->err), KDK_OK))
         return;
     for (unsigned i = 0; i < 100; i++) {
         CHECK_EQ(commit(w, i % WRITERS, 500, 0, &w->err), KDK_OK);
@@ -852,7 +892,9 @@ static void crowd_run(void *context)
     struct err err = {0};
     CHECK_EQ(open_log(crowd->w), KDK_OK);
     for (unsigned i = 0; i < 16; i++)
-        CHECK_EQ(os_thread_new(crowd->w->os, "one", crowd_one, crowd->w, &crowd->threads[i], &err), KDK_OK);
+        CHECK_EQ(os_thread_new(crowd->w->os, "one", crowd_one, crowd->w, &crowd->threads[i],
+                               &err),
+                 KDK_OK);
     for (unsigned i = 0; i < 16; i++)
         os_thread_join(crowd->threads[i]);
 }
@@ -976,7 +1018,8 @@ static void thread_one(void *context)
     struct writer *writer = context;
     struct err err = {0};
     for (unsigned i = 0; i < 60; i++) {
-        CHECK_EQ(commit(writer->w, writer->number, i * 7, i % 8 == 7 ? 2 : 0, &err), KDK_OK);
+        CHECK_EQ(commit(writer->w, writer->number, i * 7, i % 8 == 7 ? 2 : 0, &err),
+                 KDK_OK);
         if (i % 16 == 15 && writer->number == 0)
             CHECK_EQ(wal_release_before(writer->w->wal, 0, &err), KDK_OK);
         if (i % 16 == 5)
@@ -1004,7 +1047,9 @@ TEST(wal, threads_share_the_log)
     CHECK_EQ(wal_start_upkeep(w.wal, &w.err), KDK_OK);
     for (unsigned i = 0; i < WRITERS; i++) {
         writers[i] = (struct writer){&w, i, NULL};
-        CHECK_EQ(os_thread_new(os_real(), "writer", thread_one, &writers[i], &writers[i].thread, &w.err), KDK_OK);
+        CHECK_EQ(os_thread_new(os_real(), "writer", thread_one, &writers[i],
+                               &writers[i].thread, &w.err),
+                 KDK_OK);
     }
     for (unsigned i = 0; i < WRITERS; i++)
         os_thread_join(writers[i].thread);

@@ -1,5 +1,5 @@
-/* arrow_fuzz.c - any bytes as an Arrow file and as a stream: refused, or sound arrays that can be looked at
- * whole and written again. */
+/* arrow_fuzz.c - any bytes as an Arrow file and as a stream: refused, or sound arrays that
+ * can be looked at whole and written again. */
 #include <stdlib.h>
 
 #include "arrow/arrow_c.h"
@@ -8,7 +8,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Slots cost nothing in arrays without buffers, so a short input may hold any number of them. */
+/* Slots cost nothing in arrays without buffers, so a short input may hold any number of
+ * them. */
 #define SLOTS_MAX 100000
 
 static int64_t slots(const struct arrow_array *array)

@@ -1,5 +1,6 @@
-/* bind_fuzz.c - any text, parsed and bound against a fixed catalog: refused, or a sound tree. DDL is carried out in
- * the catalog and bound again, so that views and checks are read back from their stored text. */
+/* bind_fuzz.c - any text, parsed and bound against a fixed catalog: refused, or a sound
+ * tree. DDL is carried out in the catalog and bound again, so that views and checks are
+ * read back from their stored text. */
 #include <stdlib.h>
 
 #include "sql/bind_test.h"
@@ -7,9 +8,11 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char setup[] =
-    "create table t (a integer primary key, b text not null default 'x', c numeric(10,2) check (c > 0), d date, e bigint unique, check (a < e));"
+    "create table t (a integer primary key, b text not null default 'x', c numeric(10,2) "
+    "check (c > 0), d date, e bigint unique, check (a < e));"
     "create table u (a integer, x double precision, v varchar(5), unique (a, x));"
-    "create view v as select t.*, u.x from t, u where t.a = u.a; create schema s; create table s.t (q text, r timestamp, f real, y bytea)";
+    "create view v as select t.*, u.x from t, u where t.a = u.a; create schema s; create "
+    "table s.t (q text, r timestamp, f real, y bytea)";
 
 static const struct catver *base(void)
 {
@@ -19,7 +22,8 @@ static const struct catver *base(void)
     uint32_t next_id = 100;
     if (version)
         return version;
-    if (catver_builder_new(NULL, &b, &err) != KDK_OK || catver_build(b, 1, &version, &err) != KDK_OK ||
+    if (catver_builder_new(NULL, &b, &err) != KDK_OK ||
+        catver_build(b, 1, &version, &err) != KDK_OK ||
         test_run(&version, setup, sizeof setup - 1, &next_id, &err) != KDK_OK)
         abort();
     catver_builder_free(b);

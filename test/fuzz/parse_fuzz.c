@@ -1,5 +1,6 @@
-/* parse_fuzz.c - any bytes as SQL text. What parses is printed, and the text must parse to the same tree: its
- * plain text and its text with all parentheses are the same again. Splitting must agree that the text ends. */
+/* parse_fuzz.c - any bytes as SQL text. What parses is printed, and the text must parse to
+ * the same tree: its plain text and its text with all parentheses are the same again.
+ * Splitting must agree that the text ends. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -33,7 +34,8 @@ static void round_trip(const struct ast_stmt *stmt)
     print(stmt, AST_PRINT_PLAIN, &plain);
     print(stmt, AST_PRINT_PARENS, &parens);
     kdk_status status = sql_parse(plain.data, plain.len, &arena, &again, &err);
-    /* Parentheses that the printer adds count as levels, so a tree near the limit may pass it. */
+    /* Parentheses that the printer adds count as levels, so a tree near the limit may pass
+     * it. */
     if (status != KDK_OK && status != KDK_TOO_COMPLEX)
         stop(err.message, plain.data);
     if (status == KDK_OK) {

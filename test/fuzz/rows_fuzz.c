@@ -1,4 +1,5 @@
-/* rows_fuzz.c - any bytes as an Arrow stream: refused, or batches of which every value can be read and printed. */
+/* rows_fuzz.c - any bytes as an Arrow stream: refused, or batches of which every value can
+ * be read and printed. */
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -7,7 +8,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Slots cost nothing in arrays without buffers, so a short input may hold any number of them. */
+/* Slots cost nothing in arrays without buffers, so a short input may hold any number of
+ * them. */
 #define ROWS_MAX 100000
 
 struct memory {
@@ -34,7 +36,8 @@ static void look(const struct ltype *types, const struct batch *batch, struct bu
             buf_clear(text);
             if (d.null)
                 continue;
-            if (types[c].id == LT_TEXT && (!utf8_valid(str_data(&d.s), d.s.len, NULL) || memchr(str_data(&d.s), 0, d.s.len)))
+            if (types[c].id == LT_TEXT && (!utf8_valid(str_data(&d.s), d.s.len, NULL) ||
+                                           memchr(str_data(&d.s), 0, d.s.len)))
                 abort();
             if (datum_print(types[c], &d, text) != KDK_OK)
                 abort();
@@ -63,7 +66,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     arrow_rows_want(&rows, wanted, count);
     if (batch_init(&batch, types, count, &arena, &err) == KDK_OK)
-        while (rows.row < ROWS_MAX && arrow_rows_next(&rows, &batch, &more, &err) == KDK_OK && more)
+        while (rows.row < ROWS_MAX &&
+               arrow_rows_next(&rows, &batch, &more, &err) == KDK_OK && more)
             look(types, &batch, &text);
     if (batch.columns)
         batch_unpin(&batch);

@@ -1,5 +1,6 @@
-/* wal_fuzz.c - any bytes as the first segment of a log: opened or refused; what replay hands out can be decoded or is refused. The
- * checksum of the first group is made right when the input begins with a 1, so that what lies behind it is reached. */
+/* wal_fuzz.c - any bytes as the first segment of a log: opened or refused; what replay
+ * hands out can be decoded or is refused. The checksum of the first group is made right
+ * when the input begins with a 1, so that what lies behind it is reached. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -22,7 +23,8 @@ static kdk_status look(void *context, const struct wal_replayed *batch, struct e
         TRY(record_next(&in, &view, err));
         for (uint32_t i = 0; i < view.count; i++) {
             record_value(&view, &value);
-            if (record_datum(&value, LTYPE(TEXT), &datum, NULL) == KDK_OK && !datum.null && datum.s.len)
+            if (record_datum(&value, LTYPE(TEXT), &datum, NULL) == KDK_OK && !datum.null &&
+                datum.s.len)
                 *count += (unsigned char)str_data(&datum.s)[datum.s.len - 1];
         }
     }
@@ -60,13 +62,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct os *os = sim_os(sim);
     if (os_mkdir(os, "/wal", NULL) != KDK_OK ||
-        os_open(os, "/wal/0000000000000000.log", OS_WRITE | OS_CREATE, &file, NULL) != KDK_OK ||
+        os_open(os, "/wal/0000000000000000.log", OS_WRITE | OS_CREATE, &file, NULL) !=
+            KDK_OK ||
         os_write(file, 0, bytes, size, NULL) != KDK_OK)
         abort();
     os_close(file);
-    struct wal_options options = {.os = os, .dir = "/", .segment_bytes = 4096, .read_only = read_only, .accept_damage = data[-1] & 2};
+    struct wal_options options = {.os = os,
+                                  .dir = "/",
+                                  .segment_bytes = 4096,
+                                  .read_only = read_only,
+                                  .accept_damage = data[-1] & 2};
     if (wal_open(&options, &wal, &report, NULL) == KDK_OK) {
-        if (wal_replay(wal, look, &count, NULL) == KDK_OK && !read_only && !report.damaged) {
+        if (wal_replay(wal, look, &count, NULL) == KDK_OK && !read_only &&
+            !report.damaged) {
             /* What it found is found again. */
             const uint64_t end = report.end_lsn;
             if (wal_close(wal, NULL) != KDK_OK)

@@ -1,4 +1,5 @@
-/* Damage that opening meets: the database opens for reading as it was before, says what is damaged, and is left as it is. */
+/* Damage that opening meets: the database opens for reading as it was before, says what is
+ * damaged, and is left as it is. */
 #include <stdio.h>
 #include <string.h>
 
@@ -24,7 +25,8 @@ static int64_t number(kdk_conn *conn, const char *sql)
     kdk_stmt *stmt = NULL;
     bool row = false;
     int64_t n = -1;
-    if (CHECK_EQ(kdk_prepare(conn, sql, -1, &stmt, NULL), KDK_OK) && CHECK_EQ(kdk_step(stmt, &row), KDK_OK) && CHECK(row))
+    if (CHECK_EQ(kdk_prepare(conn, sql, -1, &stmt, NULL), KDK_OK) &&
+        CHECK_EQ(kdk_step(stmt, &row), KDK_OK) && CHECK(row))
         n = kdk_column_int64(stmt, 0);
     else
         check_str(kdk_errmsg(conn), "", sql, __FILE__, __LINE__);
@@ -39,8 +41,13 @@ static void make(void *context)
     kdk_conn *conn = NULL;
     CHECK_EQ(kdk_open("/db", NULL, &db, NULL), KDK_OK);
     CHECK_EQ(kdk_connect(db, &conn), KDK_OK);
-    CHECK_EQ(kdk_exec(conn, "create table t (k int primary key, s text); insert into t select g, 'a row' from generate_series(1, 100) g(g);"
-                            "checkpoint freeze; insert into t values (1000, 'new'); delete from t where k = 7", -1), KDK_OK);
+    CHECK_EQ(kdk_exec(conn,
+                      "create table t (k int primary key, s text); insert into t select g, "
+                      "'a row' from generate_series(1, 100) g(g);"
+                      "checkpoint freeze; insert into t values (1000, 'new'); delete from "
+                      "t where k = 7",
+                      -1),
+             KDK_OK);
     CHECK_EQ(kdk_exec(conn, "begin; select 1", -1), KDK_OK);
     const struct ctable *table = catver_table(conn->session.version, NULL, "t");
     if (CHECK(table != NULL))
@@ -64,7 +71,9 @@ static void add_bad(void *context)
     if (!CHECK_EQ(store_open(&options, &store, NULL, &err), KDK_OK))
         return;
     struct wal *wal = store->wal;
-    CHECK_EQ(wal_batch_new(wal, life->bad == BAD_AHEAD ? WAL_AHEAD : WAL_COMMIT, &batch, &err), KDK_OK);
+    CHECK_EQ(
+        wal_batch_new(wal, life->bad == BAD_AHEAD ? WAL_AHEAD : WAL_COMMIT, &batch, &err),
+        KDK_OK);
     struct buf *records = wal_batch_records(batch);
     switch (life->bad) {
     case BAD_BYTES:
@@ -89,7 +98,8 @@ static void add_bad(void *context)
         record_add_delete(wal_batch_records(batch), life->table, 1);
     }
     CHECK_EQ(wal_reserve(batch, false, &err), KDK_OK);
-    CHECK_EQ(wal_append(batch, txnman_published(store_txnman(store)) + 1, &lsn, &err), KDK_OK);
+    CHECK_EQ(wal_append(batch, txnman_published(store_txnman(store)) + 1, &lsn, &err),
+             KDK_OK);
     CHECK_EQ(wal_wait(wal, lsn, &err), KDK_OK);
     CHECK_EQ(store_recovered(store, &err), KDK_OK);
     CHECK_EQ(store_close(store, false, &err), KDK_OK);
@@ -137,7 +147,8 @@ TEST(damaged, a_commit_that_cannot_be_applied_opens_read_only_before_it)
 /* The header of the page file and the maps of its free pages are for who writes. */
 TEST(damaged, what_writers_alone_need_does_not_keep_readers_out)
 {
-    static const char *const files[] = {"/db/trees/pages.kdt", "/db/trees/free.0", "/db/trees/free.1", "/db/trees/free.2"};
+    static const char *const files[] = {"/db/trees/pages.kdt", "/db/trees/free.0",
+                                        "/db/trees/free.1", "/db/trees/free.2"};
     struct sim_options options = {.seed = 3, .quiet = true};
     struct life life = {0};
     struct err err = {0};
@@ -170,7 +181,8 @@ static void cut_manifest(void *context)
     os_close(file);
 }
 
-/* Without it nothing tells what is valid: neither an empty database nor what the log happens to hold still. */
+/* Without it nothing tells what is valid: neither an empty database nor what the log
+ * happens to hold still. */
 TEST(damaged, an_empty_manifest_is_refused)
 {
     static char want[] = "/db/MANIFEST: neither slot is valid";
@@ -191,7 +203,8 @@ static void put_letter(void *context)
     struct life *life = context;
     struct os_file *file = NULL;
     CHECK_EQ(os_mkdir(life->os, "/db", NULL), KDK_OK);
-    CHECK_EQ(os_open(life->os, "/db/letter.txt", OS_WRITE | OS_CREATE, &file, NULL), KDK_OK);
+    CHECK_EQ(os_open(life->os, "/db/letter.txt", OS_WRITE | OS_CREATE, &file, NULL),
+             KDK_OK);
     os_close(file);
 }
 
@@ -206,7 +219,8 @@ static kdk_status count_name(void *context, const char *name, struct err *err)
 
 TEST(damaged, a_folder_of_other_files_becomes_no_database)
 {
-    static char want[] = "\"/db\" is not a database: It has no MANIFEST, and other files: \"letter.txt\".";
+    static char want[] =
+        "\"/db\" is not a database: It has no MANIFEST, and other files: \"letter.txt\".";
     struct sim_options options = {.seed = 3, .quiet = true};
     struct life life = {0};
     struct err err = {0};

@@ -1,5 +1,6 @@
-/* durable_test.c - a database in a directory, through the API on the simulated system: SQL of every kind survives closing, and power cuts
- * between statements. After each reopening the answers are what they were. */
+/* durable_test.c - a database in a directory, through the API on the simulated system: SQL
+ * of every kind survives closing, and power cuts between statements. After each reopening
+ * the answers are what they were. */
 #include <stdio.h>
 
 #include "base/buf.h"
@@ -9,9 +10,12 @@
 #include "os/sim.h"
 
 static const char *const changes[] = {
-    "create table t (id integer primary key, name text, n numeric(10,2) default 1.5, check (id < 100000))",
-    "insert into t values (1, 'one'), (2, 'a name that is too long to lie in its view'), (3, null)",
-    "insert into t select g + 10, 'row ' || g, g * 1.25 from generate_series(1, 100) as s (g)",
+    "create table t (id integer primary key, name text, n numeric(10,2) default 1.5, check "
+    "(id < 100000))",
+    "insert into t values (1, 'one'), (2, 'a name that is too long to lie in its view'), "
+    "(3, null)",
+    "insert into t select g + 10, 'row ' || g, g * 1.25 from generate_series(1, 100) as s "
+    "(g)",
     "create index t_name on t (name)",
     "update t set name = name || '!', n = n + 1 where id % 3 = 0",
     "delete from t where id > 105",
@@ -23,10 +27,14 @@ static const char *const changes[] = {
     "alter table t drop column n",
     "insert into t (id, name) values (2001, 'without n')",
     "update t set id = id + 1000 where id < 5",
-    "create table u (a bigint, b boolean, c date, d timestamp, e double precision, f real, g smallint, h bytea)",
-    "insert into u values (-1, true, '2024-02-29', '2024-02-29 12:00:00', 1.5e300, -0.5, -32768, '\\x00ff'), (null, null, null, null, null, null, null, null)",
-    "insert into u select g, g % 2 = 0, date '2000-01-01' + g, null, g / 3.0, g, g % 100, null from generate_series(1, 300) as s (g)",
-    "begin; update u set a = a + 1; delete from u where a % 5 = 0; insert into t (id) values (3000); commit",
+    "create table u (a bigint, b boolean, c date, d timestamp, e double precision, f real, "
+    "g smallint, h bytea)",
+    "insert into u values (-1, true, '2024-02-29', '2024-02-29 12:00:00', 1.5e300, -0.5, "
+    "-32768, '\\x00ff'), (null, null, null, null, null, null, null, null)",
+    "insert into u select g, g % 2 = 0, date '2000-01-01' + g, null, g / 3.0, g, g % 100, "
+    "null from generate_series(1, 300) as s (g)",
+    "begin; update u set a = a + 1; delete from u where a % 5 = 0; insert into t (id) "
+    "values (3000); commit",
     "begin; drop table t; rollback",
     "alter table u rename column a to z",
     "alter table u rename to w",
@@ -75,12 +83,14 @@ static void ask(kdk_db *db, struct buf *out)
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
         kdk_stmt *stmt = NULL;
         bool row = false;
-        CHECK_EQ(kdk_exec(conn, "begin", -1), KDK_OK); /* What questions insert is taken back. */
+        /* What questions insert is taken back. */
+        CHECK_EQ(kdk_exec(conn, "begin", -1), KDK_OK);
         kdk_status status = kdk_prepare(conn, questions[i], -1, &stmt, NULL);
         buf_printf(out, "%s\n", questions[i]);
         while (status == KDK_OK && (status = kdk_step(stmt, &row)) == KDK_OK && row) {
             for (uint32_t c = 0; c < kdk_column_count(stmt); c++) {
-                const char *text = kdk_column_null(stmt, c) ? "NULL" : kdk_column_text(stmt, c, NULL);
+                const char *text =
+                    kdk_column_null(stmt, c) ? "NULL" : kdk_column_text(stmt, c, NULL);
                 buf_printf(out, "%s|", text ? text : "?");
             }
             buf_add_char(out, '\n');
@@ -151,7 +161,8 @@ TEST(durable, answers_are_what_they_were)
         if (!CHECK(sim_run(sim, look_again, &life)))
             break;
         sim_reboot(sim);
-        if (!check_str(life.after.data, life.before.data, changes[life.done], __FILE__, __LINE__))
+        if (!check_str(life.after.data, life.before.data, changes[life.done], __FILE__,
+                       __LINE__))
             break;
     }
     CHECK(life.before.len > 5000);

@@ -1,5 +1,6 @@
-/* Every allocation and every I/O call of a workload fails once, and from there on: each ends in a clean error, nothing leaks, and the
- * database works on or opens again with all that was committed. */
+/* Every allocation and every I/O call of a workload fails once, and from there on: each
+ * ends in a clean error, nothing leaks, and the database works on or opens again with all
+ * that was committed. */
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -7,18 +8,25 @@
 #include "kodiak.h"
 #include "os/sim.h"
 
-/* Schema, rows, keys, violations, joins, groups, sorts, subqueries, views, transactions, prepared statements. */
+/* Schema, rows, keys, violations, joins, groups, sorts, subqueries, views, transactions,
+ * prepared statements. */
 static const char *const workload[] = {
-    "create table t (id integer primary key, name text, n numeric(10,2) default 1.5, check (id < 1000))",
-    "insert into t values (1, 'one'), (2, 'a name that is too long to lie in its view'), (3, null)",
-    "insert into t select g + 10, 'row ' || g, g * 1.25 from generate_series(1, 100) as s (g)",
+    "create table t (id integer primary key, name text, n numeric(10,2) default 1.5, check "
+    "(id < 1000))",
+    "insert into t values (1, 'one'), (2, 'a name that is too long to lie in its view'), "
+    "(3, null)",
+    "insert into t select g + 10, 'row ' || g, g * 1.25 from generate_series(1, 100) as s "
+    "(g)",
     "create index t_name on t (name)",
     "update t set name = name || '!', n = n + 1 where id % 3 = 0",
     "delete from t where id > 105",
-    "select a.id, b.name from t a join t b on a.id = b.id + 1 where b.n > 2 order by b.name desc, a.id limit 7",
-    "select id % 7, count(*), sum(n), avg(n), string_agg(name, ',' order by id) from t group by id % 7 having count(*) > 1",
+    "select a.id, b.name from t a join t b on a.id = b.id + 1 where b.n > 2 order by "
+    "b.name desc, a.id limit 7",
+    "select id % 7, count(*), sum(n), avg(n), string_agg(name, ',' order by id) from t "
+    "group by id % 7 having count(*) > 1",
     "select distinct n from t union all select n from t where id < 5 except select 1.5",
-    "select name, (select max(n) from t i where i.id < o.id) from t o where exists (select 1 from t x where x.id = o.id + 1)",
+    "select name, (select max(n) from t i where i.id < o.id) from t o where exists (select "
+    "1 from t x where x.id = o.id + 1)",
     "create view v as select id, upper(name) as big from t where n is not null",
     "select count(*) from v where big like '%ROW%'",
     "begin",
@@ -76,18 +84,20 @@ static void one_run(uint64_t skip, bool and_on, bool *passed)
         /* With memory again, the same database does everything. */
         kdk_conn *conn = NULL;
         CHECK_EQ(kdk_connect(db, &conn), KDK_OK);
-        (void)!(kdk_exec(conn, "drop view if exists v; drop table if exists t", -1) == KDK_OK);
+        (void)!(kdk_exec(conn, "drop view if exists v; drop table if exists t", -1) ==
+                KDK_OK);
         kdk_disconnect(conn);
         CHECK(run_all(db));
         CHECK_EQ(kdk_close(db), KDK_OK);
     }
     mem_stats(&after);
     if (!CHECK_EQ(after.blocks, before.blocks))
-        fprintf(stderr, "after failing allocation %llu%s\n", (unsigned long long)skip, and_on ? " and all later ones" : "");
+        fprintf(stderr, "after failing allocation %llu%s\n", (unsigned long long)skip,
+                and_on ? " and all later ones" : "");
 }
 
-/* One allocation fails; then all from there on. Every one in turn would take minutes: the first thousand, then in growing steps that
- * are different in each run of the loop. */
+/* One allocation fails; then all from there on. Every one in turn would take minutes: the
+ * first thousand, then in growing steps that are different in each run of the loop. */
 TEST(fault, every_allocation_may_fail)
 {
     uint64_t tried = 0;

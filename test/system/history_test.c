@@ -1,9 +1,11 @@
-/* history_test.c - random histories of one table, its power cut at many of their calls: what is left is what one of the statements left, the last that was
- * acknowledged or the next.
+/* history_test.c - random histories of one table, its power cut at many of their calls:
+ * what is left is what one of the statements left, the last that was acknowledged or the
+ * next.
  *
- * A statement is a large or a small insert, a change of some columns or of the key, a deletion, a column or an index that comes or goes, a checkpoint or a
- * freeze. Some of them fail. Somebody holds a snapshot now and then, so that what is dropped stays for a while. After each statement the table is read whole;
- * what the snapshot reads stays as it was. */
+ * A statement is a large or a small insert, a change of some columns or of the key, a
+ * deletion, a column or an index that comes or goes, a checkpoint or a freeze. Some of them
+ * fail. Somebody holds a snapshot now and then, so that what is dropped stays for a while.
+ * After each statement the table is read whole; what the snapshot reads stays as it was. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +17,13 @@
 #include "kodiak.h"
 #include "os/sim.h"
 
-enum { STATEMENTS = 50, CUTS = STATEMENTS + 10, COLUMNS = 6, INDEXES = 3, SEEDS = KDK_PICK(1, 4) };
+enum {
+    STATEMENTS = 50,
+    CUTS = STATEMENTS + 10,
+    COLUMNS = 6,
+    INDEXES = 3,
+    SEEDS = KDK_PICK(1, 4)
+};
 
 struct picture {
     struct sim *sim;
@@ -32,8 +40,9 @@ static struct history {
     bool indexes[INDEXES];
     uint32_t high; /* Ids are below. */
     uint32_t done;
-    uint64_t after[STATEMENTS + 1]; /* What the table was after so many statements, hashed. */
-    char said[STATEMENTS][300];     /* Which they are. */
+    /* What the table was after so many statements, hashed. */
+    uint64_t after[STATEMENTS + 1];
+    char said[STATEMENTS][300]; /* Which they are. */
     uint64_t calls, every;
     uint32_t last; /* What was done at the last cut. */
     struct picture pictures[CUTS];
@@ -54,7 +63,8 @@ static uint64_t ask(kdk_conn *conn, const char *sql)
     kdk_status status = kdk_prepare(conn, sql, -1, &stmt, NULL);
     while (status == KDK_OK && (status = kdk_step(stmt, &row)) == KDK_OK && row)
         for (uint32_t c = 0; c < kdk_column_count(stmt); c++) {
-            const char *text = kdk_column_null(stmt, c) ? "\1" : kdk_column_text(stmt, c, NULL);
+            const char *text =
+                kdk_column_null(stmt, c) ? "\1" : kdk_column_text(stmt, c, NULL);
             hash = hash_u64(hash ^ hash_bytes(text, strlen(text)));
         }
     if (status == KDK_UNDEFINED_TABLE) /* Before the first statement. */
@@ -79,7 +89,8 @@ static void value_add(struct history *h, struct buf *sql, char kind, const char 
         buf_printf(sql, pick(h, 2) ? "%s %% 7" : "-%s", of);
         break;
     case 't':
-        buf_printf(sql, pick(h, 2) ? "'text ' || %s %% 11" : "repeat('long', 1 + %s %% 20)", of);
+        buf_printf(sql, pick(h, 2) ? "'text ' || %s %% 11" : "repeat('long', 1 + %s %% 20)",
+                   of);
         break;
     default:
         buf_printf(sql, "%s * 0.25", of);
@@ -100,13 +111,15 @@ static void insert_add(struct history *h, struct buf *sql, uint32_t from, uint32
             buf_add_str(sql, ", ");
             value_add(h, sql, h->columns[c].kind, "g");
         }
-    buf_printf(sql, " from generate_series(%u, %u) as s (g) order by %s", from, to, orders[pick(h, COUNT_OF(orders))]);
+    buf_printf(sql, " from generate_series(%u, %u) as s (g) order by %s", from, to,
+               orders[pick(h, COUNT_OF(orders))]);
 }
 
 static void range_add(struct history *h, struct buf *sql)
 {
     const uint32_t from = pick(h, h->high);
-    buf_printf(sql, " where id between %u and %u", from, from + (pick(h, 3) ? pick(h, 10) : pick(h, h->high)));
+    buf_printf(sql, " where id between %u and %u", from,
+               from + (pick(h, 3) ? pick(h, 10) : pick(h, h->high)));
 }
 
 static int column_pick(struct history *h)
@@ -120,7 +133,8 @@ static int column_pick(struct history *h)
 
 static void statement(struct history *h, struct buf *sql)
 {
-    const uint32_t rows = pick(h, 2) ? 1 + pick(h, 10) : 100 + pick(h, 300), c = pick(h, COLUMNS), i = pick(h, INDEXES);
+    const uint32_t rows = pick(h, 2) ? 1 + pick(h, 10) : 100 + pick(h, 300),
+                   c = pick(h, COLUMNS), i = pick(h, INDEXES);
     const int one = column_pick(h), other = column_pick(h);
     buf_clear(sql);
     switch (pick(h, 14)) {
@@ -131,7 +145,8 @@ static void statement(struct history *h, struct buf *sql)
         h->high += rows + 1;
         return;
     case 3: /* Fails at its end. */
-        buf_add_str(sql, "insert into t (id) select g from generate_series(1, 200) as s (g) where not exists (select 1 from t where id = g) union all "
+        buf_add_str(sql, "insert into t (id) select g from generate_series(1, 200) as s "
+                         "(g) where not exists (select 1 from t where id = g) union all "
                          "select max(id) from t");
         return;
     case 4:
@@ -143,7 +158,8 @@ static void statement(struct history *h, struct buf *sql)
         range_add(h, sql);
         return;
     case 6: /* The same keys again. */
-        buf_printf(sql, "begin; delete from t where id between %u and %u; ", h->high / 2, h->high / 2 + rows / 8);
+        buf_printf(sql, "begin; delete from t where id between %u and %u; ", h->high / 2,
+                   h->high / 2 + rows / 8);
         insert_add(h, sql, h->high / 2, h->high / 2 + rows / 8);
         buf_add_str(sql, "; commit");
         return;
@@ -155,7 +171,10 @@ static void statement(struct history *h, struct buf *sql)
             h->indexes[2] &= c != 0;
         } else {
             h->columns[c].kind = "itn"[c % 3];
-            buf_printf(sql, "alter table t add column c%u %s default %s", c, c % 3 == 0 ? "integer" : c % 3 == 1 ? "text" : "numeric(12,2)",
+            buf_printf(sql, "alter table t add column c%u %s default %s", c,
+                       c % 3 == 0   ? "integer"
+                       : c % 3 == 1 ? "text"
+                                    : "numeric(12,2)",
                        c % 3 == 1 ? "'what was here before'" : "7");
         }
         h->columns[c].there = !h->columns[c].there;
@@ -226,7 +245,8 @@ static void live(void *context)
             statement(h, &sql);
         snprintf(h->said[k], sizeof h->said[k], "%s", sql.data);
         const kdk_status status = kdk_exec(h->conn, sql.data, -1);
-        if (status != KDK_OK && status != KDK_NOT_NULL && !CHECK_EQ(status, KDK_UNIQUE)) /* The last key is there, or there is none. */
+        /* The last key is there, or there is none. */
+        if (status != KDK_OK && status != KDK_NOT_NULL && !CHECK_EQ(status, KDK_UNIQUE))
             check_str(kdk_errmsg(h->conn), "", sql.data, __FILE__, __LINE__);
         h->after[k + 1] = ask(h->conn, whole);
         h->done = k + 1;
@@ -250,12 +270,14 @@ static void take_picture(void *context, struct sim *sim)
     struct history *h = context;
     struct err err = {0};
     /* The first call of each statement, and some of all others. */
-    if ((h->calls++ % h->every && h->done == h->last) || h->every == UINT64_MAX || h->picture_count == CUTS)
+    if ((h->calls++ % h->every && h->done == h->last) || h->every == UINT64_MAX ||
+        h->picture_count == CUTS)
         return;
     h->last = h->done;
     struct picture *one = &h->pictures[h->picture_count];
     one->done = h->done;
-    h->picture_count += CHECK_EQ(sim_fork(sim, h->seed + h->calls, &one->sim, &err), KDK_OK);
+    h->picture_count +=
+        CHECK_EQ(sim_fork(sim, h->seed + h->calls, &one->sim, &err), KDK_OK);
 }
 
 static void say(void *context, const char *line)
@@ -275,12 +297,18 @@ static void look(void *context)
     CHECK_EQ(kdk_connect(db, &conn), KDK_OK);
     const uint64_t now = ask(conn, whole);
     int64_t problems = -1;
-    if (!CHECK(now == h->after[one->done] || (one->done < STATEMENTS && now == h->after[one->done + 1])))
-        fprintf(stderr, "seed %llu, cut after %u: %s\n", (unsigned long long)h->seed, one->done, one->done < STATEMENTS ? h->said[one->done] : "closing");
+    if (!CHECK(now == h->after[one->done] ||
+               (one->done < STATEMENTS && now == h->after[one->done + 1])))
+        fprintf(stderr, "seed %llu, cut after %u: %s\n", (unsigned long long)h->seed,
+                one->done, one->done < STATEMENTS ? h->said[one->done] : "closing");
     CHECK_EQ(kdk_check(db, &problems, say, NULL), KDK_OK);
     CHECK_EQ(problems, 0);
     if (now) {
-        CHECK_EQ(kdk_exec(conn, "update t set id = -id; checkpoint freeze; update t set id = -id; checkpoint", -1), KDK_OK);
+        CHECK_EQ(kdk_exec(conn,
+                          "update t set id = -id; checkpoint freeze; update t set id = "
+                          "-id; checkpoint",
+                          -1),
+                 KDK_OK);
         CHECK(ask(conn, whole) == now);
     }
     CHECK_EQ(kdk_check(db, &problems, say, NULL), KDK_OK);

@@ -1,5 +1,5 @@
-/* invariant_test.c - what holds at every moment, through kodiak.h on the simulated system. The numbers are those of the table in
- * test/README.md. */
+/* invariant_test.c - what holds at every moment, through kodiak.h on the simulated system.
+ * The numbers are those of the table in test/README.md. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -40,7 +40,9 @@ static bool open_world(struct world *w)
     kdk_error error = {0};
     /* What is behind the first batch of large inserts makes files of their own. */
     static const char *const usual[] = {"bulk_load_rows=1", NULL};
-    kdk_options options = {.size = sizeof options, .threads = 1, .settings = w->settings ? w->settings : usual};
+    kdk_options options = {.size = sizeof options,
+                           .threads = 1,
+                           .settings = w->settings ? w->settings : usual};
     w->db = NULL;
     if (!CHECK_EQ(kdk_open("/db", &options, &w->db, &error), KDK_OK))
         return check_str(error.message, "", "kdk_open", __FILE__, __LINE__);
@@ -64,10 +66,10 @@ static kdk_status try_sql(kdk_conn *conn, const char *format, ...)
     return kdk_exec(conn, sql, -1);
 }
 
-#define DO(CONN, ...)                                                                \
-    do {                                                                             \
-        if (!CHECK_EQ(try_sql(CONN, __VA_ARGS__), KDK_OK))                           \
-            check_str(kdk_errmsg(CONN), "", "the statement", __FILE__, __LINE__); \
+#define DO(CONN, ...)                                                                      \
+    do {                                                                                   \
+        if (!CHECK_EQ(try_sql(CONN, __VA_ARGS__), KDK_OK))                                 \
+            check_str(kdk_errmsg(CONN), "", "the statement", __FILE__, __LINE__);          \
     } while (0)
 
 /* All rows as text: columns separated by `|`, rows by line ends. */
@@ -78,7 +80,8 @@ static void ask(kdk_conn *conn, struct buf *out, const char *sql)
     kdk_status status = kdk_prepare(conn, sql, -1, &stmt, NULL);
     while (status == KDK_OK && (status = kdk_step(stmt, &row)) == KDK_OK && row) {
         for (uint32_t c = 0; c < kdk_column_count(stmt); c++) {
-            const char *text = kdk_column_null(stmt, c) ? "NULL" : kdk_column_text(stmt, c, NULL);
+            const char *text =
+                kdk_column_null(stmt, c) ? "NULL" : kdk_column_text(stmt, c, NULL);
             buf_printf(out, "%s|", text ? text : "?");
         }
         buf_add_char(out, '\n');
@@ -88,7 +91,8 @@ static void ask(kdk_conn *conn, struct buf *out, const char *sql)
     kdk_stmt_free(stmt);
 }
 
-/* The first value of the first row; -1 for NULL, no row, or an error, which is a failed check. */
+/* The first value of the first row; -1 for NULL, no row, or an error, which is a failed
+ * check. */
 static int64_t number(kdk_conn *conn, const char *format, ...)
 {
     char sql[8192];
@@ -124,7 +128,8 @@ static int64_t problems(struct world *w, bool loud)
 }
 
 /* Runs the parts, each on the disk as the power cut after the part before it left it. */
-static void run_parts(struct world *w, uint64_t seed, const os_thread_fn *parts, size_t count)
+static void run_parts(struct world *w, uint64_t seed, const os_thread_fn *parts,
+                      size_t count)
 {
     struct err err = {0};
     struct sim_options options = {.seed = seed, .quiet = true};
@@ -151,10 +156,14 @@ static void power_off(struct world *w)
 
 static void make_table(struct world *w, uint32_t rows)
 {
-    DO(w->conn, "create table t (id integer primary key, code integer not null, name text, n numeric(10,2))");
+    DO(w->conn, "create table t (id integer primary key, code integer not null, name text, "
+                "n numeric(10,2))");
     DO(w->conn, "create unique index t_code on t (code)");
     DO(w->conn, "create index t_name on t (name)");
-    DO(w->conn, "insert into t select g, g * 10, 'name ' || g %% 17, g * 1.25 from generate_series(1, %u) as s (g)", rows);
+    DO(w->conn,
+       "insert into t select g, g * 10, 'name ' || g %% 17, g * 1.25 from "
+       "generate_series(1, %u) as s (g)",
+       rows);
 }
 
 /* One change of rows, as anybody might make it. */
@@ -175,12 +184,17 @@ static void change(struct world *w, kdk_conn *conn)
         DO(conn, "update t set code = (select min(code) + max(code) from t) - code");
         break;
     case 4:
-        DO(conn, "insert into t select g, 100000 + (select coalesce(max(code), 0) from t) + g, 'late', null from generate_series(%u, %u) as s (g) "
-                 "where not exists (select 1 from t where id = g)",
+        DO(conn,
+           "insert into t select g, 100000 + (select coalesce(max(code), 0) from t) + g, "
+           "'late', null from generate_series(%u, %u) as s (g) "
+           "where not exists (select 1 from t where id = g)",
            a, b);
         break;
     default:
-        DO(conn, "update t set id = id + 1000 where id = %u and not exists (select 1 from t where id = %u)", a, a + 1000);
+        DO(conn,
+           "update t set id = id + 1000 where id = %u and not exists (select 1 from t "
+           "where id = %u)",
+           a, a + 1000);
         break;
     }
 }
@@ -243,8 +257,10 @@ static void hold_and_change(void *context)
             DO(w->conn, "checkpoint freeze");
             break;
         case 3:
-            DO(w->conn, "create table o%u (a integer primary key); insert into o%u values (1), (2); checkpoint freeze; drop table o%u", round, round,
-               round);
+            DO(w->conn,
+               "create table o%u (a integer primary key); insert into o%u values (1), (2); "
+               "checkpoint freeze; drop table o%u",
+               round, round, round);
             break;
         default:
             break;
@@ -252,18 +268,21 @@ static void hold_and_change(void *context)
         for (uint32_t i = 0; i < HELD; i++)
             if (held[i].conn) {
                 answers(held[i].conn, &now);
-                if (!check_str(now.data, held[i].was.data, "a held snapshot", __FILE__, __LINE__))
+                if (!check_str(now.data, held[i].was.data, "a held snapshot", __FILE__,
+                               __LINE__))
                     round = 1000;
             }
     }
     /* The table goes, and another one of its name comes. */
     DO(w->conn, "drop table t");
     DO(w->conn, "checkpoint freeze");
-    DO(w->conn, "create table t (x text); insert into t values ('new'); checkpoint freeze; checkpoint freeze");
+    DO(w->conn, "create table t (x text); insert into t values ('new'); checkpoint freeze; "
+                "checkpoint freeze");
     /* Who holds a snapshot does not hold the log. */
     uint64_t log = 0;
     CHECK_EQ(kdk_files(w->db, add_log, &log), KDK_OK);
-    CHECK(log <= 8 * WAL_SEGMENT_BYTES); /* From the older manifest slot on, and what is kept for the next use. */
+    /* From the older manifest slot on, and what is kept for the next use. */
+    CHECK(log <= 8 * WAL_SEGMENT_BYTES);
     for (uint32_t i = 0; i < HELD; i++) {
         answers(held[i].conn, &now);
         CHECK_STR(now.data, held[i].was.data);
@@ -283,7 +302,8 @@ TEST(snapshots, invariant_01_held_snapshots_stay_as_they_were)
         run_parts(&w, seed, (const os_thread_fn[]){hold_and_change}, 1);
 }
 
-/* What a column was is there for who sees it, also of rows that come into memory when no file has the column any more. */
+/* What a column was is there for who sees it, also of rows that come into memory when no
+ * file has the column any more. */
 static void hold_a_column(void *context)
 {
     struct world *w = context;
@@ -334,7 +354,8 @@ static struct {
 static void live_one_history(void *context)
 {
     struct world *w = context;
-    uint64_t other = w->seed; /* The way draws from numbers of its own, so that the history is the same. */
+    /* The way draws from numbers of its own, so that the history is the same. */
+    uint64_t other = w->seed;
     if (!open_world(w))
         return;
     make_table(w, 200);
@@ -394,10 +415,15 @@ static void lose_an_entry(void *context)
         }
     }
     CHECK_EQ(problems(w, true), 0);
-    /* Both ways: each row is found by its keys, and what is found by a range of keys is what is there. */
-    CHECK_EQ(number(w->conn, "select count(*) from t o where not exists (select 1 from t i where i.code = o.code and i.id = o.id)"), 0);
-    CHECK_EQ(number(w->conn, "select count(*) from t where code > -1000000"), number(w->conn, "select count(*) from t"));
-    CHECK_EQ(number(w->conn, "select count(*) from t where name > ''"), number(w->conn, "select count(name) from t"));
+    /* Both ways: each row is found by its keys, and what is found by a range of keys is
+     * what is there. */
+    CHECK_EQ(number(w->conn, "select count(*) from t o where not exists (select 1 from t i "
+                             "where i.code = o.code and i.id = o.id)"),
+             0);
+    CHECK_EQ(number(w->conn, "select count(*) from t where code > -1000000"),
+             number(w->conn, "select count(*) from t"));
+    CHECK_EQ(number(w->conn, "select count(*) from t where name > ''"),
+             number(w->conn, "select count(name) from t"));
     sabotage |= SABOTAGE_LOSE_INDEX_OP;
     DO(w->conn, "update t set name = 'lost ' || id");
     sabotage &= ~(unsigned)SABOTAGE_LOSE_INDEX_OP;
@@ -432,7 +458,8 @@ static bool add_file(void *context, const kdk_file *file)
         return true;
     files->rows += file->rows;
     files->hidden += file->hidden;
-    buf_printf(&files->all, "%sselect id from '%s%s'", files->count++ ? " union all " : "", file->path[0] == '/' ? "" : "/db/", file->path);
+    buf_printf(&files->all, "%sselect id from '%s%s'", files->count++ ? " union all " : "",
+               file->path[0] == '/' ? "" : "/db/", file->path);
     return true;
 }
 
@@ -445,12 +472,18 @@ static void count_bases(void *context)
     DO(w->conn, "checkpoint freeze");
     for (int round = 0; round < 5; round++) {
         struct files files = {0};
-        DO(w->conn, "delete from t where id between %d and %d", 10 + 40 * round, 16 + 40 * round);
-        DO(w->conn, "update t set n = 0, name = 'patched' where id between %d and %d", 20 + 40 * round, 29 + 40 * round);
-        DO(w->conn, "insert into t select g, g * 10, 'late', 1 from generate_series(%d, %d) as s (g)", 1000 + 20 * round, 1009 + 20 * round);
+        DO(w->conn, "delete from t where id between %d and %d", 10 + 40 * round,
+           16 + 40 * round);
+        DO(w->conn, "update t set n = 0, name = 'patched' where id between %d and %d",
+           20 + 40 * round, 29 + 40 * round);
+        DO(w->conn,
+           "insert into t select g, g * 10, 'late', 1 from generate_series(%d, %d) as s "
+           "(g)",
+           1000 + 20 * round, 1009 + 20 * round);
         DO(w->conn, "checkpoint");
         CHECK_EQ(kdk_files(w->db, add_file, &files), KDK_OK);
-        /* What is in files and not hidden are the rows that were neither changed nor added since they were frozen. */
+        /* What is in files and not hidden are the rows that were neither changed nor added
+         * since they were frozen. */
         CHECK_EQ(files.rows - files.hidden, number(w->conn, "select count(*) from t") - 20);
         CHECK_EQ(problems(w, true), 0);
         buf_deinit(&files.all);
@@ -474,13 +507,19 @@ static void read_files(void *context)
         DO(w->conn, "checkpoint freeze");
         CHECK_EQ(kdk_files(w->db, add_file, &files), KDK_OK);
         CHECK(files.rows > 0);
-        CHECK_EQ(number(w->conn, "select count(*) from (%s) f", files.all.data), files.rows);
+        CHECK_EQ(number(w->conn, "select count(*) from (%s) f", files.all.data),
+                 files.rows);
         /* Keys were not changed, so an id is a row. */
-        CHECK_EQ(number(w->conn, "select count(distinct id) from (%s) f", files.all.data), files.rows);
+        CHECK_EQ(number(w->conn, "select count(distinct id) from (%s) f", files.all.data),
+                 files.rows);
         buf_deinit(&files.all);
         DO(w->conn, "update t set n = n + 1, name = 'changed' where id %% 7 = %d", round);
-        DO(w->conn, "delete from t where id between %d and %d", 40 * round, 40 * round + 20);
-        DO(w->conn, "insert into t select g, g * 10, 'late', 1 from generate_series(%d, %d) as s (g)", 1000 + 20 * round, 1009 + 20 * round);
+        DO(w->conn, "delete from t where id between %d and %d", 40 * round,
+           40 * round + 20);
+        DO(w->conn,
+           "insert into t select g, g * 10, 'late', 1 from generate_series(%d, %d) as s "
+           "(g)",
+           1000 + 20 * round, 1009 + 20 * round);
     }
     CHECK_EQ(problems(w, true), 0);
     close_world(w);
@@ -498,8 +537,8 @@ TEST(generations, invariant_06_each_row_has_one_base)
     run_parts(&w, 6, (const os_thread_fn[]){count_bases}, 1);
 }
 
-/* Pairs of rows that are always changed together, frozen again and again: who reads sees both or none, and nothing older than what was
- * acknowledged before. */
+/* Pairs of rows that are always changed together, frozen again and again: who reads sees
+ * both or none, and nothing older than what was acknowledged before. */
 static struct {
     _Atomic uint32_t writers;
     _Atomic uint64_t acknowledged, reads;
@@ -510,7 +549,8 @@ static void pair_writer(void *context)
     struct world *w = context;
     kdk_conn *conn = connected(w);
     for (uint32_t i = 0; i < 12; i++) {
-        const kdk_status status = try_sql(conn, "update t set v = v + 1 where pair = %u", pick(w, 6));
+        const kdk_status status =
+            try_sql(conn, "update t set v = v + 1 where pair = %u", pick(w, 6));
         if (status == KDK_OK)
             atomic_fetch_add(&pairs.acknowledged, 2);
         else
@@ -540,9 +580,12 @@ static void pair_reader(void *context)
         DO(conn, "begin");
         CHECK(number(conn, "select sum(v) from t") >= before);
         CHECK_EQ(number(conn, "select count(*) from t"), 12);
-        CHECK_EQ(number(conn, "select count(*) from t a join t b on a.pair = b.pair and a.side < b.side where a.v = b.v"), 6);
+        CHECK_EQ(number(conn, "select count(*) from t a join t b on a.pair = b.pair and "
+                              "a.side < b.side where a.v = b.v"),
+                 6);
         const uint32_t one = pick(w, 6);
-        CHECK_EQ(number(conn, "select v from t where id = %u", one), number(conn, "select v from t where id = %u", one + 6));
+        CHECK_EQ(number(conn, "select v from t where id = %u", one),
+                 number(conn, "select v from t where id = %u", one + 6));
         DO(conn, "commit");
         atomic_fetch_add(&pairs.reads, 1);
     }
@@ -551,14 +594,17 @@ static void pair_reader(void *context)
 
 static void change_pairs(void *context)
 {
-    static const os_thread_fn roles[] = {pair_writer, pair_writer, pair_freezer, pair_reader, pair_reader};
+    static const os_thread_fn roles[] = {pair_writer, pair_writer, pair_freezer,
+                                         pair_reader, pair_reader};
     struct os_thread *threads[COUNT_OF(roles)];
     struct world *w = context;
     struct err err = {0};
     if (!open_world(w))
         return;
-    DO(w->conn, "create table t (id integer primary key, pair integer, side integer, v bigint, pad text)");
-    DO(w->conn, "insert into t select g, g %% 6, g / 6, 0, 'pad' from generate_series(0, 11) as s (g)");
+    DO(w->conn, "create table t (id integer primary key, pair integer, side integer, v "
+                "bigint, pad text)");
+    DO(w->conn, "insert into t select g, g %% 6, g / 6, 0, 'pad' from generate_series(0, "
+                "11) as s (g)");
     DO(w->conn, "checkpoint freeze");
     atomic_store(&pairs.writers, 2);
     atomic_store(&pairs.acknowledged, 0);
@@ -583,21 +629,30 @@ static void prune(void *context)
     static const char *const columns[] = {"i", "d", "s", "m"};
     static const char *const values[][6] = {
         {"0", "-5", "17", "1000", "199", "77"},
-        {"'NaN'::double precision", "-0.0", "0.0", "17.5", "'Infinity'::double precision", "1e300"},
-        {"''", "'value 17'", "'a text that is long enough to be cut off in a zone map, number 42'", "'zzz'", "'value'", "'patched'"},
+        {"'NaN'::double precision", "-0.0", "0.0", "17.5", "'Infinity'::double precision",
+         "1e300"},
+        {"''", "'value 17'",
+         "'a text that is long enough to be cut off in a zone map, number 42'", "'zzz'",
+         "'value'", "'patched'"},
         {"0.00", "-1.25", "12.50", "99999.99", "1.24", "77.00"},
     };
     static const char *const operators[] = {"=", "<", "<=", ">", ">=", "<>"};
     struct world *w = context;
     if (!open_world(w))
         return;
-    DO(w->conn, "create table z (k integer primary key, i integer, d double precision, s text)");
-    DO(w->conn, "insert into z select g, g / 2 - 10, case when g %% 50 = 7 then 'NaN'::double precision when g %% 50 = 8 then -0.0::double precision when g %% 97 = 5 then 'Infinity'::double precision else g / 8.0::double precision end, "
-                "case when g %% 3 = 0 then null when g > 250 then 'a text that is long enough to be cut off in a zone map, number ' || g %% 50 else 'value ' || g end "
-                "from generate_series(1, 500) as s (g)");
+    DO(w->conn,
+       "create table z (k integer primary key, i integer, d double precision, s text)");
+    DO(w->conn,
+       "insert into z select g, g / 2 - 10, case when g %% 50 = 7 then 'NaN'::double "
+       "precision when g %% 50 = 8 then -0.0::double precision when g %% 97 = 5 then "
+       "'Infinity'::double precision else g / 8.0::double precision end, "
+       "case when g %% 3 = 0 then null when g > 250 then 'a text that is long enough to be "
+       "cut off in a zone map, number ' || g %% 50 else 'value ' || g end "
+       "from generate_series(1, 500) as s (g)");
     DO(w->conn, "checkpoint freeze");
     DO(w->conn, "alter table z add column m numeric(10,2) default 12.5");
-    DO(w->conn, "insert into z select g, g, null, 'after', g from generate_series(501, 600) as s (g)");
+    DO(w->conn, "insert into z select g, g, null, 'after', g from generate_series(501, "
+                "600) as s (g)");
     DO(w->conn, "checkpoint freeze");
     DO(w->conn, "update z set i = 1000, s = 'patched', d = 1e300 where k %% 41 = 0");
     DO(w->conn, "update z set m = 77 where k %% 59 = 0");
@@ -608,8 +663,12 @@ static void prune(void *context)
         for (size_t v = 0; v < COUNT_OF(values[c]); v++)
             for (size_t o = 0; o < COUNT_OF(operators); o++) {
                 /* A CASE hides the column from whoever prunes. */
-                const int64_t pruned = number(w->conn, "select count(*) from z where %s %s %s", columns[c], operators[o], values[c][v]);
-                const int64_t all = number(w->conn, "select sum(case when %s %s %s then 1 else 0 end) from z", columns[c], operators[o], values[c][v]);
+                const int64_t pruned =
+                    number(w->conn, "select count(*) from z where %s %s %s", columns[c],
+                           operators[o], values[c][v]);
+                const int64_t all = number(
+                    w->conn, "select sum(case when %s %s %s then 1 else 0 end) from z",
+                    columns[c], operators[o], values[c][v]);
                 if (!CHECK_EQ(pruned, all))
                     fprintf(stderr, "%s %s %s\n", columns[c], operators[o], values[c][v]);
             }
@@ -640,7 +699,8 @@ static void work_and_die(void *context)
         if (i == 4)
             DO(w->conn, "checkpoint freeze");
     }
-    DO(w->conn, "alter table t add column extra integer default 3; update t set extra = id where id < 50");
+    DO(w->conn, "alter table t add column extra integer default 3; update t set extra = id "
+                "where id < 50");
     struct buf out = {0};
     answers(w->conn, &out);
     CHECK(out.len < sizeof first_answers);
@@ -675,10 +735,14 @@ TEST(durability, invariant_13_replaying_twice_gives_the_same)
 {
     static struct world w;
     for (uint64_t seed = 1; seed <= 8; seed++)
-        run_parts(&w, seed, (const os_thread_fn[]){work_and_die, replay_and_die, interrupted_replay, replay_and_die, replay_and_die}, 5);
+        run_parts(&w, seed,
+                  (const os_thread_fn[]){work_and_die, replay_and_die, interrupted_replay,
+                                         replay_and_die, replay_and_die},
+                  5);
 }
 
-/* An index that somebody's snapshot still has is none of those that a change must have whole keys for. */
+/* An index that somebody's snapshot still has is none of those that a change must have
+ * whole keys for. */
 static void change_without_an_index(void *context)
 {
     struct world *w = context;
@@ -721,14 +785,22 @@ static void fail_a_load(void *context)
     if (!open_world(w))
         return;
     DO(w->conn, "create table c (id integer primary key, v text not null)");
-    DO(w->conn, "insert into c select g, 'a' || g %% 2 from generate_series(1, %d) as s (g)", rows);
+    DO(w->conn,
+       "insert into c select g, 'a' || g %% 2 from generate_series(1, %d) as s (g)", rows);
     DO(w->conn, "checkpoint");
-    CHECK_EQ(try_sql(w->conn, "insert into c select g, case when g < %d then 'b' || g %% 2 end from generate_series(%d, %d) as s (g)", 2 * rows, rows + 1, 2 * rows),
+    CHECK_EQ(try_sql(w->conn,
+                     "insert into c select g, case when g < %d then 'b' || g %% 2 end from "
+                     "generate_series(%d, %d) as s (g)",
+                     2 * rows, rows + 1, 2 * rows),
              KDK_NOT_NULL);
     DO(w->conn, "insert into c values (0, 'z')");
     DO(w->conn, "checkpoint");
-    DO(w->conn, "insert into c select g, 'c' || g %% 2 from generate_series(%d, %d) as s (g)", rows + 1, 2 * rows);
-    DO(w->conn, "insert into c select g, 'b' || g %% 2 from generate_series(%d, %d) as s (g)", 2 * rows + 1, 3 * rows);
+    DO(w->conn,
+       "insert into c select g, 'c' || g %% 2 from generate_series(%d, %d) as s (g)",
+       rows + 1, 2 * rows);
+    DO(w->conn,
+       "insert into c select g, 'b' || g %% 2 from generate_series(%d, %d) as s (g)",
+       2 * rows + 1, 3 * rows);
     power_off(w);
 }
 
@@ -741,7 +813,9 @@ static void lose_a_slot(void *context)
         return;
     const int rows = 20 * STRIP_ROWS;
     CHECK_EQ(number(w->conn, "select count(*) from c"), 3 * rows + 1);
-    CHECK_EQ(number(w->conn, "select count(*) from c where id > %d and v in ('b0', 'b1')", 2 * rows), rows);
+    CHECK_EQ(number(w->conn, "select count(*) from c where id > %d and v in ('b0', 'b1')",
+                    2 * rows),
+             rows);
     CHECK_EQ(number(w->conn, "select count(*) from c where v in ('c0', 'c1')"), rows);
     CHECK_EQ(problems(w, true), 0);
     close_world(w);
@@ -765,16 +839,19 @@ static void write_on(void *context)
     DO(w->conn, "create table t (id integer primary key, v text)");
     for (uint32_t i = 0; i < 150; i++) {
         uint64_t log = 0;
-        DO(w->conn, "insert into t select %u + g, 'a text of some forty characters, no less than that' from generate_series(1, %d) as s (g)", i * 1000,
-           KDK_PICK(400, 5));
+        DO(w->conn,
+           "insert into t select %u + g, 'a text of some forty characters, no less than "
+           "that' from generate_series(1, %d) as s (g)",
+           i * 1000, KDK_PICK(400, 5));
         if (i % 3 == 0)
             DO(w->conn, "delete from t where id < %u", i * 500);
         CHECK_EQ(kdk_files(w->db, add_log, &log), KDK_OK);
         if (log > most)
             most = log;
     }
-    /* What waits for the checkpoint, at most twice as much as makes it due, and as much for the manifest before; the segment in use, and one that is made ahead or
-     * kept for its next use. */
+    /* What waits for the checkpoint, at most twice as much as makes it due, and as much for
+     * the manifest before; the segment in use, and one that is made ahead or kept for its
+     * next use. */
     CHECK(most <= 4 * LOG_BYTES + 3 * WAL_SEGMENT_BYTES);
     CHECK(sim_calls_mutating(w->sim) > 0);
     power_off(w);
@@ -803,7 +880,8 @@ static void freeze_and_die(void *context)
         return;
     DO(w->conn, "checkpoint freeze");
     DO(w->conn, "update t set v = 'changed' where id %% 3 = 0");
-    sim_cut_at(w->sim, sim_calls_mutating(w->sim) + 4 + w->seed * 3); /* In the middle of it. */
+    /* In the middle of it. */
+    sim_cut_at(w->sim, sim_calls_mutating(w->sim) + 4 + w->seed * 3);
     DO(w->conn, "checkpoint freeze");
     power_off(w);
 }
@@ -829,7 +907,8 @@ TEST(durability, invariant_17_the_log_stays_short_and_no_file_is_left_over)
     snprintf(setting, sizeof setting, "checkpoint_log_bytes=%d", LOG_BYTES);
     for (uint64_t seed = 1; seed <= 6; seed++) {
         w.settings = (const char *const[]){setting, NULL};
-        run_parts(&w, seed, (const os_thread_fn[]){write_on, freeze_and_die, count_files}, 3);
+        run_parts(&w, seed, (const os_thread_fn[]){write_on, freeze_and_die, count_files},
+                  3);
     }
     w.settings = NULL;
 }
@@ -843,16 +922,21 @@ static void update_late(void *context)
         return;
     make_table(w, 50);
     DO(w->conn, "checkpoint freeze");
-    static const char *const between[] = {"checkpoint", "checkpoint freeze", "checkpoint freeze; checkpoint freeze; checkpoint", "select * from t"};
+    static const char *const between[] = {
+        "checkpoint", "checkpoint freeze",
+        "checkpoint freeze; checkpoint freeze; checkpoint", "select * from t"};
     for (size_t i = 0; i < COUNT_OF(between); i++)
         for (int how = 0; how < 3; how++) {
             kdk_conn *late = connected(w);
             DO(late, "begin");
             const int64_t was = number(late, "select code from t where id = 7");
-            DO(w->conn, "update t set %s where id = 7", how ? "n = n + 1" : "code = code + 1");
+            DO(w->conn, "update t set %s where id = 7",
+               how ? "n = n + 1" : "code = code + 1");
             DO(w->conn, "%s", between[i]);
             CHECK_EQ(number(late, "select code from t where id = 7"), was);
-            CHECK_EQ(try_sql(late, how == 2 ? "delete from t where id = 7" : "update t set n = n + 1 where id = 7"), KDK_SERIALIZATION);
+            CHECK_EQ(try_sql(late, how == 2 ? "delete from t where id = 7"
+                                            : "update t set n = n + 1 where id = 7"),
+                     KDK_SERIALIZATION);
             DO(late, "rollback");
             kdk_disconnect(late);
         }
@@ -887,7 +971,8 @@ static void key_writer(void *context)
                 status = try_sql(conn, "delete from k where a = %u", k);
                 break;
             default:
-                status = try_sql(conn, "update k set a = %u, b = b + 1 where a = %u", other, k);
+                status =
+                    try_sql(conn, "update k set a = %u, b = b + 1 where a = %u", other, k);
                 break;
             }
             if (status != KDK_OK) {
@@ -897,7 +982,8 @@ static void key_writer(void *context)
         }
         bool failed = false;
         if (kdk_in_transaction(conn, &failed)) {
-            const kdk_status status = try_sql(conn, failed || pick(w, 4) == 0 ? "rollback" : "commit");
+            const kdk_status status =
+                try_sql(conn, failed || pick(w, 4) == 0 ? "rollback" : "commit");
             CHECK(status == KDK_OK || status == KDK_SERIALIZATION || status == KDK_UNIQUE);
             if (kdk_in_transaction(conn, NULL))
                 DO(conn, "rollback");
@@ -913,8 +999,10 @@ static void key_reader(void *context)
     kdk_conn *conn = connected(w);
     while (atomic_load(&pairs.writers)) {
         DO(conn, "begin");
-        CHECK_EQ(number(conn, "select count(*) from k"), number(conn, "select count(distinct a) from k"));
-        CHECK_EQ(number(conn, "select count(*) from k where a >= 0"), number(conn, "select count(*) from k"));
+        CHECK_EQ(number(conn, "select count(*) from k"),
+                 number(conn, "select count(distinct a) from k"));
+        CHECK_EQ(number(conn, "select count(*) from k where a >= 0"),
+                 number(conn, "select count(*) from k"));
         DO(conn, "commit");
         os_yield();
     }
@@ -923,7 +1011,8 @@ static void key_reader(void *context)
 
 static void fight_for_keys(void *context)
 {
-    static const os_thread_fn roles[] = {key_writer, key_writer, key_writer, pair_freezer, key_reader};
+    static const os_thread_fn roles[] = {key_writer, key_writer, key_writer, pair_freezer,
+                                         key_reader};
     struct os_thread *threads[COUNT_OF(roles)];
     struct world *w = context;
     struct err err = {0};
@@ -944,7 +1033,8 @@ static void keys_after(void *context)
     struct world *w = context;
     if (!open_world(w))
         return;
-    CHECK_EQ(number(w->conn, "select count(*) from k"), number(w->conn, "select count(distinct a) from k"));
+    CHECK_EQ(number(w->conn, "select count(*) from k"),
+             number(w->conn, "select count(distinct a) from k"));
     CHECK_EQ(problems(w, true), 0);
     close_world(w);
 }
@@ -956,14 +1046,16 @@ TEST(transactions, invariant_20a_at_most_one_row_has_a_unique_key)
         run_parts(&w, seed, (const os_thread_fn[]){fight_for_keys, keys_after}, 2);
 }
 
-/* Rows behind the first batch of a large statement go into files of its own, with sorted runs for its keys: they obey as others do. */
+/* Rows behind the first batch of a large statement go into files of its own, with sorted
+ * runs for its keys: they obey as others do. */
 static void load_what_is_refused(void *context)
 {
     enum { MANY = 3 * BATCH_ROWS };
     struct world *w = context;
     if (!open_world(w))
         return;
-    DO(w->conn, "create table l (id integer primary key, code integer not null, name text)");
+    DO(w->conn,
+       "create table l (id integer primary key, code integer not null, name text)");
     DO(w->conn, "create unique index l_code on l (code); create index l_name on l (name)");
     DO(w->conn, "insert into l values (%d, -1, 'there')", MANY - 3);
     static const struct {
@@ -971,24 +1063,33 @@ static void load_what_is_refused(void *context)
         kdk_status status;
     } refused[] = {
         {"g, g, 'its id is there'", KDK_UNIQUE},
-        {"case when g > %d then -g else -g - 100000 end, case when g > %d then 7777777 else g end, 'a code twice in the load'", KDK_UNIQUE},
-        {"-g, case when g = %d then -1 else g end, 'its code is there, before %d'", KDK_UNIQUE},
+        {"case when g > %d then -g else -g - 100000 end, case when g > %d then 7777777 "
+         "else g end, 'a code twice in the load'",
+         KDK_UNIQUE},
+        {"-g, case when g = %d then -1 else g end, 'its code is there, before %d'",
+         KDK_UNIQUE},
         {"-g, case when g >= %d then null else g end, 'no code, from %d on'", KDK_NOT_NULL},
         {"-g, 1000 / (%d - g), 'fails late, at %d'", KDK_DIVISION_BY_ZERO},
     };
     for (size_t i = 0; i < COUNT_OF(refused); i++) {
         char columns[256];
         snprintf(columns, sizeof columns, refused[i].columns, MANY - 4, MANY - 4);
-        CHECK_EQ(try_sql(w->conn, "insert into l select %s from generate_series(1, %d) as s (g)", columns, MANY), refused[i].status);
+        CHECK_EQ(try_sql(w->conn,
+                         "insert into l select %s from generate_series(1, %d) as s (g)",
+                         columns, MANY),
+                 refused[i].status);
         CHECK_EQ(number(w->conn, "select count(*) from l"), 1);
         CHECK_EQ(number(w->conn, "select count(*) from l where name > 'a'"), 1);
         CHECK_EQ(problems(w, true), 0);
     }
-    DO(w->conn, "insert into l select -g, g, 'loaded' from generate_series(1, %d) as s (g)", MANY);
+    DO(w->conn, "insert into l select -g, g, 'loaded' from generate_series(1, %d) as s (g)",
+       MANY);
     CHECK_EQ(number(w->conn, "select count(*) from l"), MANY + 1);
     CHECK_EQ(number(w->conn, "select id from l where code = %d", MANY - 1), 1 - MANY);
-    CHECK_EQ(try_sql(w->conn, "insert into l values (%d, 0, 'again')", 1 - MANY), KDK_UNIQUE);
-    DO(w->conn, "delete from l where id = %d; insert into l values (%d, %d, 'after')", 1 - MANY, 1 - MANY, MANY - 1);
+    CHECK_EQ(try_sql(w->conn, "insert into l values (%d, 0, 'again')", 1 - MANY),
+             KDK_UNIQUE);
+    DO(w->conn, "delete from l where id = %d; insert into l values (%d, %d, 'after')",
+       1 - MANY, 1 - MANY, MANY - 1);
     CHECK_EQ(number(w->conn, "select count(*) from l"), MANY + 1);
     CHECK_EQ(problems(w, true), 0);
     power_off(w);
@@ -999,8 +1100,10 @@ static void loads_after(void *context)
     struct world *w = context;
     if (!open_world(w))
         return;
-    CHECK_EQ(number(w->conn, "select count(*) from l"), number(w->conn, "select count(distinct code) from l"));
-    CHECK_EQ(number(w->conn, "select count(*) from l where name = 'loaded'"), 3 * BATCH_ROWS - 1);
+    CHECK_EQ(number(w->conn, "select count(*) from l"),
+             number(w->conn, "select count(distinct code) from l"));
+    CHECK_EQ(number(w->conn, "select count(*) from l where name = 'loaded'"),
+             3 * BATCH_ROWS - 1);
     CHECK_EQ(problems(w, true), 0);
     close_world(w);
 }
@@ -1026,15 +1129,20 @@ static void bind_at_snapshot(void *context)
     DO(writing, "begin; insert into t values (500, 5, 'five', 5)");
     ask(old, &was, "select * from t order by id");
     ask(old, &was, "select * from v order by id");
-    /* Who has written to the table does not straddle a change of it: one of the two is refused. */
-    const kdk_status altered = try_sql(w->conn, "alter table t add column extra integer default 9");
-    const kdk_status written = try_sql(writing, "insert into t (id, code) values (501, 6); commit");
-    CHECK(altered == KDK_OK ? written == KDK_SERIALIZATION : altered == KDK_SERIALIZATION && written == KDK_OK);
+    /* Who has written to the table does not straddle a change of it: one of the two is
+     * refused. */
+    const kdk_status altered =
+        try_sql(w->conn, "alter table t add column extra integer default 9");
+    const kdk_status written =
+        try_sql(writing, "insert into t (id, code) values (501, 6); commit");
+    CHECK(altered == KDK_OK ? written == KDK_SERIALIZATION
+                            : altered == KDK_SERIALIZATION && written == KDK_OK);
     if (kdk_in_transaction(writing, NULL))
         DO(writing, "rollback");
     if (altered != KDK_OK)
         DO(w->conn, "alter table t add column extra integer default 9");
-    DO(w->conn, "drop view v; alter table t drop column n; alter table t rename column name to title; create view v as select 1 as one");
+    DO(w->conn, "drop view v; alter table t drop column n; alter table t rename column "
+                "name to title; create view v as select 1 as one");
     for (int i = 0; i < 3; i++) {
         buf_clear(&now);
         ask(old, &now, "select * from t order by id");
@@ -1043,13 +1151,17 @@ static void bind_at_snapshot(void *context)
         CHECK_EQ(number(old, "select count(n) from t where name like 'name%%'"), 30);
         DO(w->conn, i ? "checkpoint freeze" : "alter table t rename to u");
     }
-    /* Its own catalog has no such column, and what is new is not to be written through old definitions. */
+    /* Its own catalog has no such column, and what is new is not to be written through old
+     * definitions. */
     kdk_stmt *stmt = NULL;
-    CHECK_EQ(kdk_prepare(writing, "select n from u", -1, &stmt, NULL), KDK_UNDEFINED_COLUMN);
+    CHECK_EQ(kdk_prepare(writing, "select n from u", -1, &stmt, NULL),
+             KDK_UNDEFINED_COLUMN);
     kdk_stmt_free(stmt);
-    CHECK_EQ(try_sql(old, "insert into t (id, code, n) values (600, 600, 1)"), KDK_SERIALIZATION);
+    CHECK_EQ(try_sql(old, "insert into t (id, code, n) values (600, 600, 1)"),
+             KDK_SERIALIZATION);
     DO(old, "rollback");
-    CHECK_EQ(number(w->conn, "select count(extra) from u"), number(w->conn, "select count(*) from u"));
+    CHECK_EQ(number(w->conn, "select count(extra) from u"),
+             number(w->conn, "select count(*) from u"));
     kdk_disconnect(old);
     kdk_disconnect(writing);
     buf_deinit(&was);
@@ -1063,7 +1175,8 @@ TEST(catalog, invariant_35_statements_bind_at_their_snapshot)
     run_parts(&w, 35, (const os_thread_fn[]){bind_at_snapshot}, 1);
 }
 
-/* Between the rows that a statement hands out its thread may ask for anything, on another connection. */
+/* Between the rows that a statement hands out its thread may ask for anything, on another
+ * connection. */
 static void checkpoint_amid_rows(void *context)
 {
     struct world *w = context;
@@ -1073,7 +1186,9 @@ static void checkpoint_amid_rows(void *context)
         return;
     DO(w->conn, "create table r (id integer primary key)");
     char sql[100];
-    snprintf(sql, sizeof sql, "insert into r select g from generate_series(1, %d) as s (g) returning id", 4 * BATCH_ROWS);
+    snprintf(sql, sizeof sql,
+             "insert into r select g from generate_series(1, %d) as s (g) returning id",
+             4 * BATCH_ROWS);
     CHECK_EQ(kdk_prepare(w->conn, sql, -1, &stmt, NULL), KDK_OK);
     CHECK_EQ(kdk_step(stmt, &row), KDK_OK);
     CHECK(row);

@@ -1,4 +1,5 @@
-/* The API used wrongly, and at its edges: what include/kodiak.h says of it holds, and nothing ends the process. Meant for the address sanitizer. */
+/* The API used wrongly, and at its edges: what include/kodiak.h says of it holds, and
+ * nothing ends the process. Meant for the address sanitizer. */
 #include <errno.h>
 #include <math.h>
 #include <stdatomic.h>
@@ -20,7 +21,8 @@ static bool setup(struct fixture *f, const char *sql)
 {
     const kdk_options options = {.size = sizeof options, .threads = 2};
     *f = (struct fixture){0};
-    return CHECK_EQ(kdk_open(":memory:", &options, &f->db, NULL), KDK_OK) && CHECK_EQ(kdk_connect(f->db, &f->conn), KDK_OK) &&
+    return CHECK_EQ(kdk_open(":memory:", &options, &f->db, NULL), KDK_OK) &&
+           CHECK_EQ(kdk_connect(f->db, &f->conn), KDK_OK) &&
            CHECK_EQ(kdk_exec(f->conn, sql, -1), KDK_OK);
 }
 
@@ -44,7 +46,8 @@ static const char *state_of(struct fixture *f, const char *sql, int64_t bytes)
     return kdk_exec(f->conn, sql, bytes) == KDK_OK ? "" : kdk_sqlstate(f->conn);
 }
 
-/* Asks everything that can be asked of a statement and its row, of columns that are there and that are not. */
+/* Asks everything that can be asked of a statement and its row, of columns that are there
+ * and that are not. */
 static void ask_all(kdk_stmt *stmt)
 {
     static const uint32_t columns[] = {0, 1, 2, 7, 1000, UINT32_MAX};
@@ -82,7 +85,9 @@ TEST(misuse, opening)
     kdk_conn *conn = NULL;
     kdk_error error;
     char longest[6000];
-    static const char *const wrong[][2] = {{"threads", NULL}, {"threads=many", NULL}, {"=5", NULL}, {"no_such=1", NULL}, {"memory_limit=-1", NULL}, {"", NULL}};
+    static const char *const wrong[][2] = {
+        {"threads", NULL},   {"threads=many", NULL},    {"=5", NULL},
+        {"no_such=1", NULL}, {"memory_limit=-1", NULL}, {"", NULL}};
     static const char *const right[] = {"threads=3", "threads=2", "memory_limit=1GB", NULL};
 
     memset(longest, 'x', sizeof longest - 1);
@@ -98,12 +103,16 @@ TEST(misuse, opening)
         CHECK(kdk_open(":memory:", &options, &db, &error) != KDK_OK);
         CHECK(!db && error.message[0]);
     }
-    /* Options of a smaller struct, or of none: the rest is the default. A larger one is one of a later version. */
+    /* Options of a smaller struct, or of none: the rest is the default. A larger one is one
+     * of a later version. */
     const struct {
         kdk_options options;
         char more[64];
     } later = {.options = {.size = sizeof later, .settings = right}};
-    const kdk_options none = {.threads = 70000, .must_exist = true}, few = {.size = offsetof(kdk_options, memory_limit), .threads = 70000, .memory_limit = 1};
+    const kdk_options none = {.threads = 70000, .must_exist = true},
+                      few = {.size = offsetof(kdk_options, memory_limit),
+                             .threads = 70000,
+                             .memory_limit = 1};
     const kdk_options *const all[] = {NULL, &none, &few, &later.options};
     for (size_t i = 0; i < 4; i++) {
         CHECK_EQ(kdk_open(":memory:", all[i], &db, &error), KDK_OK);
@@ -125,8 +134,15 @@ TEST(misuse, opening)
     const kdk_options poor = {.size = sizeof poor, .memory_limit = 1};
     CHECK_EQ(kdk_open(":memory:", &poor, &db, NULL), KDK_OK);
     CHECK_EQ(kdk_connect(db, &conn), KDK_OK);
-    (void)kdk_exec(conn, "select count(*) from (select g from generate_series(1, 100000) g order by g desc) s", -1);
-    CHECK_EQ(kdk_exec(conn, "set memory_limit = '100MB'; select count(*) from (select g from generate_series(1, 1000) g order by g desc) s", -1), KDK_OK);
+    (void)kdk_exec(conn,
+                   "select count(*) from (select g from generate_series(1, 100000) g order "
+                   "by g desc) s",
+                   -1);
+    CHECK_EQ(kdk_exec(conn,
+                      "set memory_limit = '100MB'; select count(*) from (select g from "
+                      "generate_series(1, 1000) g order by g desc) s",
+                      -1),
+             KDK_OK);
     kdk_disconnect(conn);
     CHECK_EQ(kdk_close(db), KDK_OK);
 }
@@ -179,7 +195,11 @@ TEST(misuse, texts_of_every_kind)
     CHECK_STR(state_of(&f, "select 1 from nowhere", 8), "");
     CHECK_STR(state_of(&f, "select 1", 3), "42601");
     /* Open ends. */
-    static const char *const open[] = {"select 'x", "select \"x", "select /* x", "select $$ x", "select (1", "select e'\\", "select U&'\\", "select 1e", "\\", "$", "$$", "'", "\"", "select $1$", "select :", "::"};
+    static const char *const open[] = {
+        "select 'x", "select \"x",  "select /* x",  "select $$ x",
+        "select (1", "select e'\\", "select U&'\\", "select 1e",
+        "\\",        "$",           "$$",           "'",
+        "\"",        "select $1$",  "select :",     "::"};
     for (size_t i = 0; i < sizeof open / sizeof *open; i++) {
         CHECK(kdk_exec(f.conn, open[i], -1) != KDK_OK);
         CHECK(kdk_prepare(f.conn, open[i], -1, &stmt, NULL) != KDK_OK);
@@ -189,12 +209,24 @@ TEST(misuse, texts_of_every_kind)
     static const struct {
         const char *sql;
         size_t bytes;
-    } odd[] = {{"select 1;\0select nothing", 24}, {"select 'a\0b'", 12},     {"select \"a\0b\"", 12},     {"select 1\0", 9},           {"\0", 1},
-               {"select '\xff'", 10},            {"select '\xc3'", 10},       {"select '\xed\xa0\x80'", 12}, {"select '\xf4\x90\x80\x80'", 13}, {"\xff\xfe", 2},
-               {"select \xc3", 8},               {"select \"\xe2\x82\"", 11}, {"-- \xff\nselect 1", 13},   {"select $\xff$ x $\xff$", 15}};
+    } odd[] = {{"select 1;\0select nothing", 24},
+               {"select 'a\0b'", 12},
+               {"select \"a\0b\"", 12},
+               {"select 1\0", 9},
+               {"\0", 1},
+               {"select '\xff'", 10},
+               {"select '\xc3'", 10},
+               {"select '\xed\xa0\x80'", 12},
+               {"select '\xf4\x90\x80\x80'", 13},
+               {"\xff\xfe", 2},
+               {"select \xc3", 8},
+               {"select \"\xe2\x82\"", 11},
+               {"-- \xff\nselect 1", 13},
+               {"select $\xff$ x $\xff$", 15}};
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
         kdk_status status = kdk_exec(f.conn, odd[i].sql, (int64_t)odd[i].bytes);
-        CHECK(status == KDK_OK || strcmp(kdk_sqlstate(f.conn), "22021") == 0 || strcmp(kdk_sqlstate(f.conn), "42601") == 0);
+        CHECK(status == KDK_OK || strcmp(kdk_sqlstate(f.conn), "22021") == 0 ||
+              strcmp(kdk_sqlstate(f.conn), "42601") == 0);
         if (!CHECK(status != KDK_OK || i == 12))
             fprintf(stderr, "text %zu was accepted\n", i);
         status = kdk_prepare(f.conn, odd[i].sql, (int64_t)odd[i].bytes, &stmt, NULL);
@@ -202,7 +234,10 @@ TEST(misuse, texts_of_every_kind)
         kdk_stmt_free(stmt);
     }
     /* Parameters with numbers that are none. */
-    static const char *const params[] = {"select $0", "select $4294967295", "select $4294967296", "select $99999999999999999999", "select $65536::int", "select $2147483647::int"};
+    static const char *const params[] = {
+        "select $0",          "select $4294967295",
+        "select $4294967296", "select $99999999999999999999",
+        "select $65536::int", "select $2147483647::int"};
     for (size_t i = 0; i < sizeof params / sizeof *params; i++)
         CHECK(kdk_exec(f.conn, params[i], -1) != KDK_OK);
     CHECK_STR(state_of(&f, "select 1", -1), "");
@@ -219,7 +254,8 @@ TEST(misuse, bindings_at_their_edges)
     CHECK_EQ(kdk_param_count(stmt), 3);
     CHECK_EQ(kdk_step(stmt, &row), KDK_UNDEFINED_PARAMETER);
     for (uint32_t i = 0; i < 6; i++) {
-        const uint32_t param = (const uint32_t[]){0, 4, 5, 1000, UINT32_MAX, UINT32_MAX - 1}[i];
+        const uint32_t param =
+            (const uint32_t[]){0, 4, 5, 1000, UINT32_MAX, UINT32_MAX - 1}[i];
         CHECK_EQ(kdk_bind_null(stmt, param), KDK_UNDEFINED_PARAMETER);
         CHECK_EQ(kdk_bind_bool(stmt, param, true), KDK_UNDEFINED_PARAMETER);
         CHECK_EQ(kdk_bind_int64(stmt, param, 1), KDK_UNDEFINED_PARAMETER);
@@ -250,10 +286,12 @@ TEST(misuse, bindings_at_their_edges)
         const char *text;
         int64_t bytes;
         const char *state;
-    } texts[] = {{"", 0, ""}, {"", -1, ""}, {"a\0b", 3, "22021"}, {"\xff", 1, "22021"}, {"\xc3", -1, "22021"}, {"\xed\xa0\x80", 3, "22021"}};
+    } texts[] = {{"", 0, ""},          {"", -1, ""},          {"a\0b", 3, "22021"},
+                 {"\xff", 1, "22021"}, {"\xc3", -1, "22021"}, {"\xed\xa0\x80", 3, "22021"}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         CHECK_EQ(kdk_bind_text(stmt, 1, texts[i].text, texts[i].bytes), KDK_OK);
-        CHECK_STR(kdk_step(stmt, &row) == KDK_OK ? "" : kdk_sqlstate(f.conn), texts[i].state);
+        CHECK_STR(kdk_step(stmt, &row) == KDK_OK ? "" : kdk_sqlstate(f.conn),
+                  texts[i].state);
         kdk_reset(stmt);
     }
     CHECK_EQ(kdk_bind_text(stmt, 1, "", 0), KDK_OK);
@@ -271,11 +309,17 @@ TEST(misuse, bindings_at_their_edges)
     teardown(&f);
 }
 
-/* What is bound while rows come counts from the next run on; the rows that come do not see it. */
+/* What is bound while rows come counts from the next run on; the rows that come do not see
+ * it. */
 TEST(misuse, bound_anew_while_rows_come)
 {
-    static const char *const sqls[] = {"select $1::bytea, g from generate_series(1, 4000) g union all select $1::bytea, g from generate_series(1, 5000) g", "select $1::bytea, g from generate_series(1, 9000) g", "select $1::text, g from generate_series(1, 9000) g",
-                                       "select $1::bytea || ''::bytea, g from generate_series(1, 9000) g", "select max($1::bytea), g from generate_series(1, 9000) g group by g"};
+    static const char *const sqls[] = {
+        "select $1::bytea, g from generate_series(1, 4000) g union all select $1::bytea, g "
+        "from generate_series(1, 5000) g",
+        "select $1::bytea, g from generate_series(1, 9000) g",
+        "select $1::text, g from generate_series(1, 9000) g",
+        "select $1::bytea || ''::bytea, g from generate_series(1, 9000) g",
+        "select max($1::bytea), g from generate_series(1, 9000) g group by g"};
     static char one[5000], two[5000];
     struct fixture f;
     if (!setup(&f, "create table t (s text)"))
@@ -294,7 +338,9 @@ TEST(misuse, bound_anew_while_rows_come)
             const char *data = kdk_column_blob(stmt, 0, &bytes);
             same += bytes == sizeof one && memcmp(data, one, bytes) == 0;
             if (rows++ % 1000 == 0)
-                CHECK_EQ(rows % 2000 == 1 ? kdk_bind_blob(stmt, 1, two, sizeof two) : kdk_bind_null(stmt, 1), KDK_OK);
+                CHECK_EQ(rows % 2000 == 1 ? kdk_bind_blob(stmt, 1, two, sizeof two)
+                                          : kdk_bind_null(stmt, 1),
+                         KDK_OK);
         }
         CHECK_EQ(rows, 9000);
         CHECK_EQ(same, 9000);
@@ -305,9 +351,22 @@ TEST(misuse, bound_anew_while_rows_come)
 
 TEST(misuse, questions_before_during_and_after_a_run)
 {
-    static const char *const sqls[] = {"select 1, 'a', 2.50::numeric(5,2)", "select null::int, ''::text, '\\x00ff'::bytea", "select true, date '2020-02-03', timestamp '2020-02-03 04:05:06'",
-                                       "select 'NaN'::double precision, 1e300::double precision, '12345678901234567890123456'::numeric(38,2)", "show all", "explain select 1", "create table if not exists t (i int)",
-                                       "insert into u values (1, 'x') returning *", "begin", "commit", "prepare p as select 1, 2", "execute p", "deallocate p", "select * from u where i = 1"};
+    static const char *const sqls[] = {
+        "select 1, 'a', 2.50::numeric(5,2)",
+        "select null::int, ''::text, '\\x00ff'::bytea",
+        "select true, date '2020-02-03', timestamp '2020-02-03 04:05:06'",
+        "select 'NaN'::double precision, 1e300::double precision, "
+        "'12345678901234567890123456'::numeric(38,2)",
+        "show all",
+        "explain select 1",
+        "create table if not exists t (i int)",
+        "insert into u values (1, 'x') returning *",
+        "begin",
+        "commit",
+        "prepare p as select 1, 2",
+        "execute p",
+        "deallocate p",
+        "select * from u where i = 1"};
     struct fixture f;
     if (!setup(&f, "create table u (i int primary key, s text); create table t (i int)"))
         return;
@@ -349,9 +408,12 @@ TEST(misuse, after_errors_rollback_and_drops)
 {
     struct fixture f;
     bool row;
-    if (!setup(&f, "create table t (i int primary key, s text); insert into t select g, 'text ' || g from generate_series(1, 5000) g"))
+    if (!setup(&f, "create table t (i int primary key, s text); insert into t select g, "
+                   "'text ' || g from generate_series(1, 5000) g"))
         return;
-    kdk_stmt *all = prepared(&f, "select i, s from t"), *key = prepared(&f, "select s from t where i = $1"), *bad = prepared(&f, "select 10 / (i - 4500) from t order by i");
+    kdk_stmt *all = prepared(&f, "select i, s from t"),
+             *key = prepared(&f, "select s from t where i = $1"),
+             *bad = prepared(&f, "select 10 / (i - 4500) from t order by i");
     CHECK_EQ(kdk_bind_int64(key, 1, 5), KDK_OK);
     /* Steps after errors run it anew, and end as before. */
     for (int round = 0; round < 3; round++) {
@@ -362,7 +424,8 @@ TEST(misuse, after_errors_rollback_and_drops)
         CHECK(!row);
         ask_all(bad);
     }
-    /* A block that rolls back while a statement gives rows: refused until that has ended. */
+    /* A block that rolls back while a statement gives rows: refused until that has
+     * ended. */
     CHECK_EQ(kdk_exec(f.conn, "begin; update t set s = 'new'", -1), KDK_OK);
     CHECK_EQ(kdk_step(all, &row), KDK_OK);
     CHECK_EQ(kdk_exec(f.conn, "rollback", -1), KDK_MISUSE);
@@ -374,7 +437,8 @@ TEST(misuse, after_errors_rollback_and_drops)
     CHECK_EQ(kdk_step(all, &row), KDK_OK);
     CHECK_STR(kdk_column_text(all, 1, NULL), "text 1");
     kdk_reset(all);
-    /* A table that goes while another connection gives rows of it: those come to their end. */
+    /* A table that goes while another connection gives rows of it: those come to their
+     * end. */
     kdk_conn *other = NULL;
     CHECK_EQ(kdk_connect(f.db, &other), KDK_OK);
     CHECK_EQ(kdk_step(all, &row), KDK_OK);
@@ -403,17 +467,24 @@ TEST(misuse, after_errors_rollback_and_drops)
     if (late)
         CHECK_EQ(kdk_step(late, &row), KDK_OK);
     kdk_reset(late);
-    CHECK_EQ(kdk_exec(other, "create table t (i int primary key, s text); insert into t values (6, 'six')", -1), KDK_OK);
+    CHECK_EQ(
+        kdk_exec(
+            other,
+            "create table t (i int primary key, s text); insert into t values (6, 'six')",
+            -1),
+        KDK_OK);
     CHECK_EQ(kdk_step(key, &row), KDK_OK);
     CHECK_STR(kdk_column_text(key, 0, NULL), "six");
-    /* The block that is left open, and statements that are not freed, end with the connection. */
+    /* The block that is left open, and statements that are not freed, end with the
+     * connection. */
     CHECK_EQ(kdk_exec(other, "begin; insert into t values (7, 'seven')", -1), KDK_OK);
     kdk_stmt *left = NULL;
     CHECK_EQ(kdk_prepare(other, "select i from t", -1, &left, NULL), KDK_OK);
     CHECK_EQ(kdk_step(left, &row), KDK_OK);
     CHECK_EQ(kdk_close(f.db), KDK_BUSY);
     kdk_disconnect(other);
-    CHECK_EQ(kdk_exec(f.conn, "insert into t values (7, 'seven')", -1), KDK_MISUSE); /* `key` still gives rows. */
+    /* `key` still gives rows. */
+    CHECK_EQ(kdk_exec(f.conn, "insert into t values (7, 'seven')", -1), KDK_MISUSE);
     kdk_reset(key);
     CHECK_EQ(kdk_exec(f.conn, "insert into t values (7, 'seven')", -1), KDK_OK);
     teardown(&f);
@@ -477,15 +548,23 @@ TEST(misuse, threads_interrupt_at_any_time)
     struct err err = {0};
     struct fixture f;
     uint32_t ended = 0, interrupted = 0;
-    if (!setup(&f, "create table n as select g from generate_series(1, 3000) g; create table t (i int primary key)"))
+    if (!setup(&f, "create table n as select g from generate_series(1, 3000) g; create "
+                   "table t (i int primary key)"))
         return;
     target.conn = f.conn;
     atomic_store(&target.done, false);
     for (int i = 0; i < 2; i++)
-        CHECK_EQ(os_thread_new(os_here(), "interrupter", interrupter, NULL, &threads[i], &err), KDK_OK);
+        CHECK_EQ(
+            os_thread_new(os_here(), "interrupter", interrupter, NULL, &threads[i], &err),
+            KDK_OK);
     for (int i = 0; i < 60; i++) {
-        static const char *const sqls[] = {"select count(*) from n a, n b where a.g < b.g", "insert into t select g from generate_series(1, 20000) g; delete from t",
-                                           "select 1", "begin; insert into t values (1); rollback", "checkpoint", "select g, count(*) from n group by g order by 2"};
+        static const char *const sqls[] = {
+            "select count(*) from n a, n b where a.g < b.g",
+            "insert into t select g from generate_series(1, 20000) g; delete from t",
+            "select 1",
+            "begin; insert into t values (1); rollback",
+            "checkpoint",
+            "select g, count(*) from n group by g order by 2"};
         kdk_status status = kdk_exec(f.conn, sqls[i % 6], -1);
         bool failed;
         ended += status == KDK_OK;
@@ -499,20 +578,37 @@ TEST(misuse, threads_interrupt_at_any_time)
         os_thread_join(threads[i]);
     CHECK_EQ(ended + interrupted, 60);
     CHECK(interrupted > 0 && ended > 0);
-    CHECK_EQ(kdk_exec(f.conn, "delete from t; insert into t select g from n; select count(*) from n a, n b where a.g < b.g", -1), KDK_OK);
+    CHECK_EQ(kdk_exec(f.conn,
+                      "delete from t; insert into t select g from n; select count(*) from "
+                      "n a, n b where a.g < b.g",
+                      -1),
+             KDK_OK);
     teardown(&f);
 }
 
 /* ------------------------------------------------------------------------- arrow ---- */
 
-enum stream_end { RELEASE_FIRST, FREE_FIRST, DISCONNECT_FIRST, RESET_FIRST, STEP_FIRST, RUN_TO_END_FIRST, SECOND_STREAM_FIRST, STREAM_ENDS };
+enum stream_end {
+    RELEASE_FIRST,
+    FREE_FIRST,
+    DISCONNECT_FIRST,
+    RESET_FIRST,
+    STEP_FIRST,
+    RUN_TO_END_FIRST,
+    SECOND_STREAM_FIRST,
+    STREAM_ENDS
+};
 
-/* A stream outlives its run, its statement and its connection: then it says so, and gives nothing more. What it gave stays. */
+/* A stream outlives its run, its statement and its connection: then it says so, and gives
+ * nothing more. What it gave stays. */
 TEST(misuse, streams_released_in_every_order)
 {
-    static const char *const sqls[] = {"select i, s from t", "select i, s from t where i = 7", "select i from t where i = -1", "insert into t values (-1, 'x') returning i, s"};
+    static const char *const sqls[] = {
+        "select i, s from t", "select i, s from t where i = 7",
+        "select i from t where i = -1", "insert into t values (-1, 'x') returning i, s"};
     struct fixture f;
-    if (!setup(&f, "create table t (i int primary key, s text); insert into t select g, 'a text of more than twelve bytes ' || g from generate_series(1, 6000) g"))
+    if (!setup(&f, "create table t (i int primary key, s text); insert into t select g, 'a "
+                   "text of more than twelve bytes ' || g from generate_series(1, 6000) g"))
         return;
     for (size_t i = 0; i < sizeof sqls / sizeof *sqls; i++)
         for (int end = 0; end < STREAM_ENDS; end++)
@@ -577,7 +673,8 @@ TEST(misuse, streams_released_in_every_order)
                 kdk_stmt_free(stmt);
                 kdk_disconnect(conn);
                 if (array.release)
-                    CHECK(array.length > 0 && array.n_children > 0 && array.children[0]->length == array.length);
+                    CHECK(array.length > 0 && array.n_children > 0 &&
+                          array.children[0]->length == array.length);
                 if (schema.release)
                     schema.release(&schema);
                 if (array.release)

@@ -1,4 +1,5 @@
-/* A prepared statement by key is a row program: a read makes no allocation; an update of a cold row decodes its key and logs a few bytes. */
+/* A prepared statement by key is a row program: a read makes no allocation; an update of a
+ * cold row decodes its key and logs a few bytes. */
 #include <stdio.h>
 #include <string.h>
 
@@ -22,10 +23,13 @@ struct fixture {
 static bool setup(struct fixture *f)
 {
     *f = (struct fixture){0};
-    return CHECK_EQ(kdk_open(":memory:", NULL, &f->db, NULL), KDK_OK) && CHECK_EQ(kdk_connect(f->db, &f->conn), KDK_OK) &&
+    return CHECK_EQ(kdk_open(":memory:", NULL, &f->db, NULL), KDK_OK) &&
+           CHECK_EQ(kdk_connect(f->db, &f->conn), KDK_OK) &&
            CHECK_EQ(kdk_exec(f->conn,
-                             "create table t (id integer primary key, code text unique, n numeric(10,2), f double precision, note text);"
-                             "insert into t select g, 'code of row ' || g, g * 1.25, g / 3.0, case when g % 7 <> 0 then 'note ' || g end "
+                             "create table t (id integer primary key, code text unique, n "
+                             "numeric(10,2), f double precision, note text);"
+                             "insert into t select g, 'code of row ' || g, g * 1.25, g / "
+                             "3.0, case when g % 7 <> 0 then 'note ' || g end "
                              "from generate_series(1, 500) as s (g)",
                              -1),
                     KDK_OK);
@@ -59,7 +63,8 @@ static void read_row(kdk_stmt *stmt, int id)
     CHECK_STR(kdk_column_text(stmt, 1, NULL), wanted);
     snprintf(wanted, sizeof wanted, "%d.%02d", id * 125 / 100, id * 125 % 100);
     CHECK_STR(kdk_column_text(stmt, 2, NULL), wanted);
-    CHECK(kdk_column_double(stmt, 3) > id / 3.0 - 1e-9 && kdk_column_double(stmt, 3) < id / 3.0 + 1e-9);
+    CHECK(kdk_column_double(stmt, 3) > id / 3.0 - 1e-9 &&
+          kdk_column_double(stmt, 3) < id / 3.0 + 1e-9);
     CHECK_EQ(kdk_column_null(stmt, 4), id % 7 == 0);
     CHECK_EQ(kdk_column_kind(stmt, 0), KDK_KIND_INT);
     CHECK_EQ(kdk_step(stmt, &row), KDK_OK);
@@ -107,7 +112,8 @@ TEST(point, statements_by_key_follow_the_data)
     if (!setup(&f))
         return;
     kdk_stmt *read = prepared(&f, "select n, note from t where code = $1");
-    kdk_stmt *update = prepared(&f, "update t set n = n + $2, note = 'changed' where id = $1");
+    kdk_stmt *update =
+        prepared(&f, "update t set n = n + $2, note = 'changed' where id = $1");
     kdk_stmt *move = prepared(&f, "update t set id = $2 where id = $1 returning id, code");
     kdk_stmt *remove = prepared(&f, "delete from t where id = $1");
 
@@ -161,16 +167,22 @@ static void cold_life(void *context)
     struct block_stats cold, warm;
     bool row = false;
     (void)context;
-    if (!CHECK_EQ(kdk_open("/db", NULL, &db, NULL), KDK_OK) || !CHECK_EQ(kdk_connect(db, &conn), KDK_OK))
+    if (!CHECK_EQ(kdk_open("/db", NULL, &db, NULL), KDK_OK) ||
+        !CHECK_EQ(kdk_connect(db, &conn), KDK_OK))
         return;
-    if (!CHECK_EQ(kdk_exec(conn,
-                           "create table t (id integer primary key, a integer, b bigint, c text, d text, e double precision, f numeric(12,2), g date,"
-                           " h integer, i integer, j text, k text, l bigint, m bigint, n integer, o integer);"
-                           "insert into t select g, g, g, 'c' || g, 'a long text that takes room ' || g, g / 3.0, g * 0.25, date '2000-01-01' + g,"
-                           " g, g, 'j', 'k' || g, g, g, g, g from generate_series(1, 1000) as s (g);"
-                           "checkpoint freeze t",
-                           -1),
-                  KDK_OK))
+    if (!CHECK_EQ(
+            kdk_exec(
+                conn,
+                "create table t (id integer primary key, a integer, b bigint, c text, d "
+                "text, e double precision, f numeric(12,2), g date,"
+                " h integer, i integer, j text, k text, l bigint, m bigint, n integer, o "
+                "integer);"
+                "insert into t select g, g, g, 'c' || g, 'a long text that takes room ' || "
+                "g, g / 3.0, g * 0.25, date '2000-01-01' + g,"
+                " g, g, 'j', 'k' || g, g, g, g, g from generate_series(1, 1000) as s (g);"
+                "checkpoint freeze t",
+                -1),
+            KDK_OK))
         check_str(kdk_errmsg(conn), "", "cold", __FILE__, __LINE__);
     block_cache_stats(db->store->disk->strips, &cold);
     kdk_stmt *read = NULL;
@@ -180,10 +192,12 @@ static void cold_life(void *context)
     CHECK(row && strcmp(kdk_column_text(read, 0, NULL), "k77") == 0);
     kdk_stmt_free(read);
     block_cache_stats(db->store->disk->strips, &warm);
-    /* The key, which is looked for, unless the freeze left it in the cache; and k; of 16. */
+    /* The key, which is looked for, unless the freeze left it in the cache; and k; of
+     * 16. */
     CHECK(warm.columns_decoded - cold.columns_decoded <= 2);
     cold = warm;
-    CHECK_EQ(kdk_prepare(conn, "update t set o = $2 where id = $1", -1, &update, NULL), KDK_OK);
+    CHECK_EQ(kdk_prepare(conn, "update t set o = $2 where id = $1", -1, &update, NULL),
+             KDK_OK);
     CHECK_EQ(kdk_exec(conn, "begin", -1), KDK_OK);
     wal_stats(db->store->wal, &log_before);
     for (int id = 1; id <= 1000 && update; id += 10) {
@@ -200,10 +214,13 @@ static void cold_life(void *context)
            (unsigned long long)(warm.columns_decoded - cold.columns_decoded));
     CHECK(log_after.bytes - log_before.bytes < 100 * 100);
     /* At most the key of each strip. */
-    CHECK(warm.columns_decoded - cold.columns_decoded <= (1000 + STRIP_ROWS - 1) / STRIP_ROWS);
+    CHECK(warm.columns_decoded - cold.columns_decoded <=
+          (1000 + STRIP_ROWS - 1) / STRIP_ROWS);
     kdk_stmt_free(update);
     kdk_stmt *sum = NULL;
-    CHECK_EQ(kdk_prepare(conn, "select sum(o), sum(a), count(*), max(d) from t", -1, &sum, NULL), KDK_OK);
+    CHECK_EQ(
+        kdk_prepare(conn, "select sum(o), sum(a), count(*), max(d) from t", -1, &sum, NULL),
+        KDK_OK);
     CHECK_EQ(kdk_step(sum, &row), KDK_OK);
     CHECK_EQ(kdk_column_int64(sum, 0), 500500 - 2 * (1 + 991) * 100 / 2);
     CHECK_EQ(kdk_column_int64(sum, 1), 500500);
@@ -211,8 +228,9 @@ static void cold_life(void *context)
     CHECK_EQ(kdk_close(db), KDK_OK);
 }
 
-/* Cold rows of several strips, with columns of all kinds: whatever is asked of a row, at most one buffer of a strip is decoded for each column that is asked for,
- * and one for the key. */
+/* Cold rows of several strips, with columns of all kinds: whatever is asked of a row, at
+ * most one buffer of a strip is decoded for each column that is asked for, and one for the
+ * key. */
 static void cold_reads(void *context)
 {
     enum { STRIPS = 3, N = STRIPS * STRIP_ROWS };
@@ -222,25 +240,33 @@ static void cold_reads(void *context)
     struct block_stats before, after;
     char sql[400];
     (void)context;
-    if (!CHECK_EQ(kdk_open("/db", NULL, &db, NULL), KDK_OK) || !CHECK_EQ(kdk_connect(db, &conn), KDK_OK))
+    if (!CHECK_EQ(kdk_open("/db", NULL, &db, NULL), KDK_OK) ||
+        !CHECK_EQ(kdk_connect(db, &conn), KDK_OK))
         return;
     snprintf(sql, sizeof sql,
-             "create table t (id integer primary key, a integer, b bigint, c text, d text, e double precision, f numeric(12,2));"
-             "insert into t select g, nullif(g %% 5, 0), g * 3000000000, 'one of ' || g %% 7, 'a text for row ' || g, g / 3.0, g * 0.25 "
+             "create table t (id integer primary key, a integer, b bigint, c text, d text, "
+             "e double precision, f numeric(12,2));"
+             "insert into t select g, nullif(g %% 5, 0), g * 3000000000, 'one of ' || g %% "
+             "7, 'a text for row ' || g, g / 3.0, g * 0.25 "
              "from generate_series(1, %d) as s (g);"
              "checkpoint freeze t",
              N);
     if (!CHECK_EQ(kdk_exec(conn, sql, -1), KDK_OK))
         check_str(kdk_errmsg(conn), "", "cold", __FILE__, __LINE__);
-    /* The row that is read, in each strip, is by turns the first, one in the middle, and the last. */
+    /* The row that is read, in each strip, is by turns the first, one in the middle, and
+     * the last. */
     for (uint32_t asked = 1; asked <= COUNT_OF(columns); asked++)
         for (int strip = 0; strip < STRIPS; strip++) {
             kdk_stmt *read = NULL;
             bool row = false;
-            const int id = 1 + strip * STRIP_ROWS + (strip == 0 ? 0 : strip == 1 ? STRIP_ROWS / 2 : STRIP_ROWS - 1);
+            const int id = 1 + strip * STRIP_ROWS +
+                           (strip == 0   ? 0
+                            : strip == 1 ? STRIP_ROWS / 2
+                                         : STRIP_ROWS - 1);
             size_t at = (size_t)snprintf(sql, sizeof sql, "select ");
             for (uint32_t c = 0; c < asked; c++)
-                at += (size_t)snprintf(sql + at, sizeof sql - at, "%s%s", c ? ", " : "", columns[(c + (uint32_t)strip) % COUNT_OF(columns)]);
+                at += (size_t)snprintf(sql + at, sizeof sql - at, "%s%s", c ? ", " : "",
+                                       columns[(c + (uint32_t)strip) % COUNT_OF(columns)]);
             snprintf(sql + at, sizeof sql - at, " from t where id = $1");
             CHECK_EQ(kdk_exec(conn, "checkpoint", -1), KDK_OK);
             CHECK_EQ(kdk_prepare(conn, sql, -1, &read, NULL), KDK_OK);
@@ -266,18 +292,21 @@ TEST(point, invariant_26_a_read_of_a_cold_row_decodes_one_buffer_a_column)
 {
     struct sim *sim = NULL;
     struct err err = {0};
-    if (!CHECK_EQ(sim_new(&(struct sim_options){.seed = 1, .quiet = true}, &sim, &err), KDK_OK))
+    if (!CHECK_EQ(sim_new(&(struct sim_options){.seed = 1, .quiet = true}, &sim, &err),
+                  KDK_OK))
         return;
     CHECK(sim_run(sim, cold_reads, NULL));
     sim_free(sim);
 }
 
-/* An update of one column of a cold row decodes the key at the most, and logs a few bytes. */
+/* An update of one column of a cold row decodes the key at the most, and logs a few
+ * bytes. */
 TEST(point, invariant_27_an_update_reads_no_column_but_those_it_needs)
 {
     struct sim *sim = NULL;
     struct err err = {0};
-    if (!CHECK_EQ(sim_new(&(struct sim_options){.seed = 1, .quiet = true}, &sim, &err), KDK_OK))
+    if (!CHECK_EQ(sim_new(&(struct sim_options){.seed = 1, .quiet = true}, &sim, &err),
+                  KDK_OK))
         return;
     CHECK(sim_run(sim, cold_life, NULL));
     sim_free(sim);

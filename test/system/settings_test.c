@@ -1,4 +1,5 @@
-/* Settings: whatever is accepted has its effect, at once and for whom it should; whatever is refused leaves things as they were. */
+/* Settings: whatever is accepted has its effect, at once and for whom it should; whatever
+ * is refused leaves things as they were. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +20,10 @@ static bool setup(struct world *w, const kdk_options *options)
 {
     memset(w, 0, sizeof *w);
     snprintf(w->path, sizeof w->path, "/tmp/kodiak-set-XXXXXX");
-    return CHECK(mkdtemp(w->path) != NULL) && CHECK_EQ(kdk_open(w->path, options, &w->db, NULL), KDK_OK) &&
-           CHECK_EQ(kdk_connect(w->db, &w->one), KDK_OK) && CHECK_EQ(kdk_connect(w->db, &w->two), KDK_OK);
+    return CHECK(mkdtemp(w->path) != NULL) &&
+           CHECK_EQ(kdk_open(w->path, options, &w->db, NULL), KDK_OK) &&
+           CHECK_EQ(kdk_connect(w->db, &w->one), KDK_OK) &&
+           CHECK_EQ(kdk_connect(w->db, &w->two), KDK_OK);
 }
 
 static void teardown(struct world *w)
@@ -76,8 +79,12 @@ TEST(settings, those_of_the_database_hold_for_all_at_once)
         {"memory_limit", "'2GB'", "2147483648", "'99999999999 TB'"},
         {"memory_limit", "500000000", "500000000", "on"},
     };
-    static const char *const settings[] = {"bulk_load_rows=300", "checkpoint_log_bytes=1MB", NULL};
-    const kdk_options options = {.size = sizeof options, .threads = 2, .memory_limit = 1u << 30, .settings = settings};
+    static const char *const settings[] = {"bulk_load_rows=300", "checkpoint_log_bytes=1MB",
+                                           NULL};
+    const kdk_options options = {.size = sizeof options,
+                                 .threads = 2,
+                                 .memory_limit = 1u << 30,
+                                 .settings = settings};
     struct world w;
     char sql[200];
     if (!setup(&w, &options))
@@ -102,12 +109,22 @@ TEST(settings, those_of_the_database_hold_for_all_at_once)
     /* RESET ALL is of the session; RESET of one gives back what it was at opening. */
     CHECK_EQ(kdk_exec(w.two, "reset all", -1), KDK_OK);
     CHECK_STR(ask(w.two, "show bulk_load_rows"), "1000000");
-    CHECK_EQ(kdk_exec(w.two, "reset bulk_load_rows; reset memory_limit; set checkpoint_log_bytes to default", -1), KDK_OK);
+    CHECK_EQ(
+        kdk_exec(
+            w.two,
+            "reset bulk_load_rows; reset memory_limit; set checkpoint_log_bytes to default",
+            -1),
+        KDK_OK);
     CHECK_STR(ask(w.one, "show bulk_load_rows"), "300");
     CHECK_STR(ask(w.one, "show memory_limit"), "1073741824");
     CHECK_STR(ask(w.one, "show checkpoint_log_bytes"), "1048576");
     /* 0 is the default, and it is told what that is. */
-    CHECK_EQ(kdk_exec(w.two, "set memory_limit = 0; set bulk_load_rows = 0; set checkpoint_log_bytes = 0", -1), KDK_OK);
+    CHECK_EQ(
+        kdk_exec(
+            w.two,
+            "set memory_limit = 0; set bulk_load_rows = 0; set checkpoint_log_bytes = 0",
+            -1),
+        KDK_OK);
     CHECK(strtoull(ask(w.one, "show memory_limit"), NULL, 10) > 1u << 20);
     CHECK(strtoull(ask(w.one, "show bulk_load_rows"), NULL, 10) > 0);
     CHECK(strtoull(ask(w.one, "show checkpoint_log_bytes"), NULL, 10) > 0);
@@ -150,19 +167,27 @@ TEST(settings, of_the_session)
     teardown(&w);
 }
 
-/* Plans with and without the optimizer differ: a spelling of "on" must not switch it off. */
+/* Plans with and without the optimizer differ: a spelling of "on" must not switch it
+ * off. */
 TEST(settings, optimizer_has_its_effect)
 {
-    static const char *const values[] = {"on", "true", "'yes'", "1", "off", "false", "'no'", "0"};
+    static const char *const values[] = {"on",  "true",  "'yes'", "1",
+                                         "off", "false", "'no'",  "0"};
     char sql[80], plans[8][400];
     struct world w;
     if (!setup(&w, NULL))
         return;
-    CHECK_EQ(kdk_exec(w.one, "create table t (a int primary key, b int); insert into t select g, g from generate_series(1, 1000) g", -1), KDK_OK);
+    CHECK_EQ(kdk_exec(w.one,
+                      "create table t (a int primary key, b int); insert into t select g, "
+                      "g from generate_series(1, 1000) g",
+                      -1),
+             KDK_OK);
     for (size_t i = 0; i < 8; i++) {
         snprintf(sql, sizeof sql, "set optimizer = %s", values[i]);
         CHECK_EQ(kdk_exec(w.one, sql, -1), KDK_OK);
-        snprintf(plans[i], sizeof plans[i], "%s", ask(w.one, "explain select x.b from t x, t y where x.a = y.b and y.a = 5"));
+        snprintf(
+            plans[i], sizeof plans[i], "%s",
+            ask(w.one, "explain select x.b from t x, t y where x.a = y.b and y.a = 5"));
         CHECK((strcmp(plans[i], plans[0]) == 0) == (i < 4));
     }
     teardown(&w);
@@ -173,11 +198,14 @@ TEST(settings, bulk_load_rows_has_its_effect)
     struct world w;
     if (!setup(&w, NULL))
         return;
-    CHECK_EQ(kdk_exec(w.one, "set bulk_load_rows = 100000; create table t (i int)", -1), KDK_OK);
-    CHECK_EQ(kdk_exec(w.two, "insert into t select * from generate_series(1, 5000)", -1), KDK_OK);
+    CHECK_EQ(kdk_exec(w.one, "set bulk_load_rows = 100000; create table t (i int)", -1),
+             KDK_OK);
+    CHECK_EQ(kdk_exec(w.two, "insert into t select * from generate_series(1, 5000)", -1),
+             KDK_OK);
     CHECK_EQ(rows_in_files(&w), 0);
     CHECK_EQ(kdk_exec(w.one, "set bulk_load_rows = 100", -1), KDK_OK);
-    CHECK_EQ(kdk_exec(w.two, "insert into t select * from generate_series(1, 5000)", -1), KDK_OK);
+    CHECK_EQ(kdk_exec(w.two, "insert into t select * from generate_series(1, 5000)", -1),
+             KDK_OK);
     CHECK(rows_in_files(&w) >= 1);
     CHECK_STR(ask(w.two, "select count(*) from t"), "10000");
     teardown(&w);
@@ -206,7 +234,8 @@ TEST(settings, checkpoint_log_bytes_has_its_effect)
     CHECK_EQ(kdk_exec(w.one, "create table t (i int, s text); checkpoint", -1), KDK_OK);
     const uint64_t before = manifest_hash(&w);
     for (int i = 0; i < 20; i++)
-        CHECK_EQ(kdk_exec(w.one, "insert into t values (1, repeat('x', 10000))", -1), KDK_OK);
+        CHECK_EQ(kdk_exec(w.one, "insert into t values (1, repeat('x', 10000))", -1),
+                 KDK_OK);
     os_sleep_ns(20000000);
     CHECK(manifest_hash(&w) == before);
     CHECK_EQ(kdk_exec(w.two, "set checkpoint_log_bytes = 10000", -1), KDK_OK);
@@ -219,7 +248,8 @@ TEST(settings, checkpoint_log_bytes_has_its_effect)
 
 TEST(settings, memory_limit_has_its_effect)
 {
-    static const char greedy[] = "select count(*) from (select a, a * 7 % 1000003 as b from generate_series(1, 300000) s (a) order by b) s";
+    static const char greedy[] = "select count(*) from (select a, a * 7 % 1000003 as b "
+                                 "from generate_series(1, 300000) s (a) order by b) s";
     struct world w;
     if (!setup(&w, NULL))
         return;
@@ -240,14 +270,21 @@ static struct {
 
 static void setter(void *context)
 {
-    static const char *const sqls[] = {"set memory_limit = '64MB'", "set bulk_load_rows = 20", "set checkpoint_log_bytes = 20000",
-                                       "set memory_limit = 0", "reset bulk_load_rows", "set checkpoint_log_bytes = '1GB'",
-                                       "show all", "set threads = 1", "reset all"};
+    static const char *const sqls[] = {"set memory_limit = '64MB'",
+                                       "set bulk_load_rows = 20",
+                                       "set checkpoint_log_bytes = 20000",
+                                       "set memory_limit = 0",
+                                       "reset bulk_load_rows",
+                                       "set checkpoint_log_bytes = '1GB'",
+                                       "show all",
+                                       "set threads = 1",
+                                       "reset all"};
     kdk_conn *conn = NULL;
     if (kdk_connect(shared.db, &conn) != KDK_OK)
         return;
     for (size_t i = 0; i < 300; i++)
-        if (kdk_exec(conn, sqls[(i + (uintptr_t)context) % (sizeof sqls / sizeof *sqls)], -1) != KDK_OK)
+        if (kdk_exec(conn, sqls[(i + (uintptr_t)context) % (sizeof sqls / sizeof *sqls)],
+                     -1) != KDK_OK)
             atomic_fetch_add(&shared.failed, 1);
     kdk_disconnect(conn);
     atomic_fetch_add(&shared.ended, 1);
@@ -267,11 +304,18 @@ TEST(settings, concurrent_changes)
     shared.db = w.db;
     CHECK_EQ(kdk_exec(w.one, "create table t (i int, s text)", -1), KDK_OK);
     for (size_t i = 0; i < SETTERS; i++)
-        CHECK_EQ(os_thread_new(os_here(), "setter", setter, (void *)(i * 3), &threads[i], &err), KDK_OK);
+        CHECK_EQ(
+            os_thread_new(os_here(), "setter", setter, (void *)(i * 3), &threads[i], &err),
+            KDK_OK);
     for (; atomic_load(&shared.ended) < SETTERS || rows < 4000; rows += 200) {
-        CHECK_EQ(kdk_exec(w.one, "insert into t select g, 'text ' || g from generate_series(1, 200) g", -1), KDK_OK);
+        CHECK_EQ(
+            kdk_exec(w.one,
+                     "insert into t select g, 'text ' || g from generate_series(1, 200) g",
+                     -1),
+            KDK_OK);
         if (rows % 1000 == 0)
-            CHECK_EQ(kdk_exec(w.one, "checkpoint freeze t; select sum(i) from t", -1), KDK_OK);
+            CHECK_EQ(kdk_exec(w.one, "checkpoint freeze t; select sum(i) from t", -1),
+                     KDK_OK);
     }
     for (size_t i = 0; i < SETTERS; i++)
         os_thread_join(threads[i]);

@@ -1,5 +1,6 @@
-/* The step files of test/steps, run through kodiak.h: several connections, one step after the other, each answer compared. What is
- * read here is what `kodiak --steps` reads: see test/steps/README.md. */
+/* The step files of test/steps, run through kodiak.h: several connections, one step after
+ * the other, each answer compared. What is read here is what `kodiak --steps` reads: see
+ * test/steps/README.md. */
 #include <ctype.h>
 #include <glob.h>
 #include <stdio.h>
@@ -27,14 +28,16 @@ struct steps {
 static kdk_conn **connection(struct steps *s, const char *name, size_t bytes)
 {
     for (int i = 0; i < NAMES_MAX; i++) {
-        if (s->conns[i].conn && strlen(s->conns[i].name) == bytes && memcmp(s->conns[i].name, name, bytes) == 0)
+        if (s->conns[i].conn && strlen(s->conns[i].name) == bytes &&
+            memcmp(s->conns[i].name, name, bytes) == 0)
             return &s->conns[i].conn;
     }
     for (int i = 0; i < NAMES_MAX; i++)
         if (!s->conns[i].conn && bytes < sizeof s->conns[i].name) {
             memcpy(s->conns[i].name, name, bytes);
             s->conns[i].name[bytes] = '\0';
-            return kdk_connect(s->db, &s->conns[i].conn) == KDK_OK ? &s->conns[i].conn : NULL;
+            return kdk_connect(s->db, &s->conns[i].conn) == KDK_OK ? &s->conns[i].conn
+                                                                   : NULL;
         }
     return NULL;
 }
@@ -119,7 +122,8 @@ static void run_file(const char *path, const char *database)
             s.compared = true;
             same = n == strlen(wanted) && memcmp(s.rest, wanted, n) == 0;
             if (!same)
-                fprintf(stderr, "%s:%d: wanted %s, got %s\n", path, number, wanted, *s.rest ? s.rest : "nothing");
+                fprintf(stderr, "%s:%d: wanted %s, got %s\n", path, number, wanted,
+                        *s.rest ? s.rest : "nothing");
             CHECK(same);
             s.rest += n + (s.rest[n] == '\n');
             continue;
@@ -163,7 +167,9 @@ static void run_all(bool disk)
             run_file(one.path, ":memory:");
             continue;
         }
-        if (!CHECK_EQ(sim_new(&(struct sim_options){.seed = i + 1, .quiet = true}, &sim, &err), KDK_OK))
+        if (!CHECK_EQ(
+                sim_new(&(struct sim_options){.seed = i + 1, .quiet = true}, &sim, &err),
+                KDK_OK))
             break;
         CHECK(sim_run(sim, run_on_disk, &one));
         sim_free(sim);

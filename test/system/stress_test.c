@@ -1,5 +1,6 @@
-/* Writers, readers, changes of definitions and interrupts at once, through kodiak.h: money moves and is never made or lost, keys are
- * unique, what a snapshot has read it reads again. */
+/* Writers, readers, changes of definitions and interrupts at once, through kodiak.h: money
+ * moves and is never made or lost, keys are unique, what a snapshot has read it reads
+ * again. */
 #include <ftw.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -50,7 +51,8 @@ static bool expected(struct worker *w, kdk_status status)
         atomic_fetch_add_explicit(&w->stress->interrupted, 1, memory_order_relaxed);
     else {
         atomic_fetch_add_explicit(&w->stress->unexpected, 1, memory_order_relaxed);
-        fprintf(stderr, "worker %u: %s %s\n", w->id, kdk_sqlstate(w->conn), kdk_errmsg(w->conn));
+        fprintf(stderr, "worker %u: %s %s\n", w->id, kdk_sqlstate(w->conn),
+                kdk_errmsg(w->conn));
     }
     return false;
 }
@@ -75,12 +77,18 @@ static void *writer(void *context)
 {
     struct worker *w = context;
     kdk_stmt *move = NULL, *note = NULL;
-    CHECK_EQ(kdk_prepare(w->conn, "update account set balance = balance + $2 where id = $1", -1, &move, NULL), KDK_OK);
-    CHECK_EQ(kdk_prepare(w->conn, "insert into journal (id, amount) values ($1, $2)", -1, &note, NULL), KDK_OK);
+    CHECK_EQ(kdk_prepare(w->conn, "update account set balance = balance + $2 where id = $1",
+                         -1, &move, NULL),
+             KDK_OK);
+    CHECK_EQ(kdk_prepare(w->conn, "insert into journal (id, amount) values ($1, $2)", -1,
+                         &note, NULL),
+             KDK_OK);
     for (uint32_t i = 0; i < STEPS && move && note; i++) {
-        int64_t amount = 1 + pick(w, 50), from = pick(w, ACCOUNTS), to = (from + 1 + pick(w, ACCOUNTS - 1)) % ACCOUNTS;
+        int64_t amount = 1 + pick(w, 50), from = pick(w, ACCOUNTS),
+                to = (from + 1 + pick(w, ACCOUNTS - 1)) % ACCOUNTS;
         /* Half of the keys are everybody's: they collide. */
-        int64_t key = pick(w, 2) ? (int64_t)pick(w, 400) : 1000 + (int64_t)(w->id * STEPS + i);
+        int64_t key =
+            pick(w, 2) ? (int64_t)pick(w, 400) : 1000 + (int64_t)(w->id * STEPS + i);
         kdk_status status = do_sql(w, "begin");
         if (status == KDK_OK)
             status = run_two(move, from, -amount);
@@ -141,9 +149,13 @@ static void *reader(void *context)
         if (status == KDK_OK)
             status = ask(w, "select count(*) from journal where id >= 0", &by_index);
         if (status == KDK_OK)
-            status = ask(w, "select count(*) from journal a join journal b on a.id = b.id and a.amount <> b.amount", &negative);
+            status = ask(w,
+                         "select count(*) from journal a join journal b on a.id = b.id and "
+                         "a.amount <> b.amount",
+                         &negative);
         if (status == KDK_OK)
-            status = ask(w, "select sum(balance) from account where id between 0 and 1000", &again);
+            status = ask(w, "select sum(balance) from account where id between 0 and 1000",
+                         &again);
         if (status == KDK_OK) {
             CHECK_EQ(sum, TOTAL);
             CHECK_EQ(again, TOTAL);
@@ -164,7 +176,8 @@ static void *definer(void *context)
     static const char *const changes[] = {
         "create index journal_amount on journal (amount)",
         "alter table account add column remark text default 'none'",
-        "create table mine (id integer primary key); insert into mine select g from generate_series(1, 100) as s (g)",
+        "create table mine (id integer primary key); insert into mine select g from "
+        "generate_series(1, 100) as s (g)",
         "drop index journal_amount",
         "alter table account drop column remark",
         "drop table mine",
@@ -205,16 +218,19 @@ static void run_stress(const char *path)
     pthread_t threads[ALL];
     kdk_conn *conn = NULL;
 
-    if (!CHECK_EQ(kdk_open(path, NULL, &stress.db, NULL), KDK_OK) || !CHECK_EQ(kdk_connect(stress.db, &conn), KDK_OK))
+    if (!CHECK_EQ(kdk_open(path, NULL, &stress.db, NULL), KDK_OK) ||
+        !CHECK_EQ(kdk_connect(stress.db, &conn), KDK_OK))
         return;
-    CHECK_EQ(kdk_exec(conn,
-                      "create table account (id integer primary key, balance integer not null);"
-                      "create table journal (id integer primary key, amount integer);"
-                      "insert into account select g, 1000 from generate_series(0, 63) as s (g)",
-                      -1),
-             KDK_OK);
+    CHECK_EQ(
+        kdk_exec(conn,
+                 "create table account (id integer primary key, balance integer not null);"
+                 "create table journal (id integer primary key, amount integer);"
+                 "insert into account select g, 1000 from generate_series(0, 63) as s (g)",
+                 -1),
+        KDK_OK);
     for (uint32_t i = 0; i < ALL; i++) {
-        workers[i] = (struct worker){.stress = &stress, .id = i, .random = 88172645463325252u + i * 7919u};
+        workers[i] = (struct worker){
+            .stress = &stress, .id = i, .random = 88172645463325252u + i * 7919u};
         CHECK_EQ(kdk_connect(stress.db, &workers[i].conn), KDK_OK);
         if (i < WRITERS + READERS)
             atomic_store_explicit(&stress.conns[i], workers[i].conn, memory_order_release);
@@ -231,9 +247,11 @@ static void run_stress(const char *path)
         pthread_join(threads[i], NULL);
     for (uint32_t i = 0; i < ALL; i++)
         kdk_disconnect(workers[i].conn);
-    printf("%llu transfers, %llu readings, %llu definitions, %llu refused, %llu interrupted\n", (unsigned long long)stress.moved,
-           (unsigned long long)stress.read, (unsigned long long)stress.defined, (unsigned long long)stress.refused,
-           (unsigned long long)stress.interrupted);
+    printf(
+        "%llu transfers, %llu readings, %llu definitions, %llu refused, %llu interrupted\n",
+        (unsigned long long)stress.moved, (unsigned long long)stress.read,
+        (unsigned long long)stress.defined, (unsigned long long)stress.refused,
+        (unsigned long long)stress.interrupted);
     CHECK_EQ(stress.unexpected, 0);
     CHECK(stress.moved > WRITERS);
 
@@ -260,7 +278,8 @@ static int remove_one(const char *path, const struct stat *stat, int kind, struc
     return remove(path);
 }
 
-/* The same with a log, checkpoints and rows in files; and it opens again with all its money. */
+/* The same with a log, checkpoints and rows in files; and it opens again with all its
+ * money. */
 TEST(stress, transfers_on_disk_under_checkpoints)
 {
     char path[] = "/tmp/kodiak-stress-XXXXXX", inside[64];
@@ -272,7 +291,8 @@ TEST(stress, transfers_on_disk_under_checkpoints)
         return;
     snprintf(inside, sizeof inside, "%s/t.kdk", path);
     run_stress(inside);
-    if (CHECK_EQ(kdk_open(inside, NULL, &db, NULL), KDK_OK) && CHECK_EQ(kdk_connect(db, &last.conn), KDK_OK)) {
+    if (CHECK_EQ(kdk_open(inside, NULL, &db, NULL), KDK_OK) &&
+        CHECK_EQ(kdk_connect(db, &last.conn), KDK_OK)) {
         CHECK_EQ(ask(&last, "select sum(balance) from account", &sum), KDK_OK);
         CHECK_EQ(sum, TOTAL);
         CHECK_EQ(kdk_check(db, &problems, NULL, NULL), KDK_OK);

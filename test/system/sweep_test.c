@@ -1,11 +1,16 @@
-/* sweep_test.c - what fails, fails cleanly: every I/O call and every allocation of a workload on disk fails once, and from there on; and
- * the disk is full at each call, and from there on.
+/* sweep_test.c - what fails, fails cleanly: every I/O call and every allocation of a
+ * workload on disk fails once, and from there on; and the disk is full at each call, and
+ * from there on.
  *
- * The workload is COPY, schema changes, changes of rows hot and cold, checkpoints, freezes, closing, and recovery after a cut. It has phases;
- * each begins with the disk that the whole phase before it left and opens the database. A step is a transaction that also writes its number into a
- * journal, so afterwards the journal tells which steps are there. A database in memory that makes these steps and no others must give the same
- * answers: so whatever failed is there whole or not at all. Whatever was acknowledged must be there. After the failure the same database goes on if it
- * was for want of memory or space; in any case it is closed, loses its power, and opens, and its check is clean. No block of memory stays.
+ * The workload is COPY, schema changes, changes of rows hot and cold, checkpoints, freezes,
+ * closing, and recovery after a cut. It has phases; each begins with the disk that the
+ * whole phase before it left and opens the database. A step is a transaction that also
+ * writes its number into a journal, so afterwards the journal tells which steps are there.
+ * A database in memory that makes these steps and no others must give the same answers: so
+ * whatever failed is there whole or not at all. Whatever was acknowledged must be there.
+ * After the failure the same database goes on if it was for want of memory or space; in any
+ * case it is closed, loses its power, and opens, and its check is clean. No block of memory
+ * stays.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +23,8 @@
 #include "kodiak.h"
 #include "os/sim.h"
 
-/* The full sweep is for builds that are fast: others leave out all but each THIN-th call, about, and of allocations yet more. */
+/* The full sweep is for builds that are fast: others leave out all but each THIN-th call,
+ * about, and of allocations yet more. */
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 enum { THIN = 11 };
 #elif KDK_TINY || !defined __OPTIMIZE__
@@ -31,22 +37,29 @@ enum { PHASES = 5, STEPS_MAX = 48, PROBE = 100 };
 
 static const struct {
     int phase;
-    enum { BLOCK, PLAIN, LOAD } kind; /* PLAIN: changes nothing that is asked. LOAD: a statement by itself; that its rows are there tells that it was. */
+    /* PLAIN: changes nothing that is asked. LOAD: a statement by itself; that its rows are
+     * there tells that it was. */
+    enum { BLOCK, PLAIN, LOAD } kind;
     const char *sql;
 } steps[] = {
-    {0, BLOCK, "create table t (id integer primary key, name text, n numeric(10,2) default 1.5, check (id < 100000))"},
+    {0, BLOCK,
+     "create table t (id integer primary key, name text, n numeric(10,2) default 1.5, "
+     "check (id < 100000))"},
     {0, BLOCK, "copy t from '/in.csv' (format csv, header)"},
     {0, BLOCK, "create index t_name on t (name)"},
     {0, BLOCK, "create view v as select id, upper(name) as big from t"},
     {0, BLOCK, "update t set name = name || '!' where id % 3 = 0"},
     {0, PLAIN, "checkpoint"},
-    {0, BLOCK, "insert into t select g, 'more ' || g, g from generate_series(200, 230) as s (g)"},
+    {0, BLOCK,
+     "insert into t select g, 'more ' || g, g from generate_series(200, 230) as s (g)"},
     {1, BLOCK, "delete from t where id % 7 = 0"},
     {1, PLAIN, "checkpoint freeze"},
     {1, BLOCK, "update t set n = n + 1 where id < 10"},
     {1, BLOCK, "update t set id = id + 1000 where id between 20 and 25"},
     {1, BLOCK, "create table u (k bigint, b bytea, d date)"},
-    {1, BLOCK, "insert into u select g, '\\x00ff', date '2000-01-01' + g from generate_series(1, 40) as s (g)"},
+    {1, BLOCK,
+     "insert into u select g, '\\x00ff', date '2000-01-01' + g from generate_series(1, 40) "
+     "as s (g)"},
     {1, BLOCK, "create unique index u_k on u (k)"},
     {1, PLAIN, "copy u to '/out.csv' (format csv)"},
     {1, PLAIN, "checkpoint freeze t"},
@@ -96,7 +109,8 @@ static void ask(kdk_conn *conn, struct buf *out)
         buf_printf(out, "%s\n", questions[i]);
         while (status == KDK_OK && (status = kdk_step(stmt, &row)) == KDK_OK && row) {
             for (uint32_t c = 0; c < kdk_column_count(stmt); c++) {
-                const char *text = kdk_column_null(stmt, c) ? "NULL" : kdk_column_text(stmt, c, NULL);
+                const char *text =
+                    kdk_column_null(stmt, c) ? "NULL" : kdk_column_text(stmt, c, NULL);
                 buf_printf(out, "%s|", text ? text : "?");
             }
             buf_add_char(out, '\n');
@@ -145,7 +159,9 @@ static kdk_status step_run(kdk_conn *conn, size_t i)
     char sql[512];
     if (steps[i].kind != BLOCK)
         return kdk_exec(conn, steps[i].sql, -1);
-    snprintf(sql, sizeof sql, "begin; %s; create table if not exists journal (i integer primary key); insert into journal values (%zu); commit",
+    snprintf(sql, sizeof sql,
+             "begin; %s; create table if not exists journal (i integer primary key); "
+             "insert into journal values (%zu); commit",
              steps[i].sql, i);
     return kdk_exec(conn, sql, -1);
 }
@@ -177,7 +193,8 @@ static const char *reference_of(uint64_t there)
     ask(conn, &out);
     kdk_disconnect(conn);
     CHECK_EQ(kdk_close(db), KDK_OK);
-    struct reference *grown = mem_realloc(references, (reference_count + 1) * sizeof *references);
+    struct reference *grown =
+        mem_realloc(references, (reference_count + 1) * sizeof *references);
     if (!CHECK(grown))
         return "";
     references = grown;
@@ -198,7 +215,8 @@ static void references_free(void)
 /* ---- One life ---- */
 
 enum fault { NONE, IO, SPACE, MEMORY };
-static const char *const fault_names[] = {"no fault", "I/O call", "call on a full disk", "allocation"};
+static const char *const fault_names[] = {"no fault", "I/O call", "call on a full disk",
+                                          "allocation"};
 
 static struct life {
     struct sim *sim;
@@ -209,10 +227,10 @@ static struct life {
     bool no_close; /* Ends in the middle. */
     /* Out */
     uint64_t acknowledged, before, refused;
-    uint64_t calls;    /* Of the kind that fails. */
-    uint32_t probes;   /* Acknowledged. */
-    char said[512]; /* By the last statement that was refused. */
-    bool problem; /* Something was wrong: where is printed. */
+    uint64_t calls;  /* Of the kind that fails. */
+    uint32_t probes; /* Acknowledged. */
+    char said[512];  /* By the last statement that was refused. */
+    bool problem;    /* Something was wrong: where is printed. */
 } life;
 
 /* CHECK that also tells which life it was. */
@@ -220,7 +238,8 @@ static struct life {
 static bool expect(bool ok, const char *what, int line)
 {
     if (!ok && !life.problem)
-        fprintf(stderr, "phase %d, %s %" PRIu64 "%s: %s\n", life.phase, fault_names[life.fault], life.at, life.and_on ? " and all later ones" : "",
+        fprintf(stderr, "phase %d, %s %" PRIu64 "%s: %s\n", life.phase,
+                fault_names[life.fault], life.at, life.and_on ? " and all later ones" : "",
                 life.said);
     life.problem |= !ok;
     return check_true(ok, what, __FILE__, line);
@@ -247,11 +266,13 @@ static void set_fault(bool on)
     }
 }
 
-/* Is it an error that the failure explains? What builds on a step that failed may fail for that. */
+/* Is it an error that the failure explains? What builds on a step that failed may fail for
+ * that. */
 static bool sensible(kdk_status status)
 {
-    bool follows = status == KDK_UNDEFINED_TABLE || status == KDK_UNDEFINED_COLUMN || status == KDK_UNDEFINED_OBJECT ||
-                   status == KDK_DUPLICATE_TABLE || status == KDK_IN_FAILED_TXN || status == KDK_ACTIVE_TXN;
+    bool follows = status == KDK_UNDEFINED_TABLE || status == KDK_UNDEFINED_COLUMN ||
+                   status == KDK_UNDEFINED_OBJECT || status == KDK_DUPLICATE_TABLE ||
+                   status == KDK_IN_FAILED_TXN || status == KDK_ACTIVE_TXN;
     switch (life.fault) {
     case NONE:
         return false;
@@ -278,14 +299,18 @@ static void go_on(kdk_db *db)
         return;
     if (EXPECT(read_journal(conn, &there, &probes))) {
         EXPECT((there & life.acknowledged) == life.acknowledged);
-        EXPECT((there & ~life.acknowledged) == 0 || life.fault == IO); /* What was refused is not there. */
+        /* What was refused is not there. */
+        EXPECT((there & ~life.acknowledged) == 0 || life.fault == IO);
         ask(conn, &out);
         if (!EXPECT(strcmp(out.data, reference_of(there)) == 0))
             check_str(out.data, reference_of(there), "answers", __FILE__, __LINE__);
     }
     EXPECT(kdk_check(db, &problems, problem, NULL) == KDK_OK);
     EXPECT(problems == 0);
-    snprintf(sql, sizeof sql, "create table if not exists journal (i integer primary key); insert into journal values (%d)", PROBE + life.phase);
+    snprintf(sql, sizeof sql,
+             "create table if not exists journal (i integer primary key); insert into "
+             "journal values (%d)",
+             PROBE + life.phase);
     kdk_status status = kdk_exec(conn, sql, -1);
     if (status == KDK_OK)
         life.probes = 1u << life.phase;
@@ -334,14 +359,19 @@ static void live(void *context)
         if (!EXPECT(sensible(status)))
             check_str(kdk_errmsg(conn), "", steps[i].sql, __FILE__, __LINE__);
         EXPECT(kdk_errmsg(conn)[0] != '\0');
-        snprintf(life.said, sizeof life.said, "%s: %s: %s", steps[i].sql, kdk_sqlstate(conn), kdk_errmsg(conn));
+        snprintf(life.said, sizeof life.said, "%s: %s: %s", steps[i].sql,
+                 kdk_sqlstate(conn), kdk_errmsg(conn));
         if (steps[i].kind == BLOCK && kdk_in_transaction(conn, NULL)) {
             status = kdk_exec(conn, "rollback", -1);
             EXPECT(status == KDK_OK || sensible(status));
         }
         if (life.fault == SPACE) { /* Reads go on. */
-            status = kdk_exec(conn, "select * from t order by name; select id from t where id = 17; select * from journal", -1);
-            EXPECT(status == KDK_OK || status == KDK_UNDEFINED_TABLE || status == KDK_UNDEFINED_COLUMN);
+            status = kdk_exec(conn,
+                              "select * from t order by name; select id from t where id = "
+                              "17; select * from journal",
+                              -1);
+            EXPECT(status == KDK_OK || status == KDK_UNDEFINED_TABLE ||
+                   status == KDK_UNDEFINED_COLUMN);
         }
     }
     if (life.no_close) { /* The power goes. */
@@ -351,8 +381,10 @@ static void live(void *context)
         return;
     }
     mem_stats(&to);
-    const bool hit = life.at && (life.fault == MEMORY ? to.calls - from.calls : sim_calls_all(life.sim)) >= life.at;
-    if (db && hit && (!life.and_on || life.at % 2)) { /* Space, memory and the disk are back. */
+    const bool hit = life.at && (life.fault == MEMORY ? to.calls - from.calls
+                                                      : sim_calls_all(life.sim)) >= life.at;
+    if (db && hit && (!life.and_on || life.at % 2)) {
+        /* Space, memory and the disk are back. */
         set_fault(false);
         kdk_disconnect(conn);
         conn = NULL;
@@ -367,7 +399,8 @@ static void live(void *context)
     mem_stats(&to);
     if (life.at)
         set_fault(false);
-    life.calls = life.fault == MEMORY ? to.calls - from.calls : sim_calls_all(life.sim) - calls;
+    life.calls =
+        life.fault == MEMORY ? to.calls - from.calls : sim_calls_all(life.sim) - calls;
 }
 
 /* After a power cut: all is there, and is sound. */
@@ -397,19 +430,27 @@ static void examine(void *context)
         if (!EXPECT(strcmp(out.data, reference_of(there)) == 0))
             check_str(out.data, reference_of(there), "answers", __FILE__, __LINE__);
     }
-    EXPECT(kdk_exec(conn, "create table z (a integer); insert into z values (1); drop table z", -1) == KDK_OK);
+    EXPECT(kdk_exec(conn,
+                    "create table z (a integer); insert into z values (1); drop table z",
+                    -1) == KDK_OK);
     kdk_disconnect(conn);
     EXPECT(kdk_close(db) == KDK_OK);
     buf_deinit(&out);
 }
 
 /* Returns how many calls (or allocations) the phase has made, without a failure. */
-static uint64_t one_life(struct sim *from, int phase, enum fault fault, uint64_t at, bool and_on, uint64_t acknowledged)
+static uint64_t one_life(struct sim *from, int phase, enum fault fault, uint64_t at,
+                         bool and_on, uint64_t acknowledged)
 {
     struct sim *sim = NULL;
     struct err err = {0};
     struct mem_stats before, after;
-    life = (struct life){.phase = phase, .fault = fault, .at = at, .and_on = and_on, .acknowledged = acknowledged, .before = acknowledged};
+    life = (struct life){.phase = phase,
+                         .fault = fault,
+                         .at = at,
+                         .and_on = and_on,
+                         .acknowledged = acknowledged,
+                         .before = acknowledged};
     if (!EXPECT(sim_fork(from, 5, &sim, &err) == KDK_OK))
         return 0;
     life.sim = sim;
@@ -418,13 +459,15 @@ static uint64_t one_life(struct sim *from, int phase, enum fault fault, uint64_t
     EXPECT(sim_run(sim, live, NULL));
     mem_stats(&after);
     /* References that were made in between stay: a block for each, and one for the list. */
-    EXPECT(after.blocks - before.blocks == reference_count - known + (known == 0 && reference_count));
+    EXPECT(after.blocks - before.blocks ==
+           reference_count - known + (known == 0 && reference_count));
     sim_reboot(sim);
     known = reference_count;
     mem_stats(&before);
     EXPECT(sim_run(sim, examine, NULL));
     mem_stats(&after);
-    EXPECT(after.blocks - before.blocks == reference_count - known + (known == 0 && reference_count));
+    EXPECT(after.blocks - before.blocks ==
+           reference_count - known + (known == 0 && reference_count));
     uint64_t calls = life.calls;
     sim_free(sim);
     return calls;
@@ -454,7 +497,9 @@ static void sweep(enum fault fault)
     CHECK_EQ(sim_new(&options, &sim, &err), KDK_OK);
     buf_printf(&csv, "id,name,n\n");
     for (int i = 1; i <= 60; i++)
-        buf_printf(&csv, "%d,%s %d,%s\n", i, i % 5 == 0 ? "row" : "a name that is too long to lie in its view", i, i % 4 ? "2.25" : "");
+        buf_printf(&csv, "%d,%s %d,%s\n", i,
+                   i % 5 == 0 ? "row" : "a name that is too long to lie in its view", i,
+                   i % 4 ? "2.25" : "");
     put_file(sim, "/in.csv", &csv);
     buf_clear(&csv);
     for (int i = 1; i <= BIG_ROWS; i++)
@@ -467,9 +512,14 @@ static void sweep(enum fault fault)
         CHECK(calls > 0);
         total += calls;
         /* Most allocations of the last phase are those of thousands of equal rows. */
-        const uint64_t stride = (uint64_t)THIN * (fault != MEMORY ? 1 : THIN == 1 ? 1 : 4) * (fault == MEMORY && phase == PHASES - 1 ? 8 : 1);
+        const uint64_t stride = (uint64_t)THIN *
+                                (fault != MEMORY ? 1
+                                 : THIN == 1     ? 1
+                                                 : 4) *
+                                (fault == MEMORY && phase == PHASES - 1 ? 8 : 1);
         for (int and_on = 0; and_on < 2; and_on++)
-            for (uint64_t at = 1; at <= calls; at += stride <= 1 ? 1 : 1 + (at * 7 + (uint64_t)phase) % (2 * stride)) {
+            for (uint64_t at = 1; at <= calls;
+                 at += stride <= 1 ? 1 : 1 + (at * 7 + (uint64_t)phase) % (2 * stride)) {
                 one_life(sim, phase, fault, at, and_on, acknowledged);
                 failed++;
                 refused += life.refused;
@@ -477,7 +527,11 @@ static void sweep(enum fault fault)
                     goto out; /* Enough to look at. */
             }
         /* The next phase begins with what this one leaves. */
-        life = (struct life){.sim = sim, .phase = phase, .acknowledged = acknowledged, .no_close = phase + 1 < PHASES && opens_by_recovery[phase + 1]};
+        life =
+            (struct life){.sim = sim,
+                          .phase = phase,
+                          .acknowledged = acknowledged,
+                          .no_close = phase + 1 < PHASES && opens_by_recovery[phase + 1]};
         sim_memory_begin();
         CHECK(sim_run(sim, live, NULL) != life.no_close);
         sim_memory_reap();
@@ -485,8 +539,9 @@ static void sweep(enum fault fault)
         acknowledged = life.acknowledged;
         CHECK(acknowledged);
     }
-    printf("%s, once and from there on: failed %" PRIu64 " times, of %" PRIu64 "; %" PRIu64 " statements were refused\n", fault_names[fault], failed,
-           2 * total, refused);
+    printf("%s, once and from there on: failed %" PRIu64 " times, of %" PRIu64 "; %" PRIu64
+           " statements were refused\n",
+           fault_names[fault], failed, 2 * total, refused);
     CHECK(refused > 0);
 out:
     references_free();
@@ -498,7 +553,8 @@ TEST(sweep, every_io_call_may_fail)
     sweep(IO);
 }
 
-/* Invariant 16: commits fail with 53100, reads go on, and once there is space commits work without reopening. */
+/* Invariant 16: commits fail with 53100, reads go on, and once there is space commits work
+ * without reopening. */
 TEST(sweep, invariant_16_a_full_disk_loses_nothing_and_heals)
 {
     sweep(SPACE);

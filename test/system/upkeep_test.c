@@ -1,5 +1,6 @@
-/* upkeep_test.c - what a database does by itself: checkpoints in the background that no commit waits for and whose failure is told, and a log that takes commits
- * back when there is no space for them, and goes on when there is. On the simulated system. */
+/* upkeep_test.c - what a database does by itself: checkpoints in the background that no
+ * commit waits for and whose failure is told, and a log that takes commits back when there
+ * is no space for them, and goes on when there is. On the simulated system. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,10 +18,11 @@ struct world {
     int log_bytes;
     kdk_db *db;
     kdk_conn *conn;
-    uint32_t next, ended;      /* Writers. */
-    uint32_t busy;             /* Commits that returned while a checkpoint ran. */
-    uint64_t runs;             /* Checkpoints in the background. */
-    int64_t beyond;            /* How far behind the position that makes one due the log has got. */
+    uint32_t next, ended; /* Writers. */
+    uint32_t busy;        /* Commits that returned while a checkpoint ran. */
+    uint64_t runs;        /* Checkpoints in the background. */
+    /* How far behind the position that makes one due the log has got. */
+    int64_t beyond;
     unsigned told;
     char notice[400];
 };
@@ -64,7 +66,8 @@ static struct disk *disk_of(struct world *w)
 static kdk_status insert(kdk_conn *conn, uint32_t id)
 {
     char sql[800];
-    snprintf(sql, sizeof sql, "insert into t values (%u, repeat('x', %u))", id, 50 + id % 300);
+    snprintf(sql, sizeof sql, "insert into t values (%u, repeat('x', %u))", id,
+             50 + id % 300);
     return kdk_exec(conn, sql, -1);
 }
 
@@ -109,7 +112,8 @@ static void write_rows(void *context)
     for (uint32_t i = 0; i < ROWS; i++) {
         CHECK_EQ(insert(conn, writer * ROWS + i), KDK_OK);
         w->busy += atomic_load_explicit(&disk->busy, memory_order_relaxed);
-        const uint64_t at = wal_position(w->db->store->wal), since = atomic_load_explicit(&disk->since_lsn, memory_order_relaxed);
+        const uint64_t at = wal_position(w->db->store->wal),
+                       since = atomic_load_explicit(&disk->since_lsn, memory_order_relaxed);
         w->beyond = MAX(w->beyond, (int64_t)(at - since) - (int64_t)w->log_bytes);
     }
     kdk_disconnect(conn);
@@ -123,9 +127,11 @@ static void grow_the_log(void *context)
     struct err err = {0};
     if (!open_world(w))
         return;
-    CHECK_EQ(kdk_exec(w->conn, "create table t (id integer primary key, s text)", -1), KDK_OK);
+    CHECK_EQ(kdk_exec(w->conn, "create table t (id integer primary key, s text)", -1),
+             KDK_OK);
     for (uint32_t i = 0; i < WRITERS; i++)
-        CHECK_EQ(os_thread_new(os_here(), "writer", write_rows, w, &threads[i], &err), KDK_OK);
+        CHECK_EQ(os_thread_new(os_here(), "writer", write_rows, w, &threads[i], &err),
+                 KDK_OK);
     for (uint32_t i = 0; i < WRITERS; i++)
         os_thread_join(threads[i]);
     w->runs = disk_of(w)->upkeep.runs;
@@ -140,8 +146,8 @@ static void grow_the_log(void *context)
     close_world(w);
 }
 
-/* Nobody asked for a checkpoint here. Commits return while one runs, but the log does not get away: one that finds it twice as long waits. The same seed
- * gives the same history. */
+/* Nobody asked for a checkpoint here. Commits return while one runs, but the log does not
+ * get away: one that finds it twice as long waits. The same seed gives the same history. */
 TEST(upkeep, no_commit_waits_for_a_checkpoint_unless_the_log_is_too_long)
 {
     for (uint64_t seed = 1; seed <= 4; seed++) {
@@ -167,7 +173,9 @@ static void fail_and_tell(void *context)
     uint32_t id = 0;
     if (!open_world(w))
         return;
-    CHECK_EQ(kdk_exec(w->conn, "create table t (id integer primary key, s text); checkpoint", -1), KDK_OK);
+    CHECK_EQ(kdk_exec(w->conn,
+                      "create table t (id integer primary key, s text); checkpoint", -1),
+             KDK_OK);
     ask(w->conn, "show checkpoint_failure", why, sizeof why);
     CHECK(!*why);
     sim_full_at(w->sim, sim_calls_all(w->sim) + 1, true);
@@ -175,7 +183,8 @@ static void fail_and_tell(void *context)
     for (; id < 2000 && status == KDK_OK && w->told == 0; id++)
         status = insert(w->conn, id);
     const uint32_t there = id - (status != KDK_OK);
-    CHECK(status == KDK_OK || status == KDK_FULL); /* The log itself may need space before the failure is told. */
+    /* The log itself may need space before the failure is told. */
+    CHECK(status == KDK_OK || status == KDK_FULL);
     os_sleep_ns(50000000);
     if (w->told == 0)
         CHECK_EQ(number(w->conn, "select 1"), 1);
@@ -195,7 +204,8 @@ static void fail_and_tell(void *context)
     kdk_disconnect(other);
     /* With space again the next one goes well. */
     sim_full_at(w->sim, 0, false);
-    for (uint32_t i = 0; i < 1000 && store_checkpoint_failure(w->db->store, NULL) != KDK_OK; i++)
+    for (uint32_t i = 0; i < 1000 && store_checkpoint_failure(w->db->store, NULL) != KDK_OK;
+         i++)
         CHECK_EQ(insert(w->conn, 10000 + i), KDK_OK);
     ask(w->conn, "show checkpoint_failure", why, sizeof why);
     CHECK(!*why);
@@ -210,7 +220,8 @@ TEST(upkeep, a_checkpoint_that_fails_is_told)
 {
     for (uint64_t seed = 1; seed <= 3; seed++) {
         /* Tiny segments are full soon. */
-        struct world w = {.sim = simulator(seed, false), .log_bytes = KDK_PICK(LOG_BYTES, 512)};
+        struct world w = {.sim = simulator(seed, false),
+                          .log_bytes = KDK_PICK(LOG_BYTES, 512)};
         CHECK(sim_run(w.sim, fail_and_tell, &w));
         CHECK(w.told >= 2);
         sim_free(w.sim);
@@ -219,7 +230,8 @@ TEST(upkeep, a_checkpoint_that_fails_is_told)
 
 /* ----------------------------------------------------------- no space in the log ---- */
 
-/* Refused for want of space, but for the rare write that was refused and is all there nevertheless. */
+/* Refused for want of space, but for the rare write that was refused and is all there
+ * nevertheless. */
 static bool refused(struct world *w, kdk_status status)
 {
     if (status == KDK_OK)
@@ -236,11 +248,17 @@ static void refuse_and_heal(void *context)
     uint32_t id = 0, gone = 0, changed = 0;
     if (!open_world(w))
         return;
-    CHECK_EQ(kdk_exec(w->conn, "create table t (id integer primary key, s text); create index t_s on t (s)", -1), KDK_OK);
+    CHECK_EQ(
+        kdk_exec(
+            w->conn,
+            "create table t (id integer primary key, s text); create index t_s on t (s)",
+            -1),
+        KDK_OK);
     for (uint32_t round = 0; round < 6; round++) {
         for (uint32_t i = 0; i < 5; i++)
             CHECK_EQ(insert(w->conn, id++), KDK_OK);
-        /* On a system that never writes in place, what was written before needs space as well. */
+        /* On a system that never writes in place, what was written before needs space as
+         * well. */
         sim_full_at(w->sim, sim_calls_all(w->sim) + 1, true);
         for (uint32_t i = 0; i < 3; i++) {
             const bool block = i == 2;
@@ -256,10 +274,12 @@ static void refuse_and_heal(void *context)
                 changed = 1;
             if (!refused(w, kdk_exec(w->conn, "delete from t where id = 2", -1)))
                 gone = 1;
-            if (!refused(w, kdk_exec(w->conn, "create table if not exists u (a integer)", -1)))
+            if (!refused(w,
+                         kdk_exec(w->conn, "create table if not exists u (a integer)", -1)))
                 CHECK_EQ(number(w->conn, "select count(*) from u"), 0);
             CHECK_EQ(number(w->conn, "select count(*) from t"), id - gone);
-            CHECK_EQ(number(w->conn, "select count(*) from t where s > 'x' and s < 'y'"), id - gone - changed);
+            CHECK_EQ(number(w->conn, "select count(*) from t where s > 'x' and s < 'y'"),
+                     id - gone - changed);
         }
         sim_full_at(w->sim, 0, false);
     }
@@ -269,7 +289,8 @@ static void refuse_and_heal(void *context)
     if (!open_world(w))
         return;
     CHECK_EQ(number(w->conn, "select count(*) from t"), id - gone);
-    CHECK_EQ(number(w->conn, "select count(*) from t where s > 'x' and s < 'y'"), id - gone - changed);
+    CHECK_EQ(number(w->conn, "select count(*) from t where s > 'x' and s < 'y'"),
+             id - gone - changed);
     CHECK_EQ(number(w->conn, "select count(*) from u"), 0);
     int64_t problems = -1;
     CHECK_EQ(kdk_check(w->db, &problems, NULL, NULL), KDK_OK);

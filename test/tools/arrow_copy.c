@@ -1,11 +1,12 @@
-/* arrow_copy.c - reads Arrow IPC data with our reader and writes them with our writer, so that other
- * programs can judge both (test/python/arrow_readers.py).
+/* arrow_copy.c - reads Arrow IPC data with our reader and writes them with our writer, so
+ * that other programs can judge both (test/python/arrow_readers.py).
  *
- *   arrow_copy [--from-stream] [--to-stream] [--codec none|lz4|zstd] [--block-bytes N] [--late]
+ *   arrow_copy [--from-stream] [--to-stream] [--codec none|lz4|zstd] [--block-bytes N]
+ *   [--late]
  *              [--no-deltas] [--through-c] IN OUT
  *
- * --late writes dictionaries at the end of the file; --through-c sends every batch through the C data
- * and stream interfaces on its way.
+ * --late writes dictionaries at the end of the file; --through-c sends every batch through
+ * the C data and stream interfaces on its way.
  */
 #include <stdio.h>
 #include <stdlib.h>

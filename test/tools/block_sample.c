@@ -1,12 +1,13 @@
 /* block_sample.c - block files for other programs to judge, and what they cost.
  *
  *   block_sample write DIR ROWS SEED [none|lz4|zstd]
- *       writes files with a column of every type into DIR, and DIR/rows.txt: the rows as our reader reads them, one a line, fields
- *       separated by tabs ("-" for NULL), row id first: integers, days, microseconds, decimals without their point; the bits of floats, and
- *       the bytes of strings, in hexadecimal with an x before
+ *       writes files with a column of every type into DIR, and DIR/rows.txt: the rows as
+ *       our reader reads them, one a line, fields separated by tabs ("-" for NULL), row id
+ *       first: integers, days, microseconds, decimals without their point; the bits of
+ *       floats, and the bytes of strings, in hexadecimal with an x before
  *   block_sample measure FILE.tbl
- *       reads TPC-H's lineitem as text, writes it in strips of 2,048 rows up to STRIP_ROWS with each codec, and prints
- *       sizes and rates by processor time
+ *       reads TPC-H's lineitem as text, writes it in strips of 2,048 rows up to STRIP_ROWS
+ *       with each codec, and prints sizes and rates by processor time
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -45,8 +46,8 @@ static kdk_status next_file(void *context, uint64_t *number, struct err *e)
     *number = ((struct files *)context)->next++;
     return KDK_OK;
 }
-static kdk_status done(void *context, uint64_t number, uint64_t bytes, struct strip_entry *const *entries, uint32_t count,
-                       struct err *e)
+static kdk_status done(void *context, uint64_t number, uint64_t bytes,
+                       struct strip_entry *const *entries, uint32_t count, struct err *e)
 {
     struct files *f = context;
 
@@ -115,7 +116,10 @@ static struct datum draw_value(struct ltype type, bool few, struct arena *arena)
     case LT_TEXT:
     case LT_BYTEA:
         length = few ? snprintf(text, sizeof text, "value %d", (int)draw(12))
-                     : snprintf(text, sizeof text, "Gr\xc3\xb6\xc3\x9f" "e %" PRIx64, draw(UINT64_MAX) >> draw(64));
+                     : snprintf(text, sizeof text,
+                                "Gr\xc3\xb6\xc3\x9f"
+                                "e %" PRIx64,
+                                draw(UINT64_MAX) >> draw(64));
         d.s = str_of(arena_dup(arena, text, sizeof text), draw(15) ? (size_t)length : 0);
         break;
     case LT_UNKNOWN:
@@ -166,9 +170,11 @@ static void print_value(FILE *out, struct ltype type, const struct datum *d)
     }
 }
 
-static void print_rows(const char *dir, const struct files *files, const struct block_column *columns, uint32_t n)
+static void print_rows(const char *dir, const struct files *files,
+                       const struct block_column *columns, uint32_t n)
 {
-    struct block_cache_options options = {.os = os_real(), .dir = dir, .bytes_max = 1 << 28};
+    struct block_cache_options options = {
+        .os = os_real(), .dir = dir, .bytes_max = 1 << 28};
     struct block_cache *cache;
     char path[1024];
 
@@ -180,8 +186,8 @@ static void print_rows(const char *dir, const struct files *files, const struct 
     for (uint32_t e = 0; e < files->count; e++) {
         const struct strip_data *data[32];
         for (uint32_t c = 0; c < n; c++)
-            OK(strip_column(cache, files->entries[e], columns[c].number, columns[c].type, columns[c].dict, STRIP_SCAN,
-                            &data[c], &err));
+            OK(strip_column(cache, files->entries[e], columns[c].number, columns[c].type,
+                            columns[c].dict, STRIP_SCAN, &data[c], &err));
         for (uint32_t row = 0; row < files->entries[e]->rows; row++) {
             fprintf(out, "%" PRIu64, strip_entry_id(files->entries[e], row));
             for (uint32_t c = 0; c < n; c++) {
@@ -257,9 +263,10 @@ static int write_files(const char *dir, uint32_t rows, enum arrow_codec codec)
 
 /* ---------------------------------------------------------------- measure ---- */
 
-static const char *const lineitem_names[] = {"orderkey", "partkey", "suppkey", "linenumber", "quantity", "extendedprice",
-                                             "discount", "tax", "returnflag", "linestatus", "shipdate", "commitdate",
-                                             "receiptdate", "shipinstruct", "shipmode", "comment"};
+static const char *const lineitem_names[] = {
+    "orderkey",    "partkey",      "suppkey",    "linenumber", "quantity", "extendedprice",
+    "discount",    "tax",          "returnflag", "linestatus", "shipdate", "commitdate",
+    "receiptdate", "shipinstruct", "shipmode",   "comment"};
 static struct ltype lineitem_type(uint32_t c)
 {
     if (c <= 2)
@@ -305,7 +312,9 @@ static struct loaded lineitem_load(const char *path, struct arena *arena)
             if (types[c].id == LT_TEXT)
                 d.s = str_of(arena_dup(arena, at, (size_t)(end - at)), (size_t)(end - at));
             vec_put(&b->columns[c], r, &d, r + 1);
-            l.bytes += types[c].id == LT_TEXT ? d.s.len + 4 : types[c].id == LT_NUMERIC ? 8 : vwidth_bytes(ltype_width(types[c]));
+            l.bytes += types[c].id == LT_TEXT      ? d.s.len + 4
+                       : types[c].id == LT_NUMERIC ? 8
+                                                   : vwidth_bytes(ltype_width(types[c]));
             at = end + 1;
         }
         l.rows++;
@@ -335,7 +344,8 @@ static int measure(const char *path)
         die("mkdtemp");
     struct loaded l = lineitem_load(path, &arena);
     printf("%u rows, %.1f MB as values at full width\n", l.rows, (double)l.bytes / 1e6);
-    printf("strip rows  codec   size MB  of raw   encode MB/s   decode MB/s   point read us (16 columns, cold)   entry bytes\n");
+    printf("strip rows  codec   size MB  of raw   encode MB/s   decode MB/s   point read "
+           "us (16 columns, cold)   entry bytes\n");
     for (uint32_t strip_rows = 2048; strip_rows <= STRIP_ROWS; strip_rows *= 2)
         for (int codec = 0; codec < 3; codec++) {
             struct files files = {.next = 1};
@@ -344,7 +354,8 @@ static int measure(const char *path)
             struct block_cache *cache;
             uint64_t id = 1, ids[BATCH_ROWS], nulls = 0;
             for (uint32_t c = 0; c < 16; c++) {
-                columns[c] = (struct block_column){c, lineitem_type(c), lineitem_names[c], NULL};
+                columns[c] =
+                    (struct block_column){c, lineitem_type(c), lineitem_names[c], NULL};
                 if (columns[c].type.id == LT_TEXT)
                     OK(dict_new(c + 1, columns[c].type, &columns[c].dict, &err));
             }
@@ -367,15 +378,16 @@ static int measure(const char *path)
             OK(block_writer_end_file(writer, &err));
             block_writer_free(writer);
             double encode = seconds() - start, decode = 0, point = 0;
-            struct block_cache_options cache_options = {.os = os_real(), .dir = dir, .bytes_max = 0};
+            struct block_cache_options cache_options = {
+                .os = os_real(), .dir = dir, .bytes_max = 0};
             OK(block_cache_new(&cache_options, &cache, &err));
             for (int round = 0; round < 3; round++) {
                 start = seconds();
                 for (uint32_t e = 0; e < files.count; e++)
                     for (uint32_t c = 0; c < 16; c++) {
                         const struct strip_data *data;
-                        OK(strip_column(cache, files.entries[e], c, columns[c].type, columns[c].dict, STRIP_SCAN, &data,
-                                        &err));
+                        OK(strip_column(cache, files.entries[e], c, columns[c].type,
+                                        columns[c].dict, STRIP_SCAN, &data, &err));
                         strip_unpin(data);
                     }
                 double took = seconds() - start;
@@ -387,8 +399,8 @@ static int measure(const char *path)
                 for (uint32_t c = 0; c < 16; c++) {
                     const struct strip_data *data;
                     uint32_t e = (uint32_t)(hash_u64((uint64_t)i) % files.count);
-                    OK(strip_column(cache, files.entries[e], c, columns[c].type, columns[c].dict, STRIP_POINT, &data,
-                                    &err));
+                    OK(strip_column(cache, files.entries[e], c, columns[c].type,
+                                    columns[c].dict, STRIP_POINT, &data, &err));
                     struct datum d = strip_value(data, 7);
                     nulls += d.null;
                     strip_unpin(data);
@@ -398,8 +410,9 @@ static int measure(const char *path)
                 die("lineitem has no NULLs");
             struct buf entry = {0};
             OK(strip_entry_encode(files.entries[0], &entry, &err));
-            printf("%10u  %-5s %9.1f %7.3f %13.0f %13.0f %18.0f %30zu\n", strip_rows, names[codec],
-                   (double)files.bytes / 1e6, (double)files.bytes / (double)l.bytes, (double)l.bytes / 1e6 / encode,
+            printf("%10u  %-5s %9.1f %7.3f %13.0f %13.0f %18.0f %30zu\n", strip_rows,
+                   names[codec], (double)files.bytes / 1e6,
+                   (double)files.bytes / (double)l.bytes, (double)l.bytes / 1e6 / encode,
                    (double)l.bytes / 1e6 / decode, point * 1e6, entry.len);
             buf_deinit(&entry);
             block_cache_free(cache);
@@ -421,9 +434,10 @@ int main(int argc, char **argv)
 {
     if (argc >= 5 && strcmp(argv[1], "write") == 0) {
         seed = (uint64_t)atoll(argv[4]);
-        enum arrow_codec codec = argc > 5 && strcmp(argv[5], "none") == 0   ? ARROW_CODEC_NONE
-                                 : argc > 5 && strcmp(argv[5], "zstd") == 0 ? ARROW_CODEC_ZSTD
-                                                                            : ARROW_CODEC_LZ4_FRAME;
+        enum arrow_codec codec = argc > 5 && strcmp(argv[5], "none") == 0 ? ARROW_CODEC_NONE
+                                 : argc > 5 && strcmp(argv[5], "zstd") == 0
+                                     ? ARROW_CODEC_ZSTD
+                                     : ARROW_CODEC_LZ4_FRAME;
         return write_files(argv[2], (uint32_t)atoi(argv[3]), codec);
     }
     if (argc == 3 && strcmp(argv[1], "measure") == 0)
