@@ -27,6 +27,17 @@ static KDK_PRINTF(2, 3) void check_problem(struct check *check, const char *form
         check->report(check->context, line);
 }
 
+/* An index that the snapshot has: it stays as long as that. */
+static struct index *index_seen(const struct check *check, struct table *table, uint32_t id)
+{
+    txn_enter(check->txn->man);
+    struct index *index = index_find(table, id);
+    if (index && !index_alive_at(index, check->txn->snapshot))
+        index = NULL;
+    txn_leave(check->txn->man);
+    return index;
+}
+
 /* The index has exactly one entry for each row that the snapshot sees, under the key of its
  * version. */
 static kdk_status check_index(struct check *check, struct index *index, struct err *err)
@@ -169,7 +180,7 @@ static kdk_status check_generation_index(struct check *check, struct table *tabl
     bool has_null, in_tree, is_gone;
     uint8_t number[8];
     btree_cursor_init(&gone, file, &below->gone);
-    struct index *index = source.index = index_find(table, below->id);
+    struct index *index = source.index = index_seen(check, table, below->id);
     if (!index)
         goto out;
     TRY(row_walk_open(&walk, check->txn, table, true, err));
@@ -275,7 +286,7 @@ static kdk_status check_load_entries(struct check *check, struct table *table,
                                           .load = load,
                                           .fences = true,
                                           .generation = txn_generation(check->txn),
-                                          .index = index_find(table, id)};
+                                          .index = index_seen(check, table, id)};
             if (run->index != id)
                 continue;
             if (!run->fences) {
@@ -287,7 +298,7 @@ static kdk_status check_load_entries(struct check *check, struct table *table,
             TRY(check_sequence(check, &source, &sequence, err));
             entries += sequence;
         }
-        if (entries != load->rows && index_find(table, id))
+        if (entries != load->rows && index_seen(check, table, id))
             check_problem(check, "index %u has %llu entries for %llu rows that were loaded",
                           id, (unsigned long long)entries, (unsigned long long)load->rows);
     }
@@ -398,12 +409,14 @@ static kdk_status check_table(struct check *check, struct table *table, struct e
         struct index_set *set = atomic_load_explicit(&table->indexes, memory_order_acquire);
         const bool more = i < set->count;
         struct index *index = more ? set_index(set, i) : NULL;
+        if (index && !index_alive_at(index, check->txn->snapshot))
+            index = NULL;
         txn_leave(check->txn->man);
         if (!more)
             break;
         /* What the snapshot may use stays while it lives; what came later it cannot
          * judge. */
-        if (index && !atomic_load_explicit(&index->dropped, memory_order_acquire) &&
+        if (index &&
             atomic_load_explicit(&table->ddl_timestamp, memory_order_acquire) <=
                 check->txn->snapshot &&
             !atomic_load_explicit(&table->ddl_owner, memory_order_acquire))

@@ -288,12 +288,6 @@ out:
     return status;
 }
 
-/* Whether the definition counts at `timestamp`. */
-static bool alive_at(uint64_t created, uint64_t dropped, uint64_t timestamp)
-{
-    return created <= timestamp && (dropped == 0 || dropped > timestamp);
-}
-
 /* The indexes that the snapshot has. They stay as long as it lives. */
 static kdk_status feed_indexes(struct table_feed *feed, struct err *err)
 {
@@ -305,9 +299,7 @@ static kdk_status feed_indexes(struct table_feed *feed, struct err *err)
     feed->indexes = MEM_ARRAY(struct index *, MAX(set->count, 1));
     for (uint32_t i = 0; feed->indexes && i < set->count; i++) {
         struct index *index = set_index(set, i);
-        if (index && alive_at(atomic_load_explicit(&index->created, memory_order_acquire),
-                              atomic_load_explicit(&index->dropped, memory_order_acquire),
-                              txn->snapshot))
+        if (index && index_alive_at(index, txn->snapshot))
             feed->indexes[feed->index_count++] = index;
     }
     txn_leave(txn->man);

@@ -261,6 +261,17 @@ struct index {
     _Atomic uint64_t dropped; /* Timestamp of its drop: writers pass it by. 0: it lives. */
     struct txn_garbage garbage;
 };
+/* Whether a table or index counts at `timestamp`. Inside a guard. What counts at somebody's
+ * snapshot stays as long as he lives. */
+static inline bool alive_at(uint64_t created, uint64_t dropped, uint64_t timestamp)
+{
+    return created <= timestamp && (dropped == 0 || dropped > timestamp);
+}
+static inline bool index_alive_at(const struct index *index, uint64_t timestamp)
+{
+    return alive_at(atomic_load_explicit(&index->created, memory_order_acquire),
+                    atomic_load_explicit(&index->dropped, memory_order_acquire), timestamp);
+}
 /* Replaced whole. */
 struct index_set {
     struct txn_garbage garbage;

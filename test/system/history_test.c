@@ -214,8 +214,11 @@ static void statement(struct history *h, struct buf *sql)
 
 static kdk_db *opened(void)
 {
-    static const char *const settings[] = {"bulk_load_rows=1", NULL};
-    kdk_options options = {.size = sizeof options, .threads = 1, .settings = settings};
+    static const char *const quiet[] = {"bulk_load_rows=1", NULL},
+                             *const busy[] = {"bulk_load_rows=1",
+                                              "checkpoint_log_bytes=12kB", NULL};
+    kdk_options options = {
+        .size = sizeof options, .threads = 1, .settings = history.seed % 2 ? quiet : busy};
     kdk_error error = {0};
     kdk_db *db = NULL;
     if (!CHECK_EQ(kdk_open("/db", &options, &db, &error), KDK_OK))
