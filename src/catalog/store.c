@@ -1,6 +1,7 @@
 #include "catalog/store.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -820,40 +821,42 @@ out:
 
 /* ---------------------------------------------------------------------- names ---- */
 
-/* For messages of storage: the newest version's names. The text stays while the version
- * does, which is longer than an error is made. */
-static const char *name_of(struct catalog *catalog, uint32_t table_id, uint32_t column,
-                           uint32_t index_id)
+/* For messages of storage: the names of what is being committed, or of the newest version.
+ * They are copied under the latch, for the version may go as soon as it is released. */
+static bool name_of(struct catalog *catalog, uint32_t table_id, uint32_t column,
+                    char room[TABLE_NAME_ROOM])
 {
-    const char *name = "?";
+    const char *name = NULL;
     latch_acquire(&catalog->latch);
     const struct catver *versions[2] = {catalog->prepared ? catalog->prepared->catver
                                                           : NULL,
                                         catalog->newest ? catalog->newest->catver : NULL};
-    for (uint32_t v = 0; v < 2; v++) {
+    for (uint32_t v = 0; v < 2 && !name; v++) {
         const struct ctable *table =
             versions[v] ? catver_table_by_id(versions[v], table_id) : NULL;
         if (!table)
             continue;
-        if (column == UINT32_MAX && !index_id)
+        if (column == UINT32_MAX)
             name = table->name;
         for (uint32_t c = 0; c < table->column_count && column != UINT32_MAX; c++)
             if (table->columns[c].id == column)
                 name = table->columns[c].name;
-        break;
     }
+    if (name)
+        snprintf(room, TABLE_NAME_ROOM, "%s", name);
     latch_release(&catalog->latch);
-    return name;
+    return name != NULL;
 }
 
-static const char *name_of_table(void *context, uint32_t table_id)
+static bool name_of_table(void *context, uint32_t table_id, char room[TABLE_NAME_ROOM])
 {
-    return name_of(context, table_id, UINT32_MAX, 0);
+    return name_of(context, table_id, UINT32_MAX, room);
 }
 
-static const char *name_of_column(void *context, uint32_t table_id, uint32_t column)
+static bool name_of_column(void *context, uint32_t table_id, uint32_t column,
+                           char room[TABLE_NAME_ROOM])
 {
-    return name_of(context, table_id, column, 0);
+    return name_of(context, table_id, column, room);
 }
 
 struct find_index {
@@ -871,18 +874,20 @@ static kdk_status find_index(void *context, const struct ctable *table, struct e
     return KDK_OK;
 }
 
-static const char *name_of_index(void *context, uint32_t index_id)
+static bool name_of_index(void *context, uint32_t index_id, char room[TABLE_NAME_ROOM])
 {
     struct catalog *catalog = context;
-    struct find_index find = {index_id, "?"};
+    struct find_index find = {index_id, NULL};
     latch_acquire(&catalog->latch);
     const struct catver *newest = catalog->prepared ? catalog->prepared->catver
                                   : catalog->newest ? catalog->newest->catver
                                                     : NULL;
-    if (newest && catver_each(newest, find_index, &find, NULL) != KDK_OK)
-        find.name = "?";
+    const bool found =
+        newest && catver_each(newest, find_index, &find, NULL) == KDK_OK && find.name;
+    if (found)
+        snprintf(room, TABLE_NAME_ROOM, "%s", find.name);
     latch_release(&catalog->latch);
-    return find.name;
+    return found;
 }
 
 kdk_status catalog_open(struct store *store, struct catalog **out, struct err *err)

@@ -443,10 +443,11 @@ static kdk_status strip_datum(struct disk *disk, struct generation *generation,
     const struct strip_data *one = NULL;
     struct dict *dict;
     *out = DATUM_NULL;
-    if (!field || field->kind == FIELD_NONE)
+    if (!field)
         goto out;
+    /* Also of a column that is dropped by now, for who still sees it. */
     *out = field->missing;
-    if (!strip_entry_column(entry, c))
+    if (field->kind == FIELD_NONE || !strip_entry_column(entry, c))
         goto out;
     TRY(strip_dict(table, generation, entry, c, field->type, &dict, err));
     TRY(strip_column(disk->strips, entry, c, field->type, dict, STRIP_POINT, &one, err));

@@ -156,7 +156,7 @@ kdk_status block_columns_of(struct table *table, struct generation *generation,
     for (uint32_t c = 0; c < layout->count; c++) {
         const struct field *field = &layout->fields[c];
         struct column_dict *dict = NULL;
-        char room[32];
+        char room[TABLE_NAME_ROOM];
         if (field->kind == FIELD_NONE)
             continue;
         if (field->kind == FIELD_STR)

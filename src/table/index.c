@@ -77,7 +77,7 @@ struct index *index_find(struct table *table, uint32_t id)
 
 kdk_status index_key_fits(struct index *index, size_t bytes, struct err *err)
 {
-    char room[32];
+    char room[TABLE_NAME_ROOM];
     if (bytes <= INDEX_KEY_BYTES_MAX)
         return KDK_OK;
     return err_set(err, KDK_LIMIT, "index row size %zu exceeds maximum %u for index \"%s\"",
@@ -186,7 +186,7 @@ kdk_status index_unique_error(struct index *index, const uint8_t *bytes, size_t 
     struct buf names = {0}, texts = {0};
     struct cursor cursor = cursor_of(bytes, count);
     const struct layout *layout = table_newest(index->table);
-    char room[32];
+    char room[TABLE_NAME_ROOM];
     for (uint32_t k = 0; k < index->def.column_count; k++) {
         struct datum value;
         struct ltype type = layout->fields[index->def.columns[k]].type;

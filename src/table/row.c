@@ -44,7 +44,7 @@ static void change_discard(struct change *change)
 
 kdk_status not_null_error(struct table *table, uint32_t column, struct err *err)
 {
-    char table_room[32], column_room[32];
+    char table_room[TABLE_NAME_ROOM], column_room[TABLE_NAME_ROOM];
     return err_set(
         err, KDK_NOT_NULL,
         "null value in column \"%s\" of relation \"%s\" violates not-null constraint",

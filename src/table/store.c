@@ -315,37 +315,31 @@ void store_set_names(struct store *store, const struct table_names *names)
     atomic_store_explicit(&store->names, &store->names_room, memory_order_release);
 }
 
-const char *name_of_table(struct table *table, char room[32])
+const char *name_of_table(struct table *table, char room[TABLE_NAME_ROOM])
 {
     const struct table_names *names =
         atomic_load_explicit(&table->store->names, memory_order_acquire);
-    const char *name =
-        names && names->table ? names->table(names->context, table->id) : NULL;
-    if (!name)
-        snprintf(room, 32, "table %u", table->id);
-    return name ? name : room;
+    if (!names || !names->table || !names->table(names->context, table->id, room))
+        snprintf(room, TABLE_NAME_ROOM, "table %u", table->id);
+    return room;
 }
 
-const char *name_of_column(struct table *table, uint32_t column, char room[32])
+const char *name_of_column(struct table *table, uint32_t column, char room[TABLE_NAME_ROOM])
 {
     const struct table_names *names =
         atomic_load_explicit(&table->store->names, memory_order_acquire);
-    const char *name =
-        names && names->column ? names->column(names->context, table->id, column) : NULL;
-    if (!name)
-        snprintf(room, 32, "column %u", column + 1);
-    return name ? name : room;
+    if (!names || !names->column || !names->column(names->context, table->id, column, room))
+        snprintf(room, TABLE_NAME_ROOM, "column %u", column + 1);
+    return room;
 }
 
-const char *name_of_index(struct index *index, char room[32])
+const char *name_of_index(struct index *index, char room[TABLE_NAME_ROOM])
 {
     const struct table_names *names =
         atomic_load_explicit(&index->table->store->names, memory_order_acquire);
-    const char *name =
-        names && names->index ? names->index(names->context, index->def.id) : NULL;
-    if (!name)
-        snprintf(room, 32, "index %u", index->def.id);
-    return name ? name : room;
+    if (!names || !names->index || !names->index(names->context, index->def.id, room))
+        snprintf(room, TABLE_NAME_ROOM, "index %u", index->def.id);
+    return room;
 }
 
 /* --------------------------------------------------------------- statistics ---- */

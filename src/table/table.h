@@ -142,11 +142,14 @@ void table_column_definition(const struct table *table, uint32_t column,
                              struct tcolumn *out);
 
 /* Names for messages of unique and not-null violations: storage knows none. Set once, by
- * the catalog. */
+ * the catalog. They are copied, and cut, to `room`: whoever changes a definition meanwhile
+ * frees the old ones. False: there is no such thing, or no more. */
+#define TABLE_NAME_ROOM 256
 struct table_names {
-    const char *(*table)(void *context, uint32_t table_id);
-    const char *(*column)(void *context, uint32_t table_id, uint32_t column);
-    const char *(*index)(void *context, uint32_t index_id);
+    bool (*table)(void *context, uint32_t table_id, char room[TABLE_NAME_ROOM]);
+    bool (*column)(void *context, uint32_t table_id, uint32_t column,
+                   char room[TABLE_NAME_ROOM]);
+    bool (*index)(void *context, uint32_t index_id, char room[TABLE_NAME_ROOM]);
     void *context;
 };
 void store_set_names(struct store *store, const struct table_names *names);

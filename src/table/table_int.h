@@ -380,9 +380,10 @@ uint64_t recovery_failed_at(const struct recovery *recovery);
 kdk_status recover_table(struct table *table, struct err *err);
 kdk_status recover_index(struct index *index, struct err *err);
 
-const char *name_of_table(struct table *table, char room[32]);
-const char *name_of_column(struct table *table, uint32_t column, char room[32]);
-const char *name_of_index(struct index *index, char room[32]);
+const char *name_of_table(struct table *table, char room[TABLE_NAME_ROOM]);
+const char *name_of_column(struct table *table, uint32_t column,
+                           char room[TABLE_NAME_ROOM]);
+const char *name_of_index(struct index *index, char room[TABLE_NAME_ROOM]);
 
 /* --------------------------------------------- what a transaction did to a table ---- */
 

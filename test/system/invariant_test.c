@@ -336,6 +336,46 @@ static void hold_a_column(void *context)
     close_world(w);
 }
 
+/* The same of a column that the rows of a load, or of a file, never had: its default, by scan
+ * and by key. */
+static void hold_a_default(void *context)
+{
+    struct world *w = context;
+    if (!open_world(w))
+        return;
+    DO(w->conn, "create table l (id integer primary key, a integer)");
+    DO(w->conn, "insert into l select g, g from generate_series(1, %u) as s (g)",
+       3 * BATCH_ROWS);
+    if (w->seed % 2)
+        DO(w->conn, "checkpoint freeze");
+    DO(w->conn, "alter table l add column n numeric(12,2) default 62.50, add column s text "
+                "default 'a default that is no short string'");
+    kdk_conn *held = connected(w);
+    DO(held, "begin");
+    CHECK_EQ(number(held, "select count(*) from l where n = 62.50"), 3 * BATCH_ROWS);
+    DO(w->conn, "alter table l drop column n, drop column s");
+    for (uint32_t i = 1; i <= 2; i++) {
+        CHECK_EQ(number(held, "select count(*) from l where n = 62.50"), 3 * BATCH_ROWS);
+        for (uint32_t id = 1; id <= 3 * BATCH_ROWS; id += BATCH_ROWS - 1)
+            CHECK_EQ(number(held,
+                            "select a from l where id = %u and n = 62.50 and "
+                            "s = 'a default that is no short string'",
+                            id),
+                     id);
+        DO(w->conn, i == 1 ? "checkpoint" : "checkpoint freeze");
+    }
+    kdk_disconnect(held);
+    CHECK_EQ(problems(w, true), 0);
+    close_world(w);
+}
+
+TEST(snapshots, defaults_of_columns_that_were_dropped_stay_for_who_sees_them)
+{
+    static struct world w;
+    for (uint64_t seed = 1; seed <= 2; seed++)
+        run_parts(&w, seed, (const os_thread_fn[]){hold_a_default}, 1);
+}
+
 TEST(snapshots, columns_that_were_dropped_stay_for_who_sees_them)
 {
     static struct world w;
